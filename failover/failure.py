@@ -1,0 +1,297 @@
+"""What went wrong with a mailbox, as data: nothing is decided here (see ``rules``).
+
+Names follow RFC 5321 (commands, replies), RFC 3463 (enhanced codes), RFC 4954 (AUTH) and RFC 6749
+(token errors).
+"""
+
+import base64
+import binascii
+import dataclasses
+import enum
+import functools
+import json
+import re
+import smtplib
+import socket
+import ssl
+
+TEXT_LIMIT = 500
+"""Characters of a provider's answer that are kept."""
+
+
+@functools.total_ordering
+class Phase(enum.Enum):
+    """The step of the conversation that failed, in the order in which the steps happen.
+
+    ``BODY`` lasts until the write that holds the final dot begins; from then on it is ``DOT``: the
+    server may have accepted the message.
+    """
+
+    TOKEN = "token"
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    BANNER = "banner"
+    EHLO = "ehlo"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    BODY = "body"
+    DOT = "dot"
+    QUIT = "quit"
+
+    @property
+    def before_mail(self):
+        """True while nothing of a message has been sent: the failure is the mailbox's own."""
+        return self < Phase.MAIL
+
+    def __lt__(self, other):
+        if not isinstance(other, Phase):
+            return NotImplemented
+        return _PHASES.index(self) < _PHASES.index(other)
+
+
+_PHASES = list(Phase)
+
+
+class _Word(str, enum.Enum):
+    """An enum that is stored, logged and compared as its word."""
+
+    __str__ = str.__str__
+
+
+class Kind(_Word):
+    """How the failure showed itself."""
+
+    REPLY = "reply"  # the server answered, with a code
+    GARBAGE = "garbage"  # it answered, but not in SMTP
+    DROP = "drop"  # the connection broke or was closed
+    TIMEOUT = "timeout"  # it went silent, or too slow
+    REFUSED = "refused"  # no connection: refused or unreachable
+    UNKNOWN_HOST = "unknown_host"
+    CERTIFICATE = "certificate"
+    HANDSHAKE = "handshake"  # TLS could not be agreed on
+    NOT_OFFERED = "not_offered"  # an extension we need: STARTTLS, AUTH, SMTPUTF8 (the phase tells)
+    INVALID = "invalid"  # a value of ours cannot be put on the wire
+    TOKEN_INVALID_GRANT = "token:invalid_grant"
+    TOKEN_INVALID_CLIENT = "token:invalid_client"
+    TOKEN_UNAVAILABLE = "token:unavailable"
+    UNKNOWN = "unknown"
+
+
+class Verdict(_Word):
+    """What becomes of the message (of the recipient, at RCPT)."""
+
+    FALLBACK = "fallback"  # System Mail carries it
+    DEFER = "defer"  # the same mailbox, later
+    REFUSE = "refuse"  # the message's or recipient's own fault: fails as in Odoo
+    UNCERTAIN = "uncertain"  # it may have been accepted
+    SPLIT = "split"  # the same mailbox, in another message
+    ACCEPTED = "accepted"
+
+
+class Effect(_Word):
+    """What the failure does to its mailbox's state."""
+
+    NONE = "none"
+    TRANSIENT = "transient"
+    THROTTLED = "throttled"
+    MISCONFIGURED = "misconfigured"
+    PROVIDER_MISCONFIGURED = "provider_misconfigured"
+    DISCONNECTED = "disconnected"
+
+    @property
+    def state(self):
+        """The mailbox's state after it, or None where the state stays as it was."""
+        if self is Effect.NONE:
+            return None
+        return "disconnected" if self is Effect.DISCONNECTED else "unstable"
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """One failure. ``text`` is the provider's, on one line, cut and without secrets."""
+
+    phase: Phase
+    code: int | None = None
+    enhanced: str | None = None
+    text: str = ""
+    kind: Kind = Kind.UNKNOWN
+    accepted_before: int = 0
+    """Messages accepted on this connection before it failed."""
+    all_recipients: bool = False
+    """At RCPT: every recipient of the message was refused in the same way."""
+
+    @classmethod
+    def from_reply(cls, phase, code, reply=b"", *, secrets=(), **fields):
+        """A reply, as smtplib's ``(code, lines)``. Never raises, whatever the server sent.
+
+        :param secrets: strings that must not survive in the text (password, token)
+        :param fields: ``accepted_before``, ``all_recipients``
+        """
+        raw = _decode(reply)
+        if not (isinstance(code, int) and 200 <= code <= 599):  # smtplib: -1 = no SMTP at all
+            return cls(phase, text=clean(raw, secrets), kind=Kind.GARBAGE, **fields)
+        if code == 334:
+            raw = _challenge(raw)
+        match = _ENHANCED.search(raw)
+        enhanced = (match["start"] or match["qmail"]) if match else None
+        if enhanced:  # repeated on each line of a reply (RFC 2034)
+            raw = re.sub(rf"(?m)^\W*{re.escape(enhanced)}[ \t]*", "", raw)
+        return cls(phase, code, enhanced, clean(raw, secrets), Kind.REPLY, **fields)
+
+    @classmethod
+    def from_refusals(cls, refusals, **fields):
+        """The dict of refused recipients ``{address: (code, reply)}`` as one failure.
+
+        A 421 speaks for the connection and wins. ``all_recipients`` is set where the server said
+        the same to each; pass it where some recipients were accepted.
+        """
+        failures = [cls.from_reply(Phase.RCPT, *reply, **fields) for reply in refusals.values()]
+        if not failures:
+            return cls(Phase.RCPT, **{k: v for k, v in fields.items() if k != "secrets"})
+        closing = next((failure for failure in failures if failure.code == 421), None)
+        if closing or "all_recipients" in fields:
+            return closing or failures[0]
+        same = len({(f.code, f.enhanced, _UNALIKE.sub("", f.text)) for f in failures}) == 1
+        return dataclasses.replace(failures[0], all_recipients=same)
+
+    @classmethod
+    def from_token_response(cls, status, body, *, secrets=(), **fields):
+        """The token endpoint's answer (RFC 6749 5.2).
+
+        :param status: HTTP status, or None
+        :param body: the decoded JSON, or the raw text or bytes
+        """
+        if not isinstance(body, dict):
+            body = _json_object(_decode(body)) or {"error_description": _decode(body)}
+        error = _decode(body.get("error"))
+        text = f"{error} {_decode(body.get('error_description'))}".strip()
+        if status is not None and (status == 429 or status >= 500):
+            kind = Kind.TOKEN_UNAVAILABLE
+        elif error in ("invalid_client", "unauthorized_client") or _AADSTS_CLIENT.search(text):
+            kind = Kind.TOKEN_INVALID_CLIENT
+        elif error in ("invalid_grant", "interaction_required") or _AADSTS_GRANT.search(text):
+            kind = Kind.TOKEN_INVALID_GRANT
+        else:
+            kind = Kind.TOKEN_UNAVAILABLE
+        return cls(Phase.TOKEN, status, text=clean(text, secrets), kind=kind, **fields)
+
+    @classmethod
+    def from_exception(cls, phase, exc, *, secrets=(), **fields):
+        """Whatever smtplib, ssl, socket or an HTTP client raised; one it does not know is
+        ``Kind.UNKNOWN``.
+        """
+        if isinstance(exc, smtplib.SMTPRecipientsRefused) and isinstance(exc.recipients, dict):
+            return cls.from_refusals(exc.recipients, secrets=secrets, **fields)
+        if isinstance(exc, smtplib.SMTPResponseException):
+            code = None if _is_line_too_long(exc) else exc.smtp_code
+            return cls.from_reply(phase, code, exc.smtp_error, secrets=secrets, **fields)
+        if phase is Phase.TOKEN:
+            response = getattr(exc, "response", None)  # requests
+            error = getattr(exc, "error", None)  # oauthlib
+            if response is not None:
+                return cls.from_token_response(
+                    response.status_code, response.content, secrets=secrets, **fields
+                )
+            if isinstance(error, str):
+                body = {"error": error, "error_description": getattr(exc, "description", "")}
+                return cls.from_token_response(None, body, secrets=secrets, **fields)
+        kind = _kind(phase, exc)
+        text = _describe(exc) if kind is not Kind.INVALID else getattr(exc, "reason", "")
+        return cls(phase, text=clean(_decode(text), secrets), kind=kind, **fields)
+
+
+def clean(text, secrets=()):
+    """The text on one line, printable, without secrets, cut to ``TEXT_LIMIT`` characters."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    text = "".join(char if char.isprintable() else " " for char in text)
+    text = _SECRET.sub(lambda match: f"{match['name'] or ''}***", text)
+    text = " ".join(text.split())
+    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+
+
+# At the start, as RFC 2034 wants it, or after a #, as qmail writes it. Not an IP address.
+_ENHANCED = re.compile(
+    r"(?:\A[^\w\n]{0,2}(?P<start>[245]\.\d{1,3}\.\d{1,3})|#(?P<qmail>[245]\.\d{1,3}\.\d{1,3}))"
+    r"(?!\.?\d)"
+)
+_SECRET = re.compile(
+    r"""(?ix)
+    (?P<name>
+        \b(?:password|passwd|pass|pwd|secret|client_secret|\w*token|assertion|api[_-]?key)
+            ["']?\s*[=:]\s*["']?
+        | \bBearer\s+(?=\S*\d)
+        | \bAUTH\s+[\w-]+\s+(?=\S*[\d=])
+    ) [^\s"',;&]+
+    | (?<![\w/+-])[\w/+-]{40,}={0,2}           # base64: a token, a credential
+    """
+)
+# What differs between two answers of one kind: addresses, identifiers.
+_UNALIKE = re.compile(r"\S*[@\d]\S*")
+_AADSTS_CLIENT = re.compile(r"AADSTS(?:7000\d\d|70000[12]|650\d\d|7000222|90002)\b")
+_AADSTS_GRANT = re.compile(r"AADSTS(?:7000[08]|70043|700082|700084|50\d{3}|53\d{3}|65001)\b")
+
+
+def _decode(value):
+    """Text without lone surrogates, of anything that a server or an exception carries."""
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).decode("utf-8", "replace")
+    return "" if value is None else str(value).encode("utf-8", "replace").decode()
+
+
+def _json_object(text):
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _challenge(text):
+    """The error that an XOAUTH2 server hides in its 334 (base64 of a JSON object)."""
+    try:
+        decoded = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        return text
+    error = _json_object(_decode(decoded))
+    return " ".join(f"{k}={_decode(v)}" for k, v in error.items()) if error else ""
+
+
+def _is_line_too_long(exc):
+    """smtplib makes up a 500 when a line never ends: no server said it."""
+    return type(exc) is smtplib.SMTPResponseException and exc.smtp_error == "Line too long."
+
+
+def _describe(exc):
+    return _decode(exc) or type(exc).__name__
+
+
+def _kind(phase, exc):
+    """The kind of an exception that carries no reply. The order follows the class hierarchy:
+    SMTPException is an OSError, a certificate error is a ValueError too.
+    """
+    if isinstance(exc, smtplib.SMTPServerDisconnected):
+        # smtplib turns a read timeout into a disconnection
+        return Kind.TIMEOUT if isinstance(exc.__context__, TimeoutError) else Kind.DROP
+    if isinstance(exc, smtplib.SMTPNotSupportedError):
+        return Kind.NOT_OFFERED
+    if isinstance(exc, smtplib.SMTPException):
+        # login() raises the bare class when the server offers no mechanism that it knows
+        return Kind.NOT_OFFERED if phase is Phase.AUTH else Kind.UNKNOWN
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return Kind.CERTIFICATE
+    if isinstance(exc, ssl.SSLError):
+        return Kind.HANDSHAKE if phase <= Phase.TLS else Kind.DROP
+    if isinstance(exc, (socket.gaierror, socket.herror)):
+        return Kind.UNKNOWN_HOST
+    if isinstance(exc, TimeoutError):
+        return Kind.TIMEOUT
+    if isinstance(exc, OSError):
+        refused = phase <= Phase.CONNECT and not isinstance(exc, ConnectionResetError)
+        return Kind.REFUSED if refused else Kind.DROP
+    if isinstance(exc, ValueError):
+        return Kind.INVALID
+    return Kind.UNKNOWN
