@@ -203,6 +203,28 @@ class Failure:
         return cls(phase, text=clean(_decode(text), secrets), kind=kind, **fields)
 
 
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What to do about a failure."""
+
+    verdict: Verdict
+    effect: Effect
+    rule: str
+    """Stable id of the rule that matched; key of ``words.REASONS``."""
+    remedy: str = "none"
+    """Key of ``words.REMEDIES``."""
+    retry_forced_token: bool = False
+    """If the mailbox signs in with OAuth: fetch a new access token and try once more first."""
+    reconnect_first: bool = False
+    """Connect to the same mailbox once more first; fall back if that fails too."""
+    internal_only: bool = False
+    """Of the mail, System Mail may carry only notifications to internal users."""
+    quota: bool = False
+    """A limit of the day: nothing to try before it resets."""
+    compromised: bool = False
+    """The provider thinks that somebody abuses the account: alert Super Users."""
+
+
 def clean(text, secrets=()):
     """The text on one line, printable, without secrets, cut to ``TEXT_LIMIT`` characters."""
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
