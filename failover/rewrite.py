@@ -1,0 +1,38 @@
+"""A message in System Mail's name."""
+
+import copy
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.utils import parseaddr
+
+_PERSONAL_HEADERS = ("Sender", "Disposition-Notification-To", "Return-Receipt-To")
+
+
+def in_the_name_of(message, address, author):
+    """A copy of the message from ``"Author" <address>``; the original stays as it is.
+
+    Reply-To is kept, or becomes the author, so that replies reach the thread or the person. The
+    Message-ID is the same: it is the same message.
+
+    :param EmailMessage message: as prepared for the author's own mailbox
+    :param str address: System Mail's address
+    :param str author: the From that the author wrote, ``Name <address>``
+    """
+    system = copy.copy(message)
+    for header in ("From", *_PERSONAL_HEADERS):
+        del system[header]  # del makes a new list: the original keeps its headers
+    name, author_address = parseaddr(str(author or ""))
+    system["From"] = str(_mailbox(name, address))
+    if not system["Reply-To"] and author_address:
+        system["Reply-To"] = str(_mailbox(name, author_address))
+    return system
+
+
+def _mailbox(name, address):
+    name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    try:
+        return Address(name, addr_spec=address)
+    except (HeaderParseError, ValueError, IndexError):
+        return address
+
+

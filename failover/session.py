@@ -1,0 +1,293 @@
+"""A session that survives the loss of its mailbox.
+
+It quacks like ``smtplib.SMTP`` for whoever sends by it, and carries each message along an ordered
+list of roads: the author's own mailbox, then System Mail; or, for an author without a mailbox,
+System Mail, then Odoo's own sender.
+"""
+
+import contextlib
+import dataclasses
+import enum
+import smtplib
+from collections.abc import Callable
+from typing import Any
+
+from .failure import Decision, Effect, Failure, Kind, Verdict
+from .rules import classify
+from .wire import CONNECTION_ERRORS, Outcome, Patience, WatchedConnection, watching
+
+_ENDURING = (Effect.DISCONNECTED, Effect.MISCONFIGURED, Effect.PROVIDER_MISCONFIGURED)
+
+
+class Fate(enum.Enum):
+    """What a recipient came to."""
+
+    ACCEPTED = "accepted"
+    DEFERRED = "deferred"
+    HELD = "held"
+    FAILED = "failed"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trouble:
+    """One failure on one road."""
+
+    road: "Road"
+    failure: Failure
+    decision: Decision
+
+    @property
+    def temporary(self):
+        """Whether time alone may mend it."""
+        return self.decision.verdict is not Verdict.REFUSE and self.decision.effect not in _ENDURING
+
+
+class RoadClosed(OSError):
+    """The mailbox is known to be out of order: nobody even tried."""
+
+    def __init__(self, failure, decision):
+        super().__init__(failure.text)
+        self.failure, self.decision = failure, decision
+
+
+class Road:
+    """A mailbox by which messages may go out, connected when it is first needed."""
+
+    def __init__(
+        self,
+        mailbox: Any,
+        connect: Callable[[], smtplib.SMTP],
+        *,
+        patience: Patience | None = None,
+        rewrite: Callable | None = None,
+        on_failure: Callable | None = None,
+        on_success: Callable | None = None,
+        shared: bool = False,
+    ):
+        """
+        :param mailbox: whose road it is, for the callbacks; never looked into
+        :param connect: opens a logged-in connection; may raise ``RoadClosed`` or any of
+            ``CONNECTION_ERRORS``
+        :param rewrite: ``(message, from_addr, author) -> (message, from_addr)``
+        :param on_failure: ``(mailbox, failure, decision)``, once per connection
+        :param on_success: ``(mailbox)``, once per connection, at the first accepted message
+        :param shared: survives the sessions that use it, until ``close()``
+        """
+        self.mailbox, self.shared = mailbox, shared
+        self.trouble: Trouble | None = None
+        self._connect, self._rewrite = connect, rewrite
+        self._patience = patience or Patience()
+        self._on_failure, self._on_success = on_failure, on_success
+        self._connection: WatchedConnection | None = None
+        self._reported = False
+
+    def open(self):
+        """Whether messages may go this way now; connects if need be."""
+        if self.trouble:
+            return False
+        if self._connection is not None and not self._connection.lost:
+            return True
+        self._reported = False
+        with watching(self._patience) as trace:
+            try:
+                self._connection = self._connect()
+            except RoadClosed as exc:
+                self.trouble = Trouble(self, exc.failure, exc.decision)
+            except CONNECTION_ERRORS as exc:
+                self._give_up(trace.failure(exc))
+                if trace.connection is not None:
+                    trace.connection.close()
+        if self.trouble:
+            return False
+        self._connection.trace.settled = True
+        return True
+
+    def send(self, message, from_addr, to_addrs, author):
+        """:rtype: Outcome"""
+        if not self.open():
+            return Outcome((), dict.fromkeys(to_addrs, self.trouble.failure))
+        if self._rewrite:
+            message, from_addr = self._rewrite(message, from_addr, author)
+        accepted, failures, reply, pending = [], {}, "", list(to_addrs)
+        while pending:
+            used = self._connection.trace.accepted
+            outcome = self._transact(message, from_addr, pending)
+            accepted += outcome.accepted
+            reply = outcome.reply or reply
+            failures.update(outcome.failures)
+            again = self._to_try_again(outcome, used)
+            pending = [address for address in pending if address in again]
+        for address in accepted:
+            failures.pop(address, None)
+        self._judge(accepted, failures)
+        return Outcome(tuple(accepted), failures, reply)
+
+    def _transact(self, message, from_addr, to_addrs):
+        try:
+            return self._connection.send_message(message, from_addr, to_addrs)
+        except CONNECTION_ERRORS as exc:  # the message cannot be put on this wire: SMTPUTF8
+            failure = self._connection.trace.failure(exc)
+            return Outcome((), dict.fromkeys(to_addrs, failure))
+
+    def _to_try_again(self, outcome, used):
+        """The recipients for whom this same mailbox is asked once more at once: those over its
+        limit per message, and all of them where a connection that had served ended.
+        """
+        decisions = {address: classify(failure) for address, failure in outcome.failures.items()}
+        if outcome.accepted:
+            return {a for a, decision in decisions.items() if decision.verdict is Verdict.SPLIT}
+        if used and any(decision.reconnect_first for decision in decisions.values()):
+            self._connection.close()
+            if self.open():
+                return set(decisions)
+        return set()
+
+    def _judge(self, accepted, failures):
+        """Tell the mailbox what the message says of it, once per connection."""
+        if accepted and not self._reported and self._on_success:
+            self._on_success(self.mailbox)
+            self._reported = True
+        for failure in dict.fromkeys(failures.values()):
+            if self.trouble:
+                return
+            decision = classify(failure)
+            if decision.effect is Effect.NONE:
+                continue
+            if self._connection.lost or decision.effect is not Effect.TRANSIENT:
+                used_up = failure.accepted_before and failure.kind is Kind.DROP
+                if not used_up:
+                    self._give_up(failure)
+                    return
+            self._report(failure, decision)
+
+    def _give_up(self, failure):
+        """Out of order for the rest of the run."""
+        decision = classify(failure)
+        self.trouble = Trouble(self, failure, decision)
+        self._report(failure, decision)
+
+    def _report(self, failure, decision):
+        if self._on_failure and decision.effect is not Effect.NONE:
+            self._on_failure(self.mailbox, failure, decision)
+
+    def close(self):
+        """Say good-bye; whatever the server answers, the messages were accepted before."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.lost:
+            with contextlib.suppress(*CONNECTION_ERRORS):
+                connection.quit()
+            connection.close()
+
+
+@dataclasses.dataclass
+class Report:
+    """What became of one message, recipient by recipient."""
+
+    message_id: str
+    recipients: tuple[str, ...]
+    internal: bool
+    author: str = ""
+    sent_from: str = ""
+    reply: str = ""
+    accepted: dict[str, Road] = dataclasses.field(default_factory=dict)
+    troubles: dict[str, list[Trouble]] = dataclasses.field(default_factory=dict)
+
+    def fate(self, address):
+        """:rtype: Fate"""
+        if address in self.accepted:
+            return Fate.ACCEPTED
+        troubles = self.troubles[address]
+        last = troubles[-1]
+        if last.decision.verdict is Verdict.REFUSE:
+            return Fate.FAILED
+        if any(trouble.decision.verdict is Verdict.UNCERTAIN for trouble in troubles):
+            return Fate.DEFERRED if self.internal else Fate.HELD
+        temporary = any(trouble.temporary for trouble in troubles)
+        return Fate.DEFERRED if temporary else Fate.FAILED
+
+    @property
+    def all_troubles(self):
+        """Each trouble once, in the order of the roads."""
+        return list(dict.fromkeys(t for troubles in self.troubles.values() for t in troubles))
+
+
+class Undelivered(smtplib.SMTPException):
+    """No road took the message for any recipient."""
+
+    def __init__(self, report, reason):
+        super().__init__(reason)
+        self.report = report
+
+
+class Session:
+    """Sends each message by the first of its roads that takes it, recipient by recipient."""
+
+    def __init__(
+        self, roads, *, internal, describe, from_filter=False, smtp_from=False, on_report=None
+    ):
+        """
+        :param roads: at least one ``Road``
+        :param bool internal: every recipient is a colleague: where it is uncertain whether the
+            message was accepted, a second copy is better than none
+        :param describe: ``(troubles) -> str``, the reason that a person reads
+        :param from_filter: as Odoo keeps it on its connections
+        :param smtp_from: as Odoo keeps it on its connections
+        :param on_report: called with the ``Report`` of each message
+        """
+        self.roads, self.internal = list(roads), internal
+        self.from_filter, self.smtp_from = from_filter, smtp_from
+        self.author = ""
+        """The From that the author wrote: set it before each message."""
+        self._describe, self._on_report = describe, on_report
+
+    def open(self):
+        """Open the first road that opens; raises Undelivered where none does."""
+        if any(road.open() for road in self.roads):
+            return self
+        report = Report("", (), self.internal)
+        report.troubles[""] = [road.trouble for road in self.roads]
+        raise Undelivered(report, self._describe(report.troubles[""]))
+
+    def send_message(self, message, from_addr, to_addrs):
+        """
+        :return: the refused recipients, as smtplib: ``{address: (code, text)}``
+        :raises Undelivered: when no recipient was accepted
+        """
+        author = self.author or message["From"]
+        report = Report(str(message["Message-Id"]), tuple(to_addrs), self.internal, str(author))
+        pending = list(to_addrs)
+        for road in self.roads:
+            outcome = road.send(message, from_addr, pending, author)
+            report.reply = outcome.reply or report.reply
+            report.accepted.update(dict.fromkeys(outcome.accepted, road))
+            pending = []
+            for address, failure in outcome.failures.items():
+                trouble = Trouble(road, failure, classify(failure))
+                report.troubles.setdefault(address, []).append(trouble)
+                if self._may_go_on(trouble.decision):
+                    pending.append(address)
+            if not pending:
+                break
+        if self._on_report:
+            self._on_report(report)
+        if not report.accepted:
+            raise Undelivered(report, self._describe(report.all_troubles))
+        return {
+            address: (troubles[-1].failure.code, troubles[-1].failure.text)
+            for address, troubles in report.troubles.items()
+            if address not in report.accepted
+        }
+
+    def _may_go_on(self, decision):
+        """Whether the next road may be tried without risk of a second copy."""
+        if decision.verdict is Verdict.UNCERTAIN:
+            return self.internal
+        return decision.verdict is Verdict.FALLBACK and (self.internal or not decision.internal_only)
+
+    def quit(self):
+        """Close the roads that are this session's alone."""
+        for road in self.roads:
+            if not road.shared:
+                road.close()
+
+    close = quit
