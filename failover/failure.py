@@ -4,19 +4,16 @@ Names follow RFC 5321 (commands, replies), RFC 3463 (enhanced codes), RFC 4954 (
 (token errors).
 """
 
-import base64
-import binascii
 import dataclasses
 import enum
 import functools
-import json
 import re
 import smtplib
 import socket
 import ssl
+from http import HTTPStatus
 
-TEXT_LIMIT = 500
-"""Characters of a provider's answer that are kept."""
+from .text import challenge, clean, decode, json_object
 
 
 @functools.total_ordering
@@ -27,7 +24,7 @@ class Phase(enum.Enum):
     server may have accepted the message.
     """
 
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105
     DNS = "dns"
     CONNECT = "connect"
     TLS = "tls"
@@ -74,9 +71,9 @@ class Kind(_Word):
     HANDSHAKE = "handshake"  # TLS could not be agreed on
     NOT_OFFERED = "not_offered"  # an extension we need: STARTTLS, AUTH, SMTPUTF8 (the phase tells)
     INVALID = "invalid"  # a value of ours cannot be put on the wire
-    TOKEN_INVALID_GRANT = "token:invalid_grant"
-    TOKEN_INVALID_CLIENT = "token:invalid_client"
-    TOKEN_UNAVAILABLE = "token:unavailable"
+    INVALID_GRANT = "token:invalid_grant"
+    INVALID_CLIENT = "token:invalid_client"
+    SIGN_IN_UNAVAILABLE = "token:unavailable"
     UNKNOWN = "unknown"
 
 
@@ -130,11 +127,11 @@ class Failure:
         :param secrets: strings that must not survive in the text (password, token)
         :param fields: ``accepted_before``, ``all_recipients``
         """
-        raw = _decode(reply)
-        if not (isinstance(code, int) and 200 <= code <= 599):  # smtplib: -1 = no SMTP at all
+        raw = decode(reply)
+        if not (isinstance(code, int) and code in _CODES):
             return cls(phase, text=clean(raw, secrets), kind=Kind.GARBAGE, **fields)
-        if code == 334:
-            raw = _challenge(raw)
+        if code == _CHALLENGE:
+            raw = challenge(raw)
         match = _ENHANCED.search(raw)
         enhanced = (match["start"] or match["qmail"]) if match else None
         if enhanced:  # repeated on each line of a reply (RFC 2034)
@@ -151,7 +148,7 @@ class Failure:
         failures = [cls.from_reply(Phase.RCPT, *reply, **fields) for reply in refusals.values()]
         if not failures:
             return cls(Phase.RCPT, **{k: v for k, v in fields.items() if k != "secrets"})
-        closing = next((failure for failure in failures if failure.code == 421), None)
+        closing = next((failure for failure in failures if failure.code == _CLOSING), None)
         if closing or "all_recipients" in fields:
             return closing or failures[0]
         same = len({(f.code, f.enhanced, _UNALIKE.sub("", f.text)) for f in failures}) == 1
@@ -165,17 +162,17 @@ class Failure:
         :param body: the decoded JSON, or the raw text or bytes
         """
         if not isinstance(body, dict):
-            body = _json_object(_decode(body)) or {"error_description": _decode(body)}
-        error = _decode(body.get("error"))
-        text = f"{error} {_decode(body.get('error_description'))}".strip()
-        if status is not None and (status == 429 or status >= 500):
-            kind = Kind.TOKEN_UNAVAILABLE
+            body = json_object(decode(body)) or {"error_description": decode(body)}
+        error = decode(body.get("error"))
+        text = f"{error} {decode(body.get('error_description'))}".strip()
+        if status in _UNAVAILABLE:
+            kind = Kind.SIGN_IN_UNAVAILABLE
         elif error in ("invalid_client", "unauthorized_client") or _AADSTS_CLIENT.search(text):
-            kind = Kind.TOKEN_INVALID_CLIENT
+            kind = Kind.INVALID_CLIENT
         elif error in ("invalid_grant", "interaction_required") or _AADSTS_GRANT.search(text):
-            kind = Kind.TOKEN_INVALID_GRANT
+            kind = Kind.INVALID_GRANT
         else:
-            kind = Kind.TOKEN_UNAVAILABLE
+            kind = Kind.SIGN_IN_UNAVAILABLE
         return cls(Phase.TOKEN, status, text=clean(text, secrets), kind=kind, **fields)
 
     @classmethod
@@ -192,15 +189,18 @@ class Failure:
             response = getattr(exc, "response", None)  # requests
             error = getattr(exc, "error", None)  # oauthlib
             if response is not None:
-                return cls.from_token_response(
-                    response.status_code, response.content, secrets=secrets, **fields
-                )
+                status = getattr(response, "status_code", None)
+                body = getattr(response, "content", b"")
+                return cls.from_token_response(status, body, secrets=secrets, **fields)
             if isinstance(error, str):
                 body = {"error": error, "error_description": getattr(exc, "description", "")}
                 return cls.from_token_response(None, body, secrets=secrets, **fields)
         kind = _kind(phase, exc)
-        text = _describe(exc) if kind is not Kind.INVALID else getattr(exc, "reason", "")
-        return cls(phase, text=clean(_decode(text), secrets), kind=kind, **fields)
+        # a UnicodeError or smtplib's ValueError quotes what it could not send: a password at AUTH
+        text = getattr(exc, "reason", "") if kind is Kind.INVALID else exc
+        return cls(
+            phase, text=clean(decode(text) or type(exc).__name__, secrets), kind=kind, **fields
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,31 +225,14 @@ class Decision:
     """The provider thinks that somebody abuses the account: alert Super Users."""
 
 
-def clean(text, secrets=()):
-    """The text on one line, printable, without secrets, cut to ``TEXT_LIMIT`` characters."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    text = "".join(char if char.isprintable() else " " for char in text)
-    text = _SECRET.sub(lambda match: f"{match['name'] or ''}***", text)
-    text = " ".join(text.split())
-    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
-
-
+_CODES = range(200, 600)  # smtplib gives -1 for what is no SMTP at all
+_CHALLENGE = 334
+_CLOSING = 421
+_UNAVAILABLE = {HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)}
 # At the start, as RFC 2034 wants it, or after a #, as qmail writes it. Not an IP address.
 _ENHANCED = re.compile(
     r"(?:\A[^\w\n]{0,2}(?P<start>[245]\.\d{1,3}\.\d{1,3})|#(?P<qmail>[245]\.\d{1,3}\.\d{1,3}))"
     r"(?!\.?\d)"
-)
-_SECRET = re.compile(
-    r"""(?ix)
-    (?P<name>
-        \b(?:password|passwd|pass|pwd|secret|client_secret|\w*token|assertion|api[_-]?key)
-            ["']?\s*[=:]\s*["']?
-        | \bBearer\s+(?=\S*\d)
-        | \bAUTH\s+[\w-]+\s+(?=\S*[\d=])
-    ) [^\s"',;&]+
-    | (?<![\w/+-])[\w/+-]{40,}={0,2}           # base64: a token, a credential
-    """
 )
 # What differs between two answers of one kind: addresses, identifiers.
 _UNALIKE = re.compile(r"\S*[@\d]\S*")
@@ -257,63 +240,33 @@ _AADSTS_CLIENT = re.compile(r"AADSTS(?:7000\d\d|70000[12]|650\d\d|7000222|90002)
 _AADSTS_GRANT = re.compile(r"AADSTS(?:7000[08]|70043|700082|700084|50\d{3}|53\d{3}|65001)\b")
 
 
-def _decode(value):
-    """Text without lone surrogates, of anything that a server or an exception carries."""
-    if isinstance(value, (bytes, bytearray)):
-        return bytes(value).decode("utf-8", "replace")
-    return "" if value is None else str(value).encode("utf-8", "replace").decode()
-
-
-def _json_object(text):
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _challenge(text):
-    """The error that an XOAUTH2 server hides in its 334 (base64 of a JSON object)."""
-    try:
-        decoded = base64.b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        return text
-    error = _json_object(_decode(decoded))
-    return " ".join(f"{k}={_decode(v)}" for k, v in error.items()) if error else ""
-
-
 def _is_line_too_long(exc):
     """smtplib makes up a 500 when a line never ends: no server said it."""
     return type(exc) is smtplib.SMTPResponseException and exc.smtp_error == "Line too long."
 
 
-def _describe(exc):
-    return _decode(exc) or type(exc).__name__
+_KINDS = (  # first match wins: SMTPException is an OSError, a certificate error a ValueError too
+    (smtplib.SMTPServerDisconnected, Kind.DROP),
+    (smtplib.SMTPNotSupportedError, Kind.NOT_OFFERED),
+    (smtplib.SMTPException, Kind.UNKNOWN),
+    (ssl.SSLCertVerificationError, Kind.CERTIFICATE),
+    (ssl.SSLError, Kind.HANDSHAKE),
+    (socket.gaierror, Kind.UNKNOWN_HOST),
+    (socket.herror, Kind.UNKNOWN_HOST),
+    (TimeoutError, Kind.TIMEOUT),
+    (ConnectionResetError, Kind.DROP),
+    (OSError, Kind.REFUSED),
+    (ValueError, Kind.INVALID),
+    (BaseException, Kind.UNKNOWN),
+)
 
 
 def _kind(phase, exc):
-    """The kind of an exception that carries no reply. The order follows the class hierarchy:
-    SMTPException is an OSError, a certificate error is a ValueError too.
-    """
-    if isinstance(exc, smtplib.SMTPServerDisconnected):
-        # smtplib turns a read timeout into a disconnection
-        return Kind.TIMEOUT if isinstance(exc.__context__, TimeoutError) else Kind.DROP
-    if isinstance(exc, smtplib.SMTPNotSupportedError):
-        return Kind.NOT_OFFERED
-    if isinstance(exc, smtplib.SMTPException):
-        # login() raises the bare class when the server offers no mechanism that it knows
-        return Kind.NOT_OFFERED if phase is Phase.AUTH else Kind.UNKNOWN
-    if isinstance(exc, ssl.SSLCertVerificationError):
-        return Kind.CERTIFICATE
-    if isinstance(exc, ssl.SSLError):
-        return Kind.HANDSHAKE if phase <= Phase.TLS else Kind.DROP
-    if isinstance(exc, (socket.gaierror, socket.herror)):
-        return Kind.UNKNOWN_HOST
-    if isinstance(exc, TimeoutError):
-        return Kind.TIMEOUT
-    if isinstance(exc, OSError):
-        refused = phase <= Phase.CONNECT and not isinstance(exc, ConnectionResetError)
-        return Kind.REFUSED if refused else Kind.DROP
-    if isinstance(exc, ValueError):
-        return Kind.INVALID
-    return Kind.UNKNOWN
+    """The kind of an exception that carries no reply."""
+    kind = next(kind for cls, kind in _KINDS if isinstance(exc, cls))
+    if kind is Kind.DROP and isinstance(exc.__context__, TimeoutError):
+        return Kind.TIMEOUT  # smtplib turns a read timeout into a disconnection
+    if kind is Kind.UNKNOWN and phase is Phase.AUTH and isinstance(exc, smtplib.SMTPException):
+        return Kind.NOT_OFFERED  # login() knows none of the mechanisms that the server offers
+    lost_at = {Kind.HANDSHAKE: Phase.TLS, Kind.REFUSED: Phase.CONNECT}.get(kind)
+    return Kind.DROP if lost_at and phase > lost_at else kind
