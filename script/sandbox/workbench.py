@@ -1,0 +1,152 @@
+"""Databases and Odoo commands: what demo, test, bench and chaos work with."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import environment, odoo_source, postgres
+from .console import call, step
+from .environment import Environment
+from .layout import CHECKOUT, LOGS, REQUIREMENTS, SANDBOX, Lock, digest, locked
+
+DATA = SANDBOX / "data"
+INSTALL = Path(__file__).with_name("install_modules.py")
+
+
+@contextmanager
+def opened() -> Iterator[Workbench]:
+    """Set up what is missing, have PostgreSQL running, and yield a Workbench. Raises Problem."""
+    installed = environment.ensure()
+    with postgres.running(installed.postgres_binaries) as server:
+        yield Workbench(installed, server)
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """A sandbox with its PostgreSQL server running."""
+
+    installed: Environment
+    server: postgres.Server
+
+    def create_database(self, name: str, *, install: Sequence[str] = (), extra: Sequence[str] = ()) -> None:
+        """Make the database `name` anew, with its filestore, and install modules.
+
+        It is copied from a template in which base, the addon's own dependencies and `extra` (modules by other
+        people) are installed and the asset bundles built; then the modules in `install` are installed (seconds
+        each). A database of that name is dropped first. Raises Problem when a module does not install.
+        """
+        template = self._template(extra)
+        self.drop_database(name)
+        self.server.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        _copy_filestore(template, name)
+        if install:
+            with step(f"Installing {', '.join(install)} into {name}"):
+                self._install(name, install)
+
+    def drop_database(self, name: str) -> None:
+        """Drop the database `name`, whoever is connected to it, its filestore and its configuration."""
+        self.server.sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        shutil.rmtree(DATA / "filestore" / name, ignore_errors=True)
+        _config_path(name).unlink(missing_ok=True)
+
+    @contextmanager
+    def temporary_database(
+        self, prefix: str, *, install: Sequence[str] = (), extra: Sequence[str] = ()
+    ) -> Iterator[str]:
+        """A database with a name of its own, dropped at the end (or, if this process is killed, by a later run)."""
+        self._sweep()
+        name = f"tmp_{prefix}_{secrets.token_hex(4)}"
+        owner = Lock(f"database-{name}")
+        owner.exclusive()
+        try:
+            self.create_database(name, install=install, extra=extra)
+            yield name
+        finally:
+            self.drop_database(name)
+            (SANDBOX / "locks" / f"database-{name}").unlink(missing_ok=True)
+            owner.close()
+
+    def has_database(self, name: str) -> bool:
+        """Whether the database `name` exists."""
+        return bool(self.server.sql(f"SELECT 1 FROM pg_database WHERE datname = '{name}'"))
+
+    def config_file(self, database: str) -> Path:
+        """Write and return an Odoo configuration for `database`: 127.0.0.1 only, no database manager, no crons."""
+        path = _config_path(database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        options = {
+            "data_dir": DATA,
+            "db_host": self.server.sockets,
+            "db_port": 5432,
+            "db_user": postgres.USER,
+            "db_name": database,
+            "dbfilter": f"^{re.escape(database)}$",
+            "list_db": False,
+            "http_interface": "127.0.0.1",
+            "max_cron_threads": 0,
+            "workers": 0,
+        }
+        path.write_text("[options]\n" + "".join(f"{key} = {value}\n" for key, value in options.items()))
+        return path
+
+    def odoo_command(self, database: str, *options: str) -> list[str]:
+        """The command line of Odoo's server on `database`; `options` override the configuration."""
+        return [str(self.installed.python), "-m", "odoo", "-c", str(self.config_file(database)), *options]
+
+    def _template(self, extra: Sequence[str]) -> str:
+        manifest = ast.literal_eval((CHECKOUT / "__manifest__.py").read_text())
+        modules = sorted({"base", "web", *manifest["depends"], *extra})
+        odoo = self.installed.odoo
+        lock = (REQUIREMENTS / "sandbox.txt").read_text()
+        name = f"template_{digest(odoo, odoo_source.version(odoo), modules, lock, INSTALL.read_text())}"
+        if self.has_database(name):
+            return name
+        with locked("template"):
+            if not self.has_database(name):
+                unfinished = f"{name}_unfinished"
+                self.drop_database(unfinished)
+                self.server.sql(f'CREATE DATABASE "{unfinished}" TEMPLATE template0')
+                with step(f"Template database: installing {', '.join(modules)}, once (about 40 s)"):
+                    self._install(unfinished, modules)
+                shutil.rmtree(DATA / "filestore" / name, ignore_errors=True)
+                _copy_filestore(unfinished, name)
+                self.server.sql(f'ALTER DATABASE "{unfinished}" RENAME TO "{name}"')
+                self.drop_database(unfinished)
+        return name
+
+    def _install(self, database: str, modules: Sequence[str]) -> None:
+        log = LOGS / f"install-{database}.log"
+        call(
+            [self.installed.python, INSTALL, self.config_file(database), *modules],
+            env=environment.process_environment(),
+            log=log,
+            hint=f"{', '.join(modules)} did not install.",
+        )
+        log.unlink()
+
+    def _sweep(self) -> None:
+        """Drop the temporary databases of runs that were killed."""
+        for name in self.server.sql("SELECT datname FROM pg_database WHERE datname LIKE 'tmp\\_%'").splitlines():
+            owner = Lock(f"database-{name}")
+            if owner.try_exclusive():
+                self.drop_database(name)
+                (SANDBOX / "locks" / f"database-{name}").unlink(missing_ok=True)
+            owner.close()
+
+
+def _config_path(database: str) -> Path:
+    return SANDBOX / "config" / f"{database}.conf"
+
+
+def _copy_filestore(source: str, target: str) -> None:
+    # Hard links: Odoo writes and deletes files of its filestore, but never changes one.
+    shutil.rmtree(DATA / "filestore" / target, ignore_errors=True)
+    shutil.copytree(DATA / "filestore" / source, DATA / "filestore" / target, copy_function=os.link)
