@@ -13,9 +13,10 @@ NAMES = ("google-chrome", "chromium", "chromium-browser", "google-chrome-stable"
 
 
 def ensure() -> None:
-    """Install Debian's chromium if this machine has no browser and apt may be used without a question.
+    """Install Debian's chromium if there is no browser and apt may be used without a question.
 
-    Quiet when it cannot: tests/ may hold no browser test, and a run that does fails by itself (see pytest_odoo_rules).
+    Quiet when it cannot: the tests wanted may need none, and those that do fail by themselves
+    (see pytest_odoo_rules).
     """
     if any(shutil.which(name) for name in NAMES) or not shutil.which("apt-get"):
         return

@@ -22,7 +22,10 @@ def run(main: Callable[[], int | None]) -> None:
     except Problem as problem:
         sys.exit(f"{name}: {problem}")
     except PermissionError as error:
-        sys.exit(f"{name}: {error.strerror}: {error.filename} (does .sandbox belong to another user? then remove it)")
+        sys.exit(
+            f"{name}: {error.strerror}: {error.filename}. "
+            "If .sandbox belongs to another user, remove it."
+        )
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(code)
@@ -59,13 +62,25 @@ def call(
     with log.open("w+", encoding="utf-8", errors="replace") as output:
         try:
             code = subprocess.run(
-                command, input=stdin, stdout=output, stderr=subprocess.STDOUT, text=True, env=env, cwd=cwd, check=False
+                command,
+                input=stdin,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=env,
+                cwd=cwd,
+                check=False,
             ).returncode
         except FileNotFoundError:
             raise Problem(f"{command[0]} is not on this machine; {hint}") from None
         output.seek(0)
         text = output.read()
     if code:
-        last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), f"exit code {code}")
-        raise Problem(f"{Path(command[0]).name} failed: {last}\n  {hint}\n  The whole output: {log}")
+        last = next(
+            (line.strip() for line in reversed(text.splitlines()) if line.strip()),
+            f"exit code {code}",
+        )
+        raise Problem(
+            f"{Path(command[0]).name} failed: {last}\n  {hint}\n  The whole output: {log}"
+        )
     return text

@@ -12,7 +12,7 @@ from .layout import IMPORT_ROOT, SANDBOX, link, locked
 
 @dataclass(frozen=True)
 class Environment:
-    """An installed sandbox: the venv's Python, Odoo's folder on the Python path, PostgreSQL's binaries."""
+    """The venv's Python, the folder that holds `odoo`, the folder of PostgreSQL's binaries."""
 
     python: Path
     odoo: Path
@@ -24,14 +24,16 @@ def ensure() -> Environment:
     SANDBOX.mkdir(exist_ok=True)
     with locked("setup"):
         odoo = odoo_source.ensure()
-        python = python_packages.ensure_venv("venv", "sandbox.txt", "[2/3] Python packages: installing the pinned set")
+        python = python_packages.ensure_venv(
+            "venv", "sandbox.txt", "[2/3] Python packages: installing the pinned set"
+        )
         binaries = postgres.ensure_binaries(python)
         _put_on_python_path(python, odoo)
     return Environment(python, odoo, binaries)
 
 
 def process_environment() -> dict[str, str]:
-    """Environment variables for the sandbox's processes: the caller's, less what would lead Odoo elsewhere."""
+    """The caller's environment variables, less those that would lead Odoo elsewhere."""
     unwanted = ("ODOO_", "OPENERP_", "PG", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
     return {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
 
@@ -39,7 +41,8 @@ def process_environment() -> dict[str, str]:
 def _put_on_python_path(python: Path, odoo: Path) -> None:
     link(SANDBOX / "addons" / "system_mail", "../..")
     link(IMPORT_ROOT / "odoo" / "addons", "../../addons")
-    # A git checkout keeps most addons beside the package; Odoo adds them itself, but only once it is configured.
+    # A git checkout keeps most addons beside the package; Odoo adds them once it is configured,
+    # which it never is for the plain tests.
     link(SANDBOX / "import-community" / "odoo" / "addons", odoo / "addons")
     site_packages = next((python.parent.parent / "lib").glob("python3.*/site-packages"))
     paths = f"{odoo}\n{IMPORT_ROOT}\n{SANDBOX / 'import-community'}\n"

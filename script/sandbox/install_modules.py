@@ -2,7 +2,8 @@
 
     python install_modules.py CONFIG_FILE MODULE [MODULE…]
 
-Bundles are built here once: a browser test would build them in a transaction that is rolled back, every time.
+Bundles are built here, once: each browser test would build them anew, its transaction being
+rolled back.
 """
 
 import sys

@@ -14,7 +14,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SANDBOX = CHECKOUT / ".sandbox"
 REQUIREMENTS = CHECKOUT / "script" / "requirements"
 LOGS = SANDBOX / "log"
-# The folder is on the Python path, so that the checkout is odoo.addons.system_mail whatever it is called.
+# On the Python path, so that the checkout is odoo.addons.system_mail whatever it is called.
 IMPORT_ROOT = SANDBOX / "import"
 ADDON = IMPORT_ROOT / "odoo" / "addons" / "system_mail"
 

@@ -1,4 +1,4 @@
-"""Odoo 19's source: the person's own (ODOO_PATH), else Debian's package, unpacked into `.sandbox/odoo`."""
+"""Odoo 19's source: the person's own (ODOO_PATH), else Debian's package in `.sandbox/odoo`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def ensure() -> Path:
     if given:
         root = Path(given).expanduser().resolve()
         if series(root) != "19.0":
-            raise Problem(f"ODOO_PATH={given} is not Odoo 19.0: its odoo/release.py says {series(root)}.")
+            raise Problem(
+                f"ODOO_PATH={given} is not Odoo 19.0: its odoo/release.py says {series(root)}."
+            )
         return root
     unpacked = SANDBOX / "odoo"
     root = unpacked / "usr" / "lib" / "python3" / "dist-packages"
@@ -59,18 +61,22 @@ def series(root: Path) -> str:
 
 
 def version(root: Path) -> str:
-    """What tells this Odoo from another of the same series: its commit, or the package's version."""
+    """What tells this Odoo from others of its series: its commit, or the package's version."""
     changelog = sorted((SANDBOX / "odoo").glob("*.deb.version"))
     if SANDBOX in root.parents and changelog:
         return changelog[0].name
-    git = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    git = subprocess.run(
+        ["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
     return git.stdout.strip() or str((root / "odoo" / "release.py").stat().st_mtime_ns)
 
 
 def _unpack_debian_packages(target: Path) -> None:
     for tool in ("apt-get", "dpkg-deb", "tar"):
         if not shutil.which(tool):
-            raise Problem(f"Odoo 19 comes as a Debian package, but {tool} is not on this machine. {HINT}")
+            raise Problem(
+                f"Odoo 19 comes as a Debian package, but {tool} is not on this machine. {HINT}"
+            )
     apt = SANDBOX / "apt"
     shutil.rmtree(apt, ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
@@ -78,7 +84,9 @@ def _unpack_debian_packages(target: Path) -> None:
         (apt / folder).mkdir(parents=True)
     target.mkdir(parents=True)
     (apt / "status").touch()
-    (apt / "sources.list").write_text(f"deb [signed-by={DEBIAN_KEYRING} arch=all] {_mirror()} sid main\n")
+    (apt / "sources.list").write_text(
+        f"deb [signed-by={DEBIAN_KEYRING} arch=all] {_mirror()} sid main\n"
+    )
     # A state of its own: neither the machine's packages nor its sources are touched.
     (apt / "apt.conf").write_text(
         f'Dir::Etc::SourceList "{apt}/sources.list"; Dir::Etc::SourceParts "/dev/null";\n'
@@ -97,16 +105,22 @@ def _unpack_debian_packages(target: Path) -> None:
         hint=f"Debian sid may have moved on from odoo-19. {HINT}",
     )
     for package in (apt / "download").glob("*.deb"):
-        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as archive:
+        with subprocess.Popen(
+            ["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE
+        ) as archive:
             unpack = subprocess.run(
-                ["tar", "-x", "-C", target, "--exclude=*/addons/l10n_*"], stdin=archive.stdout, check=False
+                ["tar", "-x", "-C", target, "--exclude=*/addons/l10n_*"],
+                stdin=archive.stdout,
+                check=False,
             )
         if archive.returncode or unpack.returncode:
             raise Problem(f"{package.name} could not be unpacked into {target}. Is the disk full?")
         if package.name.startswith("odoo-19_"):
             (target / f"{package.name}.version").touch()
-    # Debian leaves this file out; without an empty one no asset bundle with mail in it can be built.
-    missing = target / "usr/lib/python3/dist-packages/odoo/addons/mail/static/lib/selfie_segmentation"
+    # Debian leaves this file out; without an empty one no asset bundle of mail can be built.
+    missing = (
+        target / "usr/lib/python3/dist-packages/odoo/addons/mail/static/lib/selfie_segmentation"
+    )
     missing.mkdir(parents=True, exist_ok=True)
     (missing / "selfie_segmentation.js").touch()
     shutil.rmtree(apt)
@@ -117,7 +131,9 @@ def _mirror() -> str:
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
     # A machine that never ran `apt-get update` knows its mirrors, but not that they are Debian's.
     for filters in (["Origin: Debian"], []):
-        output = subprocess.run([*command, *filters], capture_output=True, text=True, check=False).stdout
+        output = subprocess.run(
+            [*command, *filters], capture_output=True, text=True, check=False
+        ).stdout
         mirrors = [line for line in output.splitlines() if "security" not in line]
         if mirrors and DEBIAN_KEYRING.is_file():
             return mirrors[0]

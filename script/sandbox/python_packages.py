@@ -16,7 +16,10 @@ HINT = "Is there a network? Packages come from the index that pip (or uv) is set
 
 
 def ensure_venv(name: str, lock: str, title: str) -> Path:
-    """Make or refresh the venv `.sandbox/<name>` from the lock `script/requirements/<lock>`; return its Python."""
+    """Make or refresh the venv `.sandbox/<name>` from `script/requirements/<lock>`.
+
+    Return its Python.
+    """
     interpreter = _interpreter()
     venv = SANDBOX / name
     python = venv / "bin" / "python"
@@ -29,7 +32,9 @@ def ensure_venv(name: str, lock: str, title: str) -> Path:
         if not (is_stamped(f"{name}-born", born) and python.exists()):
             shutil.rmtree(venv, ignore_errors=True)
             if uv:
-                call([uv, "venv", "--python", interpreter, venv], log=LOGS / f"{name}.log", hint=HINT)
+                call(
+                    [uv, "venv", "--python", interpreter, venv], log=LOGS / f"{name}.log", hint=HINT
+                )
             else:
                 call(
                     [interpreter, "-m", "venv", venv],
@@ -45,7 +50,11 @@ def ensure_venv(name: str, lock: str, title: str) -> Path:
 def install(python: Path, options: list[str | Path], *, log: Path) -> None:
     """Install packages for `python`, hashes checked, with uv if it is there, else with pip."""
     uv = shutil.which("uv")
-    tool = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install", "--no-input"]
+    tool = (
+        [uv, "pip", "install", "--python", python]
+        if uv
+        else [python, "-m", "pip", "install", "--no-input"]
+    )
     call([*tool, "--require-hashes", *options], log=log, hint=HINT)
 
 
@@ -55,6 +64,12 @@ def _interpreter() -> str:
         return getattr(sys, "_base_executable", sys.executable)
     for major, minor in SUPPORTED:
         found = shutil.which(f"python{major}.{minor}")
-        if found and not subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode:
+        if (
+            found
+            and not subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode
+        ):
             return found
-    raise Problem(f"Odoo 19 needs Python 3.10 to 3.13; this is {platform.python_version()} and PATH has no other.")
+    raise Problem(
+        "Odoo 19 needs Python 3.10 to 3.13, and PATH has none; "
+        f"{sys.executable} is {platform.python_version()}."
+    )

@@ -36,12 +36,15 @@ class Workbench:
     installed: Environment
     server: postgres.Server
 
-    def create_database(self, name: str, *, install: Sequence[str] = (), extra: Sequence[str] = ()) -> None:
+    def create_database(
+        self, name: str, *, install: Sequence[str] = (), extra: Sequence[str] = ()
+    ) -> None:
         """Make the database `name` anew, with its filestore, and install modules.
 
-        It is copied from a template in which base, the addon's own dependencies and `extra` (modules by other
-        people) are installed and the asset bundles built; then the modules in `install` are installed (seconds
-        each). A database of that name is dropped first. Raises Problem when a module does not install.
+        It is a copy of a template that has the addon's dependencies, `extra` and the asset bundles;
+        then `install` is installed, which takes seconds. So `extra` is for modules that stay as
+        they are, `install` for what is being worked on. A database of that name is dropped first.
+        Raises Problem when a module does not install.
         """
         template = self._template(extra)
         self.drop_database(name)
@@ -52,7 +55,7 @@ class Workbench:
                 self._install(name, install)
 
     def drop_database(self, name: str) -> None:
-        """Drop the database `name`, whoever is connected to it, its filestore and its configuration."""
+        """Drop the database `name`, even if in use, its filestore and its configuration."""
         self.server.sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         shutil.rmtree(DATA / "filestore" / name, ignore_errors=True)
         _config_path(name).unlink(missing_ok=True)
@@ -61,7 +64,10 @@ class Workbench:
     def temporary_database(
         self, prefix: str, *, install: Sequence[str] = (), extra: Sequence[str] = ()
     ) -> Iterator[str]:
-        """A database with a name of its own, dropped at the end (or, if this process is killed, by a later run)."""
+        """A database with a name of its own, dropped at the end.
+
+        If this process is killed, a later run drops it. Arguments as for `create_database`.
+        """
         self._sweep()
         name = f"tmp_{prefix}_{secrets.token_hex(4)}"
         owner = Lock(f"database-{name}")
@@ -79,7 +85,7 @@ class Workbench:
         return bool(self.server.sql(f"SELECT 1 FROM pg_database WHERE datname = '{name}'"))
 
     def config_file(self, database: str) -> Path:
-        """Write and return an Odoo configuration for `database`: 127.0.0.1 only, no database manager, no crons."""
+        """Write Odoo's configuration for `database`: 127.0.0.1, no database manager, no crons."""
         path = _config_path(database)
         path.parent.mkdir(parents=True, exist_ok=True)
         options = {
@@ -94,19 +100,28 @@ class Workbench:
             "max_cron_threads": 0,
             "workers": 0,
         }
-        path.write_text("[options]\n" + "".join(f"{key} = {value}\n" for key, value in options.items()))
+        path.write_text(
+            "[options]\n" + "".join(f"{key} = {value}\n" for key, value in options.items())
+        )
         return path
 
     def odoo_command(self, database: str, *options: str) -> list[str]:
-        """The command line of Odoo's server on `database`; `options` override the configuration."""
-        return [str(self.installed.python), "-m", "odoo", "-c", str(self.config_file(database)), *options]
+        """Odoo's command line for `database`; `options` override the configuration."""
+        return [
+            str(self.installed.python),
+            "-m",
+            "odoo",
+            "-c",
+            str(self.config_file(database)),
+            *options,
+        ]
 
     def _template(self, extra: Sequence[str]) -> str:
         manifest = ast.literal_eval((CHECKOUT / "__manifest__.py").read_text())
         modules = sorted({"base", "web", *manifest["depends"], *extra})
         odoo = self.installed.odoo
-        lock = (REQUIREMENTS / "sandbox.txt").read_text()
-        name = f"template_{digest(odoo, odoo_source.version(odoo), modules, lock, INSTALL.read_text())}"
+        made_by = (INSTALL.read_text(), (REQUIREMENTS / "sandbox.txt").read_text())
+        name = f"template_{digest(odoo, odoo_source.version(odoo), modules, *made_by)}"
         if self.has_database(name):
             return name
         with locked("template"):
@@ -134,7 +149,9 @@ class Workbench:
 
     def _sweep(self) -> None:
         """Drop the temporary databases of runs that were killed."""
-        for name in self.server.sql("SELECT datname FROM pg_database WHERE datname LIKE 'tmp\\_%'").splitlines():
+        for name in self.server.sql(
+            "SELECT datname FROM pg_database WHERE datname LIKE 'tmp\\_%'"
+        ).splitlines():
             owner = Lock(f"database-{name}")
             if owner.try_exclusive():
                 self.drop_database(name)
