@@ -10,9 +10,8 @@ that a result which started before the change is recognised and dropped (``is_cu
 
 import dataclasses
 import datetime
-import enum
 
-from .failure import Effect, Kind, Phase
+from .failure import Effect, Kind, Phase, Word
 
 BASE, HOUR, DAY = 60, 3600, 86400
 THRESHOLD = 3
@@ -27,7 +26,7 @@ MOST_NEEDS_HOSTS = 3
 DNS_NEEDS_HOSTS = 2
 
 
-class State(str, enum.Enum):
+class State(Word):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half_open"

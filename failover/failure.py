@@ -52,13 +52,13 @@ class Phase(enum.Enum):
 _PHASES = list(Phase)
 
 
-class _Word(str, enum.Enum):
+class Word(str, enum.Enum):
     """An enum that is stored, logged and compared as its word."""
 
     __str__ = str.__str__
 
 
-class Kind(_Word):
+class Kind(Word):
     """How the failure showed itself."""
 
     REPLY = "reply"  # the server answered, with a code
@@ -77,7 +77,7 @@ class Kind(_Word):
     UNKNOWN = "unknown"
 
 
-class Verdict(_Word):
+class Verdict(Word):
     """What becomes of the message (of the recipient, at RCPT)."""
 
     FALLBACK = "fallback"  # System Mail carries it
@@ -88,7 +88,7 @@ class Verdict(_Word):
     ACCEPTED = "accepted"
 
 
-class Effect(_Word):
+class Effect(Word):
     """What the failure does to its mailbox's state."""
 
     NONE = "none"
@@ -236,8 +236,9 @@ _ENHANCED = re.compile(
 )
 # What differs between two answers of one kind: addresses, identifiers.
 _UNALIKE = re.compile(r"\S*[@\d]\S*")
-_AADSTS_CLIENT = re.compile(r"AADSTS(?:7000\d\d|70000[12]|650\d\d|7000222|90002)\b")
-_AADSTS_GRANT = re.compile(r"AADSTS(?:7000[08]|70043|700082|700084|50\d{3}|53\d{3}|65001)\b")
+# https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+_AADSTS_CLIENT = re.compile(r"AADSTS(?:7000(?:16|24|27|215|222)|90002)\b")
+_AADSTS_GRANT = re.compile(r"AADSTS(?:7000[08]|70043|70008[24]|50\d{3}|53\d{3}|65001)\b")
 
 
 def _is_line_too_long(exc):

@@ -11,7 +11,7 @@ from . import provider as says
 from .failure import Decision, Effect, Kind, Phase, Verdict
 from .words import REMEDIES, describe
 
-__all__ = ["REMEDIES", "RULES", "Rule", "classify", "classify_recipients", "describe"]
+__all__ = ["REMEDIES", "RULES", "Rule", "classify", "classify_recipients", "describe", "match"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,10 +37,15 @@ class Rule:
         )
 
 
+def match(failure):
+    """The first rule that holds; there always is one."""
+    said = " ".join(filter(None, (str(failure.code or ""), failure.enhanced, failure.text)))
+    return next(rule for rule in RULES if rule.matches(failure, said))
+
+
 def classify(failure):
     """The decision on a failure. Pure and total: always decides, never raises."""
-    said = " ".join(filter(None, (str(failure.code or ""), failure.enhanced, failure.text)))
-    return next(rule.decision for rule in RULES if rule.matches(failure, said))
+    return match(failure).decision
 
 
 def classify_recipients(failures):
@@ -151,10 +156,10 @@ RULES = (
     _on(SENDING, (FALLBACK, THROTTLED), "quota_reached", "quota", says.QUOTA_REACHED, quota=True),
     _on(SENDING, (FALLBACK, DISCONNECTED), "sender_blocked", "compromised",
         says.SENDER_BLOCKED, **_ABUSED),
-    _on({DATA, BODY, DOT}, (DEFER, NONE), "recipient_busy", said=says.RECIPIENT_BUSY),
     _on(SENDING, (FALLBACK, MISCONFIGURED), "relay_denied", "relay", says.RELAY_DENIED_AT_ALL),
     _on(SENDING, (DEFER, THROTTLED), "too_fast", said=says.SENDING_RATE),
     _on(SENDING, (FALLBACK, THROTTLED), "too_fast", said=says.TOO_FAST),
+    _on({DATA, BODY, DOT}, (DEFER, NONE), "recipient_busy", said=says.RECIPIENT_BUSY),
     # The line closed between two messages (RFC 5321 3.8): a limit per connection, or idle
     _on(MAIL, (FALLBACK, NONE), "line_closed", said=r"^421", after_accepted=True,
         reconnect_first=True),

@@ -1,0 +1,246 @@
+"""When a mailbox is left alone, and when it is tried again."""
+
+import datetime
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ..failover.breaker import (
+    DAY,
+    HOUR,
+    LEASE,
+    SHORTEST_WAIT,
+    WINDOW,
+    Breaker,
+    State,
+    after_change,
+    after_failure,
+    after_success,
+    allows,
+    backoff,
+    expired,
+    is_current,
+    is_network_failure,
+    lease,
+    own_network_suspected,
+)
+from ..failover.failure import Effect, Failure, Kind, Phase
+
+NOW = datetime.datetime(2025, 5, 3, 9, 14)
+BAD = [effect for effect in Effect if effect is not Effect.NONE]
+
+
+class Longest:
+    """A random source that always gives the upper bound."""
+
+    def uniform(self, _low, high):
+        return high
+
+
+class Shortest:
+    """A random source that always gives the lower bound."""
+
+    def uniform(self, low, _high):
+        return low
+
+
+def later(seconds):
+    return NOW + datetime.timedelta(seconds=seconds)
+
+
+def fail(breaker, effect=Effect.TRANSIENT, kind=Kind.DROP, at=0, rng=None, **options):
+    return after_failure(breaker, effect, kind, later(at), rng or Longest(), **options)
+
+
+def probe_until(breaker, times):
+    """Fail so many probes, each as soon as it is allowed; return the breaker and the waits."""
+    waits = []
+    for _ in range(times):
+        now = breaker.next_probe_at
+        breaker = after_failure(lease(breaker, now), Effect.TRANSIENT, Kind.DROP, now, Longest())
+        waits.append((breaker.next_probe_at - now).total_seconds())
+    return breaker, waits
+
+
+class TestOpening:
+    def test_rejected_credentials_open_at_once_for_a_day(self):
+        breaker = fail(Breaker(), Effect.DISCONNECTED, Kind.REPLY)
+        assert allows(breaker, later(DAY - 1)) == "skip"
+        assert allows(breaker, later(DAY)) == "probe"
+
+    def test_rejected_credentials_outlast_a_probe_that_finds_the_server_down(self):
+        breaker = fail(Breaker(), Effect.DISCONNECTED, Kind.REPLY)
+        breaker = fail(lease(breaker, later(DAY)), Effect.TRANSIENT, Kind.TIMEOUT, at=DAY)
+        assert breaker.reason_effect is Effect.DISCONNECTED
+        assert allows(breaker, later(2 * DAY - 1)) == "skip"
+
+    def test_a_temporary_trouble_opens_at_the_third_failed_connection(self):
+        breaker = fail(fail(Breaker()), at=WINDOW - 1)
+        assert allows(breaker, later(WINDOW)) == "send"
+        breaker = fail(breaker, at=WINDOW)
+        assert allows(breaker, later(WINDOW)) == "skip"
+
+    def test_failures_far_apart_do_not_add_up(self):
+        breaker = fail(fail(fail(Breaker()), at=1), at=WINDOW + 1)
+        assert (breaker.state, breaker.failure_count) == (State.CLOSED, 1)
+        assert breaker.first_failure_at == later(WINDOW + 1)
+
+    def test_a_success_between_failures_starts_the_count_again(self):
+        breaker = fail(after_success(fail(fail(Breaker())), NOW))
+        assert (breaker.state, breaker.failure_count) == (State.CLOSED, 1)
+
+    def test_a_timeout_opens_at_once(self):
+        assert fail(Breaker(), kind=Kind.TIMEOUT).state == State.OPEN
+
+    def test_a_wrong_setting_opens_at_once_and_is_probed_within_the_hour(self):
+        breaker = fail(Breaker(), Effect.MISCONFIGURED, Kind.CERTIFICATE)
+        assert (breaker.state, breaker.next_probe_at) == (State.OPEN, later(HOUR))
+
+    def test_a_daily_limit_opens_until_it_resets(self):
+        breaker = fail(Breaker(), Effect.THROTTLED, Kind.REPLY, quota=True)
+        assert breaker.next_probe_at == later(DAY)
+        hinted = fail(
+            Breaker(), Effect.THROTTLED, Kind.REPLY, quota=True, resets_at=later(2 * HOUR)
+        )
+        assert hinted.next_probe_at == later(2 * HOUR)
+
+    def test_a_limit_that_should_have_been_lifted_already_is_not_probed_at_once(self):
+        breaker = fail(Breaker(), Effect.THROTTLED, Kind.REPLY, quota=True, resets_at=later(-HOUR))
+        assert allows(breaker, NOW) == "skip"
+
+    def test_no_effect_changes_nothing(self):
+        breaker = fail(Breaker(), kind=Kind.TIMEOUT)
+        assert fail(breaker, Effect.NONE) is breaker
+
+
+class TestProbing:
+    def test_one_worker_alone_probes(self):
+        breaker = fail(Breaker(), kind=Kind.TIMEOUT)
+        due = breaker.next_probe_at
+        assert allows(breaker, due) == "probe"
+        leased = lease(breaker, due)
+        assert leased.state == State.HALF_OPEN
+        assert allows(leased, due) == "skip"
+
+    def test_the_lease_of_a_worker_that_died_runs_out(self):
+        leased = lease(fail(Breaker(), kind=Kind.TIMEOUT), later(60))
+        assert allows(leased, later(60 + LEASE)) == "probe"
+        again = lease(leased, later(60 + LEASE))
+        assert not is_current(again, leased.generation)
+
+    def test_the_wait_doubles_up_to_an_hour(self):
+        _breaker, waits = probe_until(fail(Breaker(), kind=Kind.TIMEOUT), 8)
+        assert waits == [120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+    def test_the_wait_is_never_nothing(self):
+        breaker = fail(Breaker(), kind=Kind.TIMEOUT, rng=Shortest())
+        assert breaker.next_probe_at == later(SHORTEST_WAIT)
+
+    def test_an_outage_keeps_its_beginning(self):
+        breaker, _waits = probe_until(fail(Breaker(), kind=Kind.TIMEOUT), 30)
+        assert (breaker.first_failure_at, breaker.opened_at) == (NOW, NOW)
+        assert breaker.failure_count == 31
+
+    def test_one_real_success_closes(self):
+        leased = lease(fail(Breaker(), Effect.DISCONNECTED), later(DAY))
+        closed = after_success(leased, later(DAY))
+        assert closed == Breaker(generation=leased.generation + 1)
+
+    def test_a_change_of_credentials_closes_and_outdates_what_is_under_way(self):
+        breaker = Breaker()
+        assert not is_current(after_change(breaker), breaker.generation)
+        assert after_change(fail(breaker, Effect.DISCONNECTED)).state == State.CLOSED
+
+    def test_a_success_on_a_healthy_mailbox_changes_nothing(self):
+        assert after_success(Breaker(), NOW) == Breaker()
+
+
+class TestOwnNetwork:
+    def test_one_server_proves_nothing(self):
+        assert not own_network_suspected(1, 1, 1)
+
+    def test_two_servers_prove_it_only_if_no_name_resolves(self):
+        assert not own_network_suspected(2, 2, 0)
+        assert not own_network_suspected(2, 2, 1)
+        assert own_network_suspected(2, 2, 2)
+
+    def test_most_of_three_servers_prove_it(self):
+        assert own_network_suspected(3, 2, 0)
+        assert not own_network_suspected(3, 1, 1)
+        assert not own_network_suspected(4, 2, 0)
+
+    def test_a_server_that_answers_is_no_network_failure(self):
+        rejected = Failure.from_reply(Phase.BANNER, 554, b"no")
+        assert not is_network_failure(rejected)
+        assert is_network_failure(Failure(Phase.CONNECT, kind=Kind.REFUSED))
+        assert not is_network_failure(Failure(Phase.TOKEN, kind=Kind.TIMEOUT))
+        assert not is_network_failure(Failure(Phase.DOT, kind=Kind.DROP))
+
+
+class TestQueue:
+    def test_a_mail_is_tried_for_two_days(self):
+        assert not expired(NOW, later(2 * DAY - 1))
+        assert expired(NOW, later(2 * DAY))
+        assert expired(NOW, later(HOUR), hours=1)
+
+    def test_the_waits_double_from_a_minute_to_an_hour(self):
+        waits = [backoff(attempt, Longest()) for attempt in range(1, 9)]
+        assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["failure", "success", "probe", "change"]),
+        st.sampled_from(list(Effect)),
+        st.sampled_from(list(Kind)),
+        st.integers(0, 2 * DAY),
+        st.booleans(),
+    ),
+    max_size=30,
+)
+
+
+class TestAlways:
+    @given(steps, st.integers())
+    def test_whatever_happens_the_breaker_stays_sound(self, steps, seed):
+        rng, now, breaker = random.Random(seed), NOW, Breaker()
+        for step, effect, kind, seconds, quota in steps:
+            now += datetime.timedelta(seconds=seconds)
+            before = breaker
+            if step == "failure":
+                breaker = after_failure(breaker, effect, kind, now, rng, quota=quota)
+            elif step == "success":
+                breaker = after_success(breaker, now)
+            elif step == "change":
+                breaker = after_change(breaker)
+            elif allows(breaker, now) == "probe":
+                breaker = lease(breaker, now)
+            assert breaker.generation >= before.generation
+            if breaker.state != before.state:
+                assert breaker.generation > before.generation
+            if breaker.state == State.CLOSED:
+                assert allows(breaker, now) == "send"
+                assert breaker.next_probe_at is None
+            elif breaker is not before:
+                wait = (breaker.next_probe_at - now).total_seconds()
+                assert SHORTEST_WAIT <= wait <= DAY
+                assert breaker.opened_at <= now
+                assert allows(breaker, now) == "skip"
+                assert allows(breaker, breaker.next_probe_at) == "probe"
+
+    @given(st.sampled_from(BAD), st.sampled_from(list(Kind)), st.integers())
+    def test_after_a_success_the_past_is_forgotten(self, effect, kind, seed):
+        rng = random.Random(seed)
+        breaker = after_success(after_failure(Breaker(), effect, kind, NOW, rng), NOW)
+        assert breaker == Breaker(generation=breaker.generation)
+
+    @given(st.integers(0, 10**6), st.integers(), st.integers(1, 600))
+    def test_the_queue_never_spins_and_never_forgets(self, attempt, seed, base):
+        wait = backoff(attempt, random.Random(seed), base=base)
+        assert base / 2 <= wait <= HOUR
+
+    @given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))
+    def test_more_failures_never_clear_our_network_of_suspicion(self, tried, failed, unresolved):
+        if own_network_suspected(tried, failed, unresolved):
+            assert own_network_suspected(tried, failed + 1, unresolved + 1)
