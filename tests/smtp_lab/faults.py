@@ -21,6 +21,7 @@ PHASES = (
 )
 #: What the server then does: give `reply` (and close after a 421), close the connection (drop: FIN,
 #: reset: RST), stay silent until the client leaves, or say single bytes that never make a line.
+#: Sockets buffer some 4 MB: only with a bigger body does a client notice while it still writes.
 ACTIONS = ("reply", "drop", "reset", "hang", "drip")
 
 _WITHOUT_REPLY = ("drop", "reset", "hang")

@@ -95,11 +95,13 @@ class FaultySMTP(SMTP):
         try:
             if reply := await self._strike("banner"):
                 await self.push(reply)
-                self.transport.close()
             else:
                 await super()._handle_client()
         except ConnectionError:
             _logger.debug("The client left while %s was speaking", self.server.name)
+        finally:
+            # At the client's end of file asyncio leaves our side open.
+            self._writer.close()
 
     async def handle_exception(self, error):
         if not isinstance(error, TLSSetupException):
@@ -139,8 +141,8 @@ class FaultySMTP(SMTP):
             for byte in itertools.cycle(b"250-"):
                 self._writer.write(bytes((byte,)))
                 await asyncio.sleep(fault.interval)
-        # The end of the connection cancels us.
-        await self.loop.create_future()
+        # No answer comes: the end of the connection cancels us.
+        return await self.loop.create_future()
 
     async def _strike(self, phase):
         if fault := self._due(phase):
@@ -164,7 +166,7 @@ class FaultySMTP(SMTP):
         features = [line for line in responses[:-1] if not line.startswith("250-AUTH")]
         if self.server.size_limit:
             features.append(f"250-SIZE {self.server.size_limit}")
-        if len(features) < len(responses) - 1 and self.server.mechanisms:
+        if self.server.mechanisms and any(line.startswith("250-AUTH") for line in responses):
             features.append(f"250-AUTH {' '.join(self.server.mechanisms)}")
         return [*features, "250 ENHANCEDSTATUSCODES"]
 
@@ -195,14 +197,10 @@ class FaultySMTP(SMTP):
         return False
 
     def _check_password(self, _server, _session, _envelope, _mechanism, auth_data):
-        self._claimed_login = auth_data.login.decode()
+        self._claimed_login = auth_data.login.decode(errors="replace")
         password = self.server.logins.get(self._claimed_login)
-        return AuthResult(
-            success=password is not None and auth_data.password.decode() == password,
-            handled=False,
-            message=None,
-            auth_data=auth_data,
-        )
+        success = password is not None and auth_data.password == password.encode()
+        return AuthResult(success=success, handled=False)
 
     async def auth_PLAIN(self, _server, args):
         return await self._judge("PLAIN", await super().auth_PLAIN(_server, args))
@@ -222,9 +220,9 @@ class FaultySMTP(SMTP):
         match = re.fullmatch(rb"user=([^\x01]+)\x01auth=Bearer ([^\x01]+)\x01\x01", blob)
         if not match:
             return AuthResult(success=False, handled=False, message="501 5.5.2 Cannot decode")
-        self._claimed_login, token = (part.decode() for part in match.groups())
-        known = self.server.tokens.get(self._claimed_login)
-        return await self._judge("XOAUTH2", AuthResult(success=token == known, handled=False))
+        self._claimed_login, token = (part.decode(errors="replace") for part in match.groups())
+        success = self.server.tokens.get(self._claimed_login) == token
+        return await self._judge("XOAUTH2", AuthResult(success=success, handled=False))
 
     async def _judge(self, mechanism, result):
         """What becomes of a login whose credentials were read (or are unreadable: `handled`)."""

@@ -287,7 +287,8 @@ class SmtpServer:
 
 def bound_socket(port=0):
     """A socket that holds a port and, until it listens, has the system refuse its callers."""
-    sock = socket.socket()
+    # asyncio sets TCP_NODELAY only where the protocol is spelt out.
+    sock = socket.socket(proto=socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setblocking(False)
     sock.bind((HOST, port))
