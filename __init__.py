@@ -1,0 +1,2 @@
+from . import failover, models, wizards
+from .hooks import uninstall_hook

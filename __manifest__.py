@@ -6,6 +6,12 @@
     "author": "system_mail contributors",
     "license": "LGPL-3",
     "depends": ["mail", "base_setup"],
-    "data": [],
+    "data": [
+        "security/system_mail_groups.xml",
+        "security/ir.model.access.csv",
+        "security/system_mail_rules.xml",
+        "views/system_mail_views.xml",
+    ],
+    "uninstall_hook": "uninstall_hook",
     "installable": True,
 }

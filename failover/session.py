@@ -5,7 +5,6 @@ list of roads: the author's own mailbox, then System Mail; or, for an author wit
 System Mail, then Odoo's own sender.
 """
 
-import contextlib
 import dataclasses
 import enum
 import smtplib
@@ -13,8 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .failure import Decision, Effect, Failure, Kind, Verdict
-from .rules import classify
-from .wire import CONNECTION_ERRORS, Outcome, Patience, WatchedConnection, watching
+from .rules import classify, classify_recipients
+from .wire import CONNECTION_ERRORS, Outcome, Patience, WatchedConnection, leave, watching
+from .words import describe
 
 _ENDURING = (Effect.DISCONNECTED, Effect.MISCONFIGURED, Effect.PROVIDER_MISCONFIGURED)
 
@@ -42,6 +42,15 @@ class Trouble:
         return self.decision.verdict is not Verdict.REFUSE and self.decision.effect not in _ENDURING
 
 
+def explain(troubles):
+    """Why, in plain words and then in the servers' own, in the order of the roads tried."""
+    return "\n".join(
+        f"{trouble.road.name}: {describe(trouble.failure, trouble.decision)}"
+        + (f"\n{trouble.failure.text}" if trouble.failure.text else "")
+        for trouble in troubles
+    )
+
+
 class RoadClosed(OSError):
     """The mailbox is known to be out of order: nobody even tried."""
 
@@ -58,6 +67,7 @@ class Road:
         mailbox: Any,
         connect: Callable[[], smtplib.SMTP],
         *,
+        name: str = "",
         patience: Patience | None = None,
         rewrite: Callable | None = None,
         on_failure: Callable | None = None,
@@ -68,18 +78,19 @@ class Road:
         :param mailbox: whose road it is, for the callbacks; never looked into
         :param connect: opens a logged-in connection; may raise ``RoadClosed`` or any of
             ``CONNECTION_ERRORS``
+        :param name: what people call the mailbox
         :param rewrite: ``(message, from_addr, author) -> (message, from_addr)``
         :param on_failure: ``(mailbox, failure, decision)``, once per connection
         :param on_success: ``(mailbox)``, once per connection, at the first accepted message
         :param shared: survives the sessions that use it, until ``close()``
         """
-        self.mailbox, self.shared = mailbox, shared
+        self.mailbox, self.name, self.shared = mailbox, name, shared
         self.trouble: Trouble | None = None
         self._connect, self._rewrite = connect, rewrite
         self._patience = patience or Patience()
         self._on_failure, self._on_success = on_failure, on_success
         self._connection: WatchedConnection | None = None
-        self._reported = False
+        self._praised = self._blamed = False
 
     def open(self):
         """Whether messages may go this way now; connects if need be."""
@@ -87,7 +98,7 @@ class Road:
             return False
         if self._connection is not None and not self._connection.lost:
             return True
-        self._reported = False
+        self._praised = self._blamed = False
         with watching(self._patience) as trace:
             try:
                 self._connection = self._connect()
@@ -133,7 +144,7 @@ class Road:
         """The recipients for whom this same mailbox is asked once more at once: those over its
         limit per message, and all of them where a connection that had served ended.
         """
-        decisions = {address: classify(failure) for address, failure in outcome.failures.items()}
+        decisions = classify_recipients(outcome.failures)
         if outcome.accepted:
             return {a for a, decision in decisions.items() if decision.verdict is Verdict.SPLIT}
         if used and any(decision.reconnect_first for decision in decisions.values()):
@@ -144,9 +155,10 @@ class Road:
 
     def _judge(self, accepted, failures):
         """Tell the mailbox what the message says of it, once per connection."""
-        if accepted and not self._reported and self._on_success:
-            self._on_success(self.mailbox)
-            self._reported = True
+        if accepted and not self._praised:
+            self._praised = True
+            if self._on_success:
+                self._on_success(self.mailbox)
         for failure in dict.fromkeys(failures.values()):
             if self.trouble:
                 return
@@ -167,16 +179,17 @@ class Road:
         self._report(failure, decision)
 
     def _report(self, failure, decision):
-        if self._on_failure and decision.effect is not Effect.NONE:
+        if decision.effect is Effect.NONE or self._blamed:
+            return
+        self._blamed, self._praised = True, False
+        if self._on_failure:
             self._on_failure(self.mailbox, failure, decision)
 
     def close(self):
         """Say good-bye; whatever the server answers, the messages were accepted before."""
         connection, self._connection = self._connection, None
-        if connection is not None and not connection.lost:
-            with contextlib.suppress(*CONNECTION_ERRORS):
-                connection.quit()
-            connection.close()
+        if connection is not None:
+            leave(connection)
 
 
 @dataclasses.dataclass
@@ -214,8 +227,8 @@ class Report:
 class Undelivered(smtplib.SMTPException):
     """No road took the message for any recipient."""
 
-    def __init__(self, report, reason):
-        super().__init__(reason)
+    def __init__(self, report):
+        super().__init__(explain(report.all_troubles))
         self.report = report
 
 
@@ -223,13 +236,12 @@ class Session:
     """Sends each message by the first of its roads that takes it, recipient by recipient."""
 
     def __init__(
-        self, roads, *, internal, describe, from_filter=False, smtp_from=False, on_report=None
+        self, roads, *, internal, from_filter=False, smtp_from=False, on_report=None
     ):
         """
         :param roads: at least one ``Road``
         :param bool internal: every recipient is a colleague: where it is uncertain whether the
             message was accepted, a second copy is better than none
-        :param describe: ``(troubles) -> str``, the reason that a person reads
         :param from_filter: as Odoo keeps it on its connections
         :param smtp_from: as Odoo keeps it on its connections
         :param on_report: called with the ``Report`` of each message
@@ -238,7 +250,7 @@ class Session:
         self.from_filter, self.smtp_from = from_filter, smtp_from
         self.author = ""
         """The From that the author wrote: set it before each message."""
-        self._describe, self._on_report = describe, on_report
+        self._on_report = on_report
 
     def open(self):
         """Open the first road that opens; raises Undelivered where none does."""
@@ -246,7 +258,7 @@ class Session:
             return self
         report = Report("", (), self.internal)
         report.troubles[""] = [road.trouble for road in self.roads]
-        raise Undelivered(report, self._describe(report.troubles[""]))
+        raise Undelivered(report)
 
     def send_message(self, message, from_addr, to_addrs):
         """
@@ -261,8 +273,9 @@ class Session:
             report.reply = outcome.reply or report.reply
             report.accepted.update(dict.fromkeys(outcome.accepted, road))
             pending = []
+            decisions = classify_recipients(outcome.failures)
             for address, failure in outcome.failures.items():
-                trouble = Trouble(road, failure, classify(failure))
+                trouble = Trouble(road, failure, decisions[address])
                 report.troubles.setdefault(address, []).append(trouble)
                 if self._may_go_on(trouble.decision):
                     pending.append(address)
@@ -271,7 +284,7 @@ class Session:
         if self._on_report:
             self._on_report(report)
         if not report.accepted:
-            raise Undelivered(report, self._describe(report.all_troubles))
+            raise Undelivered(report)
         return {
             address: (troubles[-1].failure.code, troubles[-1].failure.text)
             for address, troubles in report.troubles.items()

@@ -57,6 +57,14 @@ class LogInRefused(smtplib.SMTPResponseException):
     """
 
 
+class MailboxError(OSError):
+    """A failure that its finder describes better than an exception could."""
+
+    def __init__(self, failure):
+        super().__init__(failure.text)
+        self.failure = failure
+
+
 @dataclasses.dataclass
 class Trace:
     """What one connection has come to."""
@@ -85,6 +93,8 @@ class Trace:
 
     def failure(self, exc):
         """The exception as a ``Failure``, with what smtplib forgot about it."""
+        if isinstance(exc, MailboxError):
+            return exc.failure
         found = Failure.from_exception(
             self.phase, exc, secrets=self.secrets, accepted_before=self.accepted
         )
@@ -117,6 +127,15 @@ def watching(patience, secrets=()):
         yield trace
     finally:
         _current.reset(token)
+
+
+def leave(connection):
+    """Say good-bye and close; whatever the server answers, all messages were settled before."""
+    if connection.sock is not None:
+        connection.trace.settled = True
+        with contextlib.suppress(*CONNECTION_ERRORS):
+            connection.quit()
+    connection.close()
 
 
 class WatchedConnection:

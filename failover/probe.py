@@ -1,0 +1,35 @@
+"""Trying a mailbox without a message."""
+
+from .failure import Failure, Phase
+from .wire import CONNECTION_ERRORS, leave, watching
+
+
+def probe(connect, patience, sender=None):
+    """Connect, log in, and ask for an answer.
+
+    :param connect: opens a logged-in connection, as for ``Road``; None means sending is disabled
+    :param Patience patience: ``log_in`` bounds all of it
+    :param str sender: an address: may this log-in send from it?
+    :return: what failed, or None
+    :rtype: Failure | None
+    """
+    with watching(patience) as trace:
+        try:
+            connection = connect()
+            if connection is not None:
+                return _ask(connection, trace, sender)
+        except CONNECTION_ERRORS as exc:
+            return trace.failure(exc)
+        finally:
+            if trace.connection is not None:
+                leave(trace.connection)
+    return None
+
+
+def _ask(connection, trace, sender):
+    code, reply = connection.noop()
+    phase = Phase.EHLO
+    if code == 250 and sender:
+        code, reply = connection.mail(sender)
+        phase = Phase.MAIL
+    return None if code == 250 else Failure.from_reply(phase, code, reply, secrets=trace.secrets)

@@ -1,0 +1,160 @@
+from odoo import api, fields, models
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
+from odoo.exceptions import UserError
+from odoo.fields import Domain
+
+from ..failover.probe import probe
+from ..failover.rules import classify
+from ..failover.session import Session, Undelivered
+from ..failover.wire import Patience
+from .run import Run, as_mailbox_error
+
+CONNECTION_FIELDS = {
+    "active",
+    "smtp_host",
+    "smtp_port",
+    "smtp_encryption",
+    "smtp_authentication",
+    "smtp_user",
+    "smtp_pass",
+    "system_mail_password",
+}
+"""A change of these is a new chance: the breaker closes."""
+
+
+class IrMailServer(models.Model):
+    _inherit = "ir.mail_server"
+
+    system_mail_company_ids = fields.One2many(
+        "res.company", "system_mail_server_id", groups="system_mail.group_super_user"
+    )
+    system_mail_health_ids = fields.One2many(
+        "system.mail.health", "server_id", groups="system_mail.group_super_user"
+    )
+    system_mail_password = fields.Char(
+        groups=fields.NO_ACCESS,
+        copy=False,
+        help="The password of a mailbox connected by this addon: no browser ever reads it.",
+    )
+
+    def write(self, vals):
+        result = super().write(vals)
+        if "active" in vals:
+            self.env.registry.clear_cache()
+        if CONNECTION_FIELDS & vals.keys():
+            self.sudo().system_mail_health_ids._reset()
+        return result
+
+    def unlink(self):
+        self.env.registry.clear_cache()
+        return super().unlink()
+
+    def _system_mail_run(self):
+        """The sending in progress, or None. Only an object of ours counts: a context key that came
+        by RPC is plain data.
+        """
+        run = self.env.context.get("system_mail_run")
+        return run if isinstance(run, Run) else None
+
+    def _system_mail_company(self):
+        """The company to which an event of this mailbox belongs."""
+        server_sudo = self.sudo()
+        return (
+            server_sudo.system_mail_company_ids[:1]
+            or server_sudo.owner_user_id.company_id
+            or self.env.company
+        )
+
+    def _system_mail_probe(self):
+        """Try the mailbox, up to the log-in and its right to send from its address.
+
+        :return: why it failed and what that means, or None
+        :rtype: tuple[Failure, Decision] | None
+        """
+        self.ensure_one()
+        sender = next((part for part in self._parse_from_filter(self.from_filter) if "@" in part), None)
+
+        def connect():
+            try:
+                return self._connect__(
+                    mail_server_id=self.id, smtp_from=sender, allow_archived=True
+                )
+            except UserError as exc:
+                raise as_mailbox_error(exc) from exc
+
+        failure = probe(connect, Patience(), sender)
+        return failure and (failure, classify(failure))
+
+    def _system_mail_check(self):
+        """Try the mailbox now and record its health."""
+        health = self.env["system.mail.health"].sudo()
+        seen = health._snapshot(self)
+        trouble = self._system_mail_probe()
+        if trouble:
+            health._note_failure(self, seen, *trouble)
+        else:
+            health._note_success(self, seen)
+        return trouble
+
+    # --- keep System Mail out of ordinary choice
+
+    def _find_mail_server_allowed_domain(self):
+        domain = super()._find_mail_server_allowed_domain()
+        reserved = self.env["res.company"]._system_mail_server_ids()
+        return domain & Domain("id", "not in", list(reserved)) if reserved else domain
+
+    def _check_forced_mail_server(self, mail_server, allow_archived, smtp_from):
+        super()._check_forced_mail_server(mail_server, allow_archived, smtp_from)
+        if mail_server.id not in self.env["res.company"]._system_mail_server_ids():
+            return
+        run = self._system_mail_run()
+        testing = allow_archived and self.env.user.has_group("system_mail.group_super_user")
+        if not testing and not (run and run.opening_system):
+            raise UserError(
+                self.env._(
+                    "This outgoing server is kept for System Mail: no message can choose it. "
+                    "Take another server, or none, and send the message again."
+                )
+            )
+
+    # --- the road of a message
+
+    def _connect__(self, host=None, *args, mail_server_id=None, smtp_from=None, **kwargs):  # noqa: PLW3201
+        run = self._system_mail_run()
+        connect = super()._connect__
+        if run is None or run.opening_system or host or self._disable_send():
+            return connect(
+                host, *args, mail_server_id=mail_server_id, smtp_from=smtp_from, **kwargs
+            )
+        if mail_server_id:
+            server = self.sudo().browse(mail_server_id)
+            self._check_forced_mail_server(server, kwargs.get("allow_archived"), smtp_from)
+        else:
+            server, smtp_from = self.sudo()._find_mail_server(smtp_from)
+            server = server or self.browse()
+        return run.session(server, smtp_from, connect)
+
+    def _smtp_login__(self, connection, smtp_user, smtp_password):  # noqa: PLW3201
+        if len(self) == 1 and self.smtp_authentication == "login":
+            smtp_password = smtp_password or self.sudo().system_mail_password or ""
+        return super()._smtp_login__(connection, smtp_user, smtp_password)
+
+    @api.model
+    def _prepare_email_message__(self, message, smtp_session):  # noqa: PLW3201
+        if isinstance(smtp_session, Session):
+            smtp_session.author = message["From"]  # super() may replace it
+        return super()._prepare_email_message__(message, smtp_session)
+
+    @api.model
+    def send_email(self, message, *args, **kwargs):
+        run = self._system_mail_run()
+        if run is None or not isinstance(kwargs.get("smtp_session"), Session):
+            return super().send_email(message, *args, **kwargs)
+        run.next_unit()
+        try:
+            return super().send_email(message, *args, **kwargs)
+        except MailDeliveryException as exc:
+            if run.raise_exception or not isinstance(exc.__context__, Undelivered):
+                raise
+            # The only exception after which core still tries the mail's other recipients.
+            raise AssertionError(self.NO_VALID_RECIPIENT) from exc

@@ -1,0 +1,303 @@
+import collections
+import datetime
+import random
+
+from odoo import api, fields, models
+from odoo.tools import email_normalize
+from odoo.tools.mail import email_normalize_all
+
+from ..failover.breaker import GIVE_UP_HOURS, backoff, expired
+from ..failover.session import Fate
+from ..failover.words import describe
+from .mail_part import parts_of
+from .run import Run, Treatment
+
+AUTOMATIC = ("notification", "user_notification", "auto_comment", "out_of_office")
+"""Message types that no person wrote to that recipient."""
+
+
+class MailMail(models.Model):
+    _inherit = "mail.mail"
+
+    failure_type = fields.Selection(
+        selection_add=[("system_mail_held", "It may have been delivered")],
+        ondelete={"system_mail_held": "set null"},
+    )
+    system_mail_attempts = fields.Integer(
+        readonly=True, copy=False, help="How often it went back to the queue."
+    )
+    system_mail_waiting_since = fields.Datetime(readonly=True, copy=False)
+
+    # --- before sending
+
+    def send(self, auto_commit=False, raise_exception=False, post_send_callback=None):
+        policies = self.env["res.company"]._system_mail_policies()
+        if not policies or self.env["ir.mail_server"]._disable_send():
+            return super().send(auto_commit, raise_exception, post_send_callback)
+        for (company_id, treatment), mails in self._system_mail_groups(policies).items():
+            run = None
+            if treatment is not None:
+                run = Run(
+                    self.env["ir.mail_server"],
+                    policies[company_id],
+                    treatment,
+                    raise_exception,
+                )
+            mails = mails.with_context(system_mail_run=run)
+            try:
+                super(MailMail, mails).send(auto_commit, raise_exception, post_send_callback)
+            finally:
+                if run:
+                    run.close()
+        return True
+
+    def _system_mail_groups(self, policies):
+        """The mails by company and treatment, which is None for what goes Odoo's own way."""
+        companies = self._system_mail_companies()
+        internal = self._system_mail_internal()
+        groups = collections.defaultdict(self.browse)
+        for mail in self:
+            company_id, treatment = companies[mail.id], None
+            policy = policies.get(company_id)
+            if policy and not mail._system_mail_is_mass_mailing():
+                treatment = Treatment(
+                    in_scope=mail.id in internal
+                    or policy.scope == "all"
+                    or (policy.scope == "automatic" and mail.message_type in AUTOMATIC),
+                    internal=mail.id in internal,
+                    forced=bool(mail.mail_server_id),
+                    by_default_sender=mail._system_mail_is_by_default_sender(),
+                )
+            groups[company_id if treatment else None, treatment] |= mail
+        return groups
+
+    def _system_mail_companies(self):
+        """The company of each mail: the record's, else the author's. ``{mail id: company id}``"""
+        authors = self._system_mail_authors()
+        return {
+            mail.id: (
+                mail.record_company_id or authors[mail.id].company_id or self.env.company
+            ).id
+            for mail in self
+        }
+
+    def _system_mail_authors(self):
+        """The user who wrote each mail, or an empty one. ``{mail id: user}``"""
+        users_sudo = self.env["res.users"].sudo()
+        by_partner = {}
+        if self.author_id:
+            found = users_sudo.search(
+                [("partner_id", "in", self.author_id.ids), ("share", "=", False)]
+            )
+            by_partner = {user.partner_id.id: user for user in found}
+        return {mail.id: by_partner.get(mail.author_id.id, users_sudo) for mail in self}
+
+    def _system_mail_internal(self):
+        """The ids of the mails whose every recipient is an active internal user."""
+        users_sudo = self.env["res.users"].sudo()
+        addresses = {
+            mail.id: set(email_normalize_all(f"{mail.email_to or ''},{mail.email_cc or ''}"))
+            for mail in self
+        }
+        colleagues = users_sudo.search(
+            [("partner_id", "in", self.recipient_ids.ids), ("share", "=", False)]
+        ).partner_id
+        named = set().union(*addresses.values())
+        if named:
+            found = users_sudo.search([("email_normalized", "in", list(named)), ("share", "=", False)])
+            named = set(found.mapped("email_normalized"))
+        return {
+            mail.id
+            for mail in self
+            if mail.recipient_ids <= colleagues
+            and addresses[mail.id] <= named
+            and (mail.recipient_ids or addresses[mail.id])
+        }
+
+    def _system_mail_is_mass_mailing(self):
+        return "mailing_id" in self._fields and bool(self.mailing_id)
+
+    def _system_mail_is_by_default_sender(self):
+        alias_domain = self.record_alias_domain_id
+        default = (
+            alias_domain.default_from_email
+            or self.env["ir.mail_server"]._get_default_from_address()
+        )
+        return bool(default) and email_normalize(self.email_from) == email_normalize(default)
+
+    @api.model
+    def _filter_mail_mail_servers(self, mail_servers):
+        servers = super()._filter_mail_mail_servers(mail_servers)
+        reserved = self.env["res.company"]._system_mail_server_ids()
+        return servers.filtered(lambda s: s.id not in reserved) if reserved else servers
+
+    def _prepare_outgoing_list(self, *args, **kwargs):
+        email_list = super()._prepare_outgoing_list(*args, **kwargs)
+        if run := self.env["ir.mail_server"]._system_mail_run():
+            run.begin(self, email_list)
+        return email_list
+
+    # --- after sending
+
+    def _postprocess_sent_message(
+        self, success_pids, success_emails, failure_reason=False, failure_type=None
+    ):
+        settle = super()._postprocess_sent_message
+        run = self.env["ir.mail_server"]._system_mail_run()
+        if run is None:
+            return settle(success_pids, success_emails, failure_reason, failure_type)
+        if run.refusal:
+            run.note(self._system_mail_refusal_events(run))
+            fate = run.refusal.report.fate("")
+            if run.raise_exception or fate is not Fate.DEFERRED:
+                return settle(success_pids, success_emails, failure_reason, failure_type)
+            self._system_mail_requeue(str(run.refusal))
+            return True
+        self.ensure_one()  # core settles one by one what it sent one by one
+        units = run.units(self)
+        troubled = any(unit.report is None or unit.report.troubles for unit in units)
+        if troubled:
+            run.note(self._system_mail_events(run, units))
+        if run.raise_exception or not troubled:
+            return settle(success_pids, success_emails, failure_reason, failure_type)
+        for part in self._system_mail_split(units, failure_type):
+            part.mail._system_mail_settle(part)
+        return True
+
+    def _system_mail_split(self, units, failure_type):
+        """The mail in parts of one fate each. The original stays the part with most to come: its
+        removal could take the message along, that of a copy cannot.
+
+        :rtype: list[Part]
+        """
+        parts = parts_of(self, units, failure_type)
+        if len(parts) == 1:
+            return parts
+        notifications = self.env["mail.notification"].sudo().search(
+            [("mail_mail_id", "=", self.id), ("notification_type", "=", "email")]
+        )
+        for part in parts[1:]:
+            # as core does in _split_by_delayed_batch
+            part.mail = self.with_user(self.create_uid).sudo().copy(
+                {
+                    "headers": self.headers,
+                    "mail_message_id": self.mail_message_id.id,
+                    **part.values(),
+                }
+            ).with_env(self.env)
+            theirs = notifications.filtered(lambda n, p=part: n.res_partner_id in p.partners)
+            theirs.mail_mail_id = part.mail
+        self.write(parts[0].values())
+        return parts
+
+    def _system_mail_settle(self, part):
+        """Let the mail, whose recipients share one fate, come to it."""
+        settle = super()._postprocess_sent_message
+        if part.fate is Fate.ACCEPTED:
+            self.write({"state": "sent", "failure_type": False, "failure_reason": False})
+            settle(success_pids=list(part.partners), success_emails=part.email_to)
+        elif part.fate is Fate.DEFERRED:
+            self._system_mail_requeue(part.reason)
+        else:
+            self._system_mail_fail(part.reason, part.failure_type)
+
+    def _system_mail_fail(self, reason, failure_type):
+        self.write({"state": "exception", "failure_type": failure_type, "failure_reason": reason})
+        super()._postprocess_sent_message([], [], reason, failure_type)
+
+    def _system_mail_requeue(self, reason):
+        """Back to the queue, with a growing delay, until it has waited too long."""
+        now = fields.Datetime.now()
+        hours = int(
+            self.env["ir.config_parameter"].sudo().get_param("system_mail.give_up_hours")
+            or GIVE_UP_HOURS
+        )
+        alike = collections.defaultdict(self.browse)
+        for mail in self:
+            alike[mail.system_mail_attempts, mail.system_mail_waiting_since or now] |= mail
+        due = []
+        for (attempts, since), mails in alike.items():
+            if expired(since, now, hours):
+                mails._system_mail_fail(reason, "mail_smtp")
+                continue
+            delay = backoff(attempts + 1, random.SystemRandom())
+            due.append(now + datetime.timedelta(seconds=delay))
+            mails.write(
+                {
+                    "state": "outgoing",
+                    "scheduled_date": due[-1],
+                    "failure_type": False,
+                    "failure_reason": reason,
+                    "system_mail_attempts": attempts + 1,
+                    "system_mail_waiting_since": since,
+                }
+            )
+            mails._system_mail_notifications().write(
+                {
+                    "notification_status": "ready",
+                    "failure_type": False,
+                    "failure_reason": reason,
+                }
+            )
+        if due:
+            # a second late, so that the mail is due when the queue looks
+            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(
+                min(due) + datetime.timedelta(seconds=1)
+            )
+
+    def _system_mail_notifications(self):
+        return self.env["mail.notification"].sudo().search(
+            [
+                ("notification_type", "=", "email"),
+                ("mail_mail_id", "in", self.ids),
+                ("notification_status", "not in", ("sent", "canceled")),
+            ]
+        )
+
+    # --- events
+
+    def _system_mail_refusal_events(self, run):
+        """The mails that no mailbox could be opened for."""
+        report = run.refusal.report
+        kind = "deferred" if report.fate("") is Fate.DEFERRED else "failed"
+        return [
+            mail._system_mail_event(
+                run, kind, report.troubles[""], len(mail.recipient_ids) or 1, mail.email_from
+            )
+            for mail in self
+        ]
+
+    def _system_mail_events(self, run, units):
+        """At most one event of each kind for the mail. A recipient's own fault is none."""
+        counts, example = collections.Counter(), {}
+        for unit in units:
+            for address, troubles in unit.report.troubles.items() if unit.report else ():
+                kind = run.kind(unit.report, address)
+                if kind:
+                    counts[kind] += 1
+                    example.setdefault(kind, (troubles, unit.report.author))
+        return [
+            self._system_mail_event(run, kind, example[kind][0], count, example[kind][1])
+            for kind, count in counts.items()
+        ]
+
+    def _system_mail_event(self, run, kind, troubles, recipient_count, author):
+        first = troubles[0]
+        server_sudo = first.road.mailbox.sudo()
+        return {
+            "kind": kind,
+            "company_id": run.policy.company_id,
+            "user_id": self._system_mail_authors()[self.id].id,
+            "server_id": server_sudo.id,
+            "server_name": server_sudo.name,
+            "message_id": self.message_id,
+            "mail_message_id": self.mail_message_id.id,
+            "recipient_count": recipient_count,
+            "original_from": author,
+            "sent_from": run.sent_from if kind == "fallback" else False,
+            "phase": first.failure.phase.value,
+            "smtp_code": first.failure.code,
+            "enhanced_code": first.failure.enhanced,
+            "reason": describe(first.failure, first.decision),
+            "answer": first.failure.text,
+        }

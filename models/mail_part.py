@@ -1,0 +1,100 @@
+"""The recipients of one mail, by what they came to."""
+
+import dataclasses
+import typing
+
+from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
+from odoo.tools.mail import email_split_and_format_normalize
+
+from ..failover.session import Fate, explain
+
+_MOST_TO_COME = (Fate.DEFERRED, Fate.HELD, Fate.FAILED, Fate.ACCEPTED)
+
+
+@dataclasses.dataclass
+class Part:
+    """The recipients of a mail that share one fate."""
+
+    fate: Fate
+    mail: typing.Any
+    partners: typing.Any
+    email_to: list = dataclasses.field(default_factory=list)
+    email_cc: list = dataclasses.field(default_factory=list)
+    reason: str = ""
+    failure_type: str | None = None
+
+    def values(self):
+        """The recipients, as fields of mail.mail."""
+        return {
+            "recipient_ids": [(6, 0, self.partners.ids)],
+            "email_to": ", ".join(self.email_to) or False,
+            "email_cc": ", ".join(self.email_cc) or False,
+        }
+
+
+def parts_of(mail, units, failure_type):
+    """Sort the recipients of a mail by fate, the one with most to come first.
+
+    :param units: its e-mails, as ``Run.units`` returns them
+    :param failure_type: what core made of those without a valid address
+    :rtype: list[Part]
+    """
+    parts = {fate: Part(fate, mail, mail.env["res.partner"]) for fate in _MOST_TO_COME}
+    for unit in units:
+        if unit.report is None:
+            _add_invalid(parts[Fate.FAILED], mail, unit, failure_type)
+        elif unit.partner:
+            _add_partner(parts, unit)
+        else:
+            _add_addresses(parts, mail, unit)
+    return [
+        part for part in parts.values() if part.partners or part.email_to or part.email_cc
+    ] or [parts[Fate.FAILED]]
+
+
+def _add_invalid(part, mail, unit, failure_type):
+    part.failure_type = part.failure_type or failure_type
+    part.reason = part.reason or mail.env["ir.mail_server"].NO_VALID_RECIPIENT
+    if unit.partner:
+        part.partners |= unit.partner
+    else:
+        part.email_to += email_split_and_format_normalize(mail.email_to or "")
+        part.email_cc += email_split_and_format_normalize(mail.email_cc or "")
+
+
+def _add_partner(parts, unit):
+    """A partner with several addresses is reached when one of them is; the others go on alone."""
+    by_fate = {}
+    for address in unit.report.recipients:
+        by_fate.setdefault(unit.report.fate(address), []).append(address)
+    main = Fate.ACCEPTED if Fate.ACCEPTED in by_fate else min(by_fate, key=_MOST_TO_COME.index)
+    parts[main].partners |= unit.partner
+    for fate, addresses in by_fate.items():
+        _explain(parts[fate], unit.report, addresses)
+        if fate is not main and fate is not Fate.ACCEPTED:
+            parts[fate].email_to += addresses
+
+
+def _add_addresses(parts, mail, unit):
+    fates = {address: unit.report.fate(address) for address in unit.report.recipients}
+    for field in ("email_to", "email_cc"):
+        for entry in email_split_and_format_normalize(mail[field] or ""):
+            for address in extract_rfc2822_addresses(entry)[-1:]:
+                part = parts[fates.get(address, Fate.FAILED)]
+                getattr(part, field).append(entry)
+                _explain(part, unit.report, [address])
+
+
+def _explain(part, report, addresses):
+    """Why: in the words of the first failure, and Odoo's type of it."""
+    troubles = next(filter(None, (report.troubles.get(a) for a in addresses)), None)
+    if part.fate is Fate.ACCEPTED or part.reason or not troubles:
+        return
+    part.reason = explain(troubles)
+    if part.fate is Fate.HELD:
+        part.failure_type = "system_mail_held"
+    elif troubles[-1].decision.rule == "spam":
+        part.failure_type = "mail_spam"
+    else:
+        mailbox_fault = troubles[-1].decision.effect.state is not None
+        part.failure_type = "mail_smtp" if mailbox_fault else "unknown"

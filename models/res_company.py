@@ -1,0 +1,268 @@
+import contextlib
+import typing
+
+from odoo import api, fields, models
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
+from odoo.exceptions import AccessError, ValidationError
+from odoo.tools import email_normalize, formataddr, ormcache
+
+from ..failover.session import Undelivered
+from .run import Run, Treatment
+
+GROUP = "system_mail.group_super_user"
+_POLICY_FIELDS = {
+    "system_mail_address",
+    "system_mail_server_id",
+    "system_mail_scope",
+}
+
+
+class Policy(typing.NamedTuple):
+    """What a company's System Mail is and may do, as plain values that can be cached."""
+
+    company_id: int
+    company_name: str
+    address: str
+    server_id: int
+    scope: str
+
+
+class _TryFailed(Exception):
+    """Roll back what was tried."""
+
+
+class ResCompany(models.Model):
+    _inherit = "res.company"
+
+    system_mail_address = fields.Char(
+        groups=GROUP,
+        copy=False,
+        help="The neutral address that carries system mail when a person's mailbox fails, "
+        "such as hello@company.com. Blank: no fallback.",
+    )
+    system_mail_server_id = fields.Many2one(
+        "ir.mail_server", "System Mail Server", groups=GROUP, copy=False, index="btree_not_null"
+    )
+    system_mail_scope = fields.Selection(
+        [
+            ("internal", "Mail to colleagues only"),
+            ("automatic", "Also automatic mail to others"),
+            ("all", "All mail but mass mailing"),
+        ],
+        default="internal",
+        required=True,
+        groups=GROUP,
+        help="Which mail System Mail may carry.",
+    )
+    system_mail_state = fields.Selection(
+        "_system_mail_states", compute="_compute_system_mail_state", groups=GROUP
+    )
+    system_mail_reason = fields.Char(compute="_compute_system_mail_state", groups=GROUP)
+    system_mail_limit_minute = fields.Integer(
+        groups=GROUP, help="Recipients a minute; 0 = no limit."
+    )
+    system_mail_limit_day = fields.Integer(groups=GROUP, help="Recipients a day; 0 = no limit.")
+    system_mail_limit_user_hour = fields.Integer(
+        groups=GROUP, help="Recipients an hour and author; 0 = no limit."
+    )
+
+    @api.model
+    def _system_mail_states(self):
+        return self.env["system.mail.health"]._states()
+
+    @api.depends("system_mail_address", "system_mail_server_id.active")
+    def _compute_system_mail_state(self):
+        for company in self:
+            server = company.system_mail_server_id
+            used = company.system_mail_address and server.active
+            health = server.system_mail_health_ids[:1]
+            company.system_mail_state = (used and health.state) or "not_connected"
+            company.system_mail_reason = used and health.reason
+
+    @api.constrains("system_mail_address")
+    def _check_system_mail_address(self):
+        for company in self.filtered("system_mail_address"):
+            address = company.system_mail_address
+            if email_normalize(address) != address.lower() or not address.isascii():
+                raise ValidationError(
+                    self.env._(
+                        "“%(address)s” is not an e-mail address that System Mail can use: it takes "
+                        "one plain address, such as hello@company.com.",
+                        address=address,
+                    )
+                )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        companies = super().create(vals_list)
+        if any(_POLICY_FIELDS & vals.keys() for vals in vals_list):
+            self.env.registry.clear_cache()
+        return companies
+
+    def write(self, vals):
+        if "system_mail_address" in vals:
+            vals = dict(vals, system_mail_address=(vals["system_mail_address"] or "").strip())
+            if not vals["system_mail_address"]:
+                vals["system_mail_address"] = False
+        result = super().write(vals)
+        if _POLICY_FIELDS & vals.keys():
+            self.env.registry.clear_cache()
+        if vals.get("system_mail_address", True) is False:
+            self._system_mail_forget()
+        return result
+
+    def _system_mail_forget(self):
+        """Remove the server with its credentials: without an address nothing may be left that
+        could send, or be mistaken for an ordinary server.
+        """
+        servers = self.sudo().with_context(active_test=False).system_mail_server_id
+        self.sudo().filtered("system_mail_server_id").write({"system_mail_server_id": False})
+        servers.filtered(lambda server: not server.system_mail_company_ids).unlink()
+
+    def _check_system_mail_access(self):
+        if not self.env.user.has_group(GROUP):
+            raise AccessError(self.env._("Only Super Users may see or change System Mail."))
+
+    def action_system_mail_connect(self, address=None):
+        """Open the connect dialog.
+
+        :param str address: what was typed as the new address
+        """
+        self.ensure_one()
+        self._check_system_mail_access()
+        server = self.system_mail_server_id
+        wizard = self.env["system.mail.connect"].create(
+            {
+                "company_id": self.id,
+                "address": address or self.system_mail_address,
+                **({
+                    "smtp_host": server.smtp_host,
+                    "smtp_port": server.smtp_port,
+                    "smtp_encryption": server.smtp_encryption,
+                    "smtp_user": server.smtp_user,
+                } if server else {}),
+            }
+        )
+        return wizard._reopen()
+
+    def _system_mail_connect(self, address, server_values):
+        """Try an account and, if it works, make it the company's System Mail; the record of the
+        same address is kept, with its history.
+
+        :param dict server_values: fields of ``ir.mail_server``
+        :return: why it failed and what that means, or None
+        :rtype: tuple[Failure, Decision] | None
+        """
+        self.ensure_one()
+        self._check_system_mail_access()
+        address = (address or "").strip()
+        values = {
+            "name": self.env._("System Mail %(address)s", address=address),
+            "from_filter": address,
+            "smtp_authentication": "login",
+            "active": True,
+            **server_values,
+        }
+        same = address == self.system_mail_address
+        old = self.sudo().with_context(active_test=False).system_mail_server_id
+        with contextlib.suppress(_TryFailed), self.env.cr.savepoint():
+            server = old if same and old else old.create(dict(values, smtp_pass=False))
+            server.write(values)
+            self.write({"system_mail_address": address, "system_mail_server_id": server.id})
+            trouble = server._system_mail_probe()
+            if trouble:
+                raise _TryFailed
+            self.env["system.mail.health"].sudo()._connected(server)
+            (old - server).filtered(lambda s: not s.system_mail_company_ids).unlink()
+            return None
+        return trouble
+
+    def _system_mail_send_test(self, recipient):
+        """Send a test by System Mail alone.
+
+        :return: the From that was really used, and the problem if there was one
+        :rtype: tuple[str, str]
+        """
+        self.ensure_one()
+        self._check_system_mail_access()
+        policy = self._system_mail_policies().get(self.id)
+        if not policy:
+            return "", self.env._("System Mail is not connected: connect it first.")
+        address = email_normalize(recipient)
+        if not address:
+            return "", self.env._(
+                "“%(address)s” is not an e-mail address: nothing was sent.", address=recipient
+            )
+        servers = self.env["ir.mail_server"]
+        run = Run(servers, policy, Treatment(True, True, False, False), raise_exception=True)
+        message = servers._build_email__(
+            email_from=formataddr((self.env.user.name, policy.address)),
+            email_to=[address],
+            subject=self.env._("System Mail test"),
+            body=self.env._(
+                "<p>System Mail of %(company)s works: this message came from it.</p>",
+                company=self.name,
+            ),
+            subtype="html",
+        )
+        problem = ""
+        try:
+            session = run.system_session()
+            servers.send_email(message, smtp_session=session)
+        except (Undelivered, MailDeliveryException) as exc:
+            problem = str(exc) if isinstance(exc, Undelivered) else str(exc.__context__)
+        finally:
+            run.close()
+        self.env["system.mail.event"].sudo().create(
+            {
+                "kind": "test",
+                "company_id": self.id,
+                "user_id": self.env.uid,
+                "server_id": policy.server_id,
+                "message_id": message["Message-Id"],
+                "recipient_count": 0 if problem else 1,
+                "original_from": str(message["From"]),
+                "sent_from": False if problem else run.sent_from,
+                "reason": problem or False,
+            }
+        )
+        return run.sent_from, problem
+
+    def action_system_mail_disconnect(self):
+        """Forget the server and its credentials. The address stays, to connect it again."""
+        self._check_system_mail_access()
+        self._system_mail_forget()
+        return {"type": "ir.actions.client", "tag": "reload"}
+
+    def action_system_mail_test(self):
+        """Ask for an address and send a test to it."""
+        self.ensure_one()
+        self._check_system_mail_access()
+        wizard = self.env["system.mail.test"].create({"company_id": self.id})
+        return wizard._reopen()
+
+    @api.model
+    @ormcache()
+    def _system_mail_policies(self):
+        """The companies whose System Mail is in use: ``{company_id: Policy}``. Free when cached:
+        a database without System Mail pays nothing.
+        """
+        companies = self.sudo().search([("system_mail_server_id", "!=", False)])
+        return {
+            company.id: Policy(
+                company.id,
+                company.name,
+                company.system_mail_address.lower(),
+                company.system_mail_server_id.id,
+                company.system_mail_scope,
+            )
+            for company in companies
+            if company.system_mail_address and company.system_mail_server_id.active
+        }
+
+    @api.model
+    @ormcache()
+    def _system_mail_server_ids(self):
+        """The ids of all servers that are a System Mail, in use or not."""
+        companies = self.sudo().search([("system_mail_server_id", "!=", False)])
+        return frozenset(companies.system_mail_server_id.ids)

@@ -1,0 +1,64 @@
+from odoo import api, fields, models
+
+from .res_company import GROUP
+
+
+class ResConfigSettings(models.TransientModel):
+    _inherit = "res.config.settings"
+
+    system_mail_address = fields.Char(
+        compute="_compute_system_mail_address",
+        inverse="_inverse_system_mail_address",
+        readonly=False,
+        groups=GROUP,
+    )
+    system_mail_server_id = fields.Many2one(
+        related="company_id.system_mail_server_id", readonly=False, groups=GROUP
+    )
+    system_mail_scope = fields.Selection(
+        related="company_id.system_mail_scope", readonly=False, groups=GROUP
+    )
+    system_mail_state = fields.Selection(related="company_id.system_mail_state", groups=GROUP)
+    system_mail_reason = fields.Char(related="company_id.system_mail_reason", groups=GROUP)
+    system_mail_limit_minute = fields.Integer(
+        related="company_id.system_mail_limit_minute", readonly=False, groups=GROUP
+    )
+    system_mail_limit_day = fields.Integer(
+        related="company_id.system_mail_limit_day", readonly=False, groups=GROUP
+    )
+    system_mail_limit_user_hour = fields.Integer(
+        related="company_id.system_mail_limit_user_hour", readonly=False, groups=GROUP
+    )
+
+    @api.depends("company_id")
+    def _compute_system_mail_address(self):
+        for settings in self:
+            settings.system_mail_address = settings.company_id.system_mail_address
+
+    def _inverse_system_mail_address(self):
+        """A new address waits for its connection: until then the old one goes on working."""
+        for settings in self:
+            company, address = settings.company_id, (settings.system_mail_address or "").strip()
+            if not address or not company.system_mail_server_id:
+                company.system_mail_address = address
+
+    def execute(self):
+        action = super().execute()
+        company = self.company_id
+        if self.env.user.has_group(GROUP) and self.system_mail_address:
+            address = self.system_mail_address.strip()
+            if address != company.system_mail_address:
+                return company.action_system_mail_connect(address)
+        return action
+
+    def action_system_mail_connect(self):
+        """Open the connect dialog for the address on the page."""
+        return self.company_id.action_system_mail_connect(self.system_mail_address)
+
+    def action_system_mail_disconnect(self):
+        """Forget System Mail's server and credentials; the address stays."""
+        return self.company_id.action_system_mail_disconnect()
+
+    def action_system_mail_test(self):
+        """Ask for an address and send a test to it."""
+        return self.company_id.action_system_mail_test()

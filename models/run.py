@@ -1,0 +1,241 @@
+"""One call of ``mail.mail.send`` for mails of one company and one treatment."""
+
+import collections
+import typing
+
+from odoo.exceptions import UserError
+from odoo.http import request
+from odoo.tools import config, email_normalize
+
+from ..failover.failure import Failure, Kind, Phase, Verdict
+from ..failover.rewrite import in_the_name_of
+from ..failover.session import Fate, Report, Road, Session, Undelivered
+from ..failover.wire import MailboxError, Patience
+
+EVENTS_AT_ONCE = 100
+WORKER_MARGIN = 20
+"""Seconds kept back from the worker's time limit, to write down what happened."""
+
+
+class Treatment(typing.NamedTuple):
+    """What decides on the roads of a mail, beside its company."""
+
+    in_scope: bool
+    internal: bool
+    forced: bool
+    """A server was chosen for this very mail."""
+    by_default_sender: bool
+    """Its author's address is Odoo's notifications address."""
+
+
+class Unit(typing.NamedTuple):
+    """One e-mail of a mail: core sends one per partner, and one for the plain addresses."""
+
+    partner: typing.Any
+    report: Report | None
+    """None: core found no valid address in it."""
+
+
+class Run:
+    """Opens the roads and keeps the ledger: which e-mail of which mail came to what."""
+
+    def __init__(self, servers, policy, treatment, raise_exception):
+        """
+        :param servers: the ``ir.mail_server`` model, in the sender's environment
+        :param Policy policy: the company's System Mail, or None where mail is only observed
+        """
+        self.policy, self.treatment, self.raise_exception = policy, treatment, raise_exception
+        self.opening_system = False
+        self.refusal: Undelivered | None = None
+        """Why no session could be opened for the batch in hand."""
+        self._health = servers.env["system.mail.health"]
+        self._system = self._system_road(servers) if treatment.in_scope else None
+        self._event_model = servers.env["system.mail.event"]
+        self._events, self._noted, self._seen = [], False, {}
+        self.sent_from = ""
+        """The From of the last message that System Mail carried."""
+        self._units = collections.defaultdict(list)
+        self._partners, self._mail_id = [], None
+
+    # --- roads
+
+    def session(self, server, smtp_from, connect):
+        """The session for one batch, connected.
+
+        :param server: the ``ir.mail_server`` that Odoo chose, empty for its configuration file
+        :param connect: core's ``_connect__``
+        :raises Undelivered: no mailbox could be reached
+        """
+        self._flush()
+        self.refusal = None
+        is_mailbox = self._is_mailbox(server, smtp_from)
+        if not is_mailbox and self._system is None and not server:
+            return connect(mail_server_id=None, smtp_from=smtp_from)
+        own = self._own_road(server, smtp_from, connect)
+        if self._system is None:
+            roads = [own]
+        elif is_mailbox:
+            roads = [own, self._system]
+        else:
+            roads = [self._system, own]
+        return self._opened(roads, server, smtp_from)
+
+    def system_session(self):
+        """A session for System Mail alone: its own test."""
+        return self._opened([self._system], self._system.mailbox, self.policy.address)
+
+    def _opened(self, roads, server, smtp_from):
+        session = Session(
+            roads,
+            internal=self.treatment.internal,
+            from_filter=server.from_filter or self._default_from_filter(server),
+            smtp_from=smtp_from,
+            on_report=self._note,
+        )
+        try:
+            return session.open()
+        except Undelivered as exc:
+            self.refusal = exc
+            raise
+
+    def _is_mailbox(self, server, smtp_from):
+        """Whether the server is the author's own, personal or shared; an empty ``from_filter``
+        names nobody.
+        """
+        if not server:
+            return False
+        if server.owner_user_id or self.treatment.forced:
+            return True
+        default = server.env.context.get("domain_notifications_email") or email_normalize(
+            server._get_default_from_address()
+        )
+        if email_normalize(smtp_from) == default and not self.treatment.by_default_sender:
+            return False
+        return bool(server.from_filter) and server._match_from_filter(
+            smtp_from, server.from_filter
+        )
+
+    def _own_road(self, server, smtp_from, connect):
+        def open_own():
+            self._look(server)
+            try:
+                return connect(mail_server_id=server.id or None, smtp_from=smtp_from)
+            except UserError as exc:
+                raise as_mailbox_error(exc) from exc
+
+        return self._road(server, open_own)
+
+    def _system_road(self, servers):
+        policy = self.policy
+        server = servers.sudo().browse(policy.server_id)
+        filter_ = server.from_filter
+
+        def open_system():
+            self._look(server)
+            self.opening_system = True
+            try:
+                return servers._connect__(mail_server_id=server.id, smtp_from=policy.address)
+            except UserError as exc:
+                raise as_mailbox_error(exc) from exc
+            finally:
+                self.opening_system = False
+
+        def rewrite(message, from_addr, author):
+            bounce_allowed = filter_ and server._match_from_filter(from_addr, filter_)
+            envelope = from_addr if bounce_allowed else policy.address
+            rewritten = in_the_name_of(message, policy.address, author)
+            self.sent_from = str(rewritten["From"])
+            return rewritten, envelope
+
+        return self._road(server, open_system, rewrite=rewrite, shared=True)
+
+    def _road(self, server, connect, **options):
+        return Road(
+            server,
+            connect,
+            name=server.sudo().name or "Odoo",
+            patience=self._patience(),
+            on_failure=self._failed if server else None,
+            on_success=self._succeeded if server else None,
+            **options,
+        )
+
+    def _look(self, server):
+        if server:
+            self._seen[server.id] = self._health._look(server)
+
+    def _failed(self, server, failure, decision):
+        self._health._note_failure(server, self._seen[server.id], failure, decision)
+
+    def _succeeded(self, server):
+        self._health._note_success(server, self._seen[server.id])
+
+    @staticmethod
+    def _default_from_filter(server):
+        return False if server else server._get_default_from_filter()
+
+    @staticmethod
+    def _patience():
+        """A person waits less long than the queue; the queue less long than its worker lives."""
+        if request:
+            return Patience(dot=60)
+        limit = config["limit_time_real_cron"]
+        limit = limit if limit and limit > 0 else config["limit_time_real"]
+        return Patience(dot=min(600, max(limit - WORKER_MARGIN, 30)) if limit else 600)
+
+    def close(self):
+        """Close System Mail, which served all the batches of the run."""
+        self._flush()
+        if self._system is not None:
+            self._system.close()
+
+    # --- ledger
+
+    def begin(self, mail, email_list):
+        """The e-mails of this mail are about to be sent, in this order."""
+        self._mail_id = mail.id
+        self._units.pop(mail.id, None)
+        self._partners = [email["partner_id"] for email in email_list]
+
+    def next_unit(self):
+        """The next e-mail of the mail begins."""
+        units = self._units[self._mail_id]
+        units.append(Unit(self._partners[len(units)], None))
+
+    def _note(self, report):
+        units = self._units[self._mail_id]
+        units[-1] = units[-1]._replace(report=report)
+
+    def units(self, mail):
+        """What became of the mail's e-mails; forgets them."""
+        return self._units.pop(mail.id, [])
+
+    def kind(self, report, address):
+        """The kind of event that a troubled address is, or None for the recipient's own fault."""
+        troubles = report.troubles[address]
+        fate = report.fate(address)
+        if fate is Fate.ACCEPTED:
+            carried = report.accepted[address] is self._system
+            return "fallback" if carried and troubles[0].road is not self._system else None
+        if fate is Fate.FAILED:
+            ours = troubles[-1].road is self._system
+            own_fault = troubles[-1].decision.verdict is Verdict.REFUSE
+            return "failed" if ours or not own_fault else None
+        return fate.value
+
+    def note(self, events):
+        """Keep the events until the batch ends; the first of the run is written at once."""
+        first = not self._noted
+        self._noted = self._noted or bool(events)
+        self._events += events
+        if first or len(self._events) >= EVENTS_AT_ONCE:
+            self._flush()
+
+    def _flush(self):
+        events, self._events = self._events, []
+        self._event_model._write_down(events)
+
+
+def as_mailbox_error(exc):
+    """What Odoo says when a token cannot be fetched or a certificate cannot be read."""
+    return MailboxError(Failure(Phase.TOKEN, text=str(exc), kind=Kind.TOKEN_UNAVAILABLE))

@@ -1,0 +1,91 @@
+import logging
+
+import psycopg2
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError
+
+from .own_cursor import own_environment
+
+_logger = logging.getLogger(__name__)
+
+
+class SystemMailEvent(models.Model):
+    """What System Mail did, line by line. Nobody changes or deletes a line. No subjects, no bodies
+    and no recipients: a Super User is not a reader of other people's mail.
+    """
+
+    _name = "system.mail.event"
+    _description = "System Mail Activity"
+    _order = "create_date desc, id desc"
+    _rec_name = "kind"
+
+    kind = fields.Selection(
+        [
+            ("fallback", "Sent by System Mail"),
+            ("held", "Held: may have been delivered"),
+            ("deferred", "Waiting"),
+            ("failed", "Failed"),
+            ("disconnected", "Mailbox disconnected"),
+            ("reconnected", "Mailbox reconnected"),
+            ("test", "Test"),
+            ("configured", "Settings changed"),
+        ],
+        required=True,
+        readonly=True,
+    )
+    company_id = fields.Many2one("res.company", required=True, readonly=True, ondelete="cascade")
+    user_id = fields.Many2one(
+        "res.users", "User", readonly=True, ondelete="set null", index="btree_not_null"
+    )
+    server_id = fields.Many2one(
+        "ir.mail_server",
+        "Mailbox",
+        readonly=True,
+        ondelete="set null",
+        index="btree_not_null",
+        help="The mailbox that failed, or that the event is about.",
+    )
+    server_name = fields.Char("Mailbox Name", readonly=True)
+    message_id = fields.Char("Message-ID", readonly=True)
+    mail_message_id = fields.Integer("Message", readonly=True)
+    recipient_count = fields.Integer("Recipients", readonly=True)
+    original_from = fields.Char("Author", readonly=True)
+    sent_from = fields.Char(readonly=True)
+    phase = fields.Char(readonly=True, help="The step of the SMTP conversation that failed.")
+    smtp_code = fields.Integer("SMTP Code", readonly=True)
+    enhanced_code = fields.Char(readonly=True)
+    reason = fields.Char(readonly=True, help="Why, in plain words.")
+    answer = fields.Char("Provider's Answer", readonly=True)
+
+    _kind_date = models.Index("(kind, create_date)")
+    _create_date = models.Index("(create_date DESC, id DESC)")
+    _user_date = models.Index("(user_id, create_date) WHERE user_id IS NOT NULL")
+
+    def write(self, vals):
+        raise AccessError(self.env._("The activity of System Mail is a record: it is never changed."))
+
+    def unlink(self):
+        raise AccessError(self.env._("The activity of System Mail is a record: it is never deleted."))
+
+    @api.model
+    def _write_down(self, vals_list):
+        """Create events on a cursor of their own, so that a rollback of the sending does not forget
+        what has left. Never makes the sending fail.
+        """
+        if not vals_list:
+            return
+        try:
+            with own_environment(self.env) as env:
+                env[self._name].create([self._visible(env, vals) for vals in vals_list])
+        except psycopg2.Error as exc:
+            _logger.warning("%d System Mail events were not written: %s", len(vals_list), exc)
+
+    @staticmethod
+    def _visible(env, vals):
+        """Without links to what the own cursor cannot see: the sending has not committed it."""
+        vals = dict(vals)
+        for field, model in (("user_id", "res.users"), ("server_id", "ir.mail_server")):
+            if vals.get(field) and not env[model].browse(vals[field]).exists():
+                vals[field] = False
+        return vals

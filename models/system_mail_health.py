@@ -1,0 +1,317 @@
+import datetime
+import logging
+import random
+import typing
+
+import psycopg2
+
+from odoo import SUPERUSER_ID, api, fields, models
+from odoo.fields import Domain
+
+from ..failover import breaker as circuit
+from ..failover.failure import Effect, Failure, Kind, Phase
+from ..failover.rules import classify
+from ..failover.session import RoadClosed
+from ..failover.words import REMEDIES, describe
+from .own_cursor import own_environment
+
+_logger = logging.getLogger(__name__)
+
+SUCCESS_INTERVAL = datetime.timedelta(hours=1)
+"""A healthy mailbox's success is written no more often than this."""
+PROBE_GRACE = datetime.timedelta(minutes=5)
+"""Probing is the scheduled action's work; a sender does it when that is this late."""
+NETWORK_WINDOW = datetime.timedelta(minutes=10)
+
+
+class Snapshot(typing.NamedTuple):
+    """A mailbox's health as one sender saw it before it connected."""
+
+    state: str
+    last_success: datetime.datetime | None
+    generation: int
+
+
+class SystemMailHealth(models.Model):
+    """What is known of a mailbox. One row for each one ever tried, written by a cursor of its own:
+    ``ir.mail_server`` is written by the sending transaction, and a clash there would send twice.
+    """
+
+    _name = "system.mail.health"
+    _description = "Mailbox Health"
+    _rec_name = "server_id"
+    _order = "server_id"
+
+    server_id = fields.Many2one("ir.mail_server", required=True, ondelete="cascade", readonly=True)
+    state = fields.Selection("_states", required=True, default="connected", readonly=True)
+    reason = fields.Char(readonly=True, help="What is wrong, in plain words.")
+    remedy = fields.Char(readonly=True, help="What to do about it.")
+    since = fields.Datetime(default=fields.Datetime.now, readonly=True)
+    last_success = fields.Datetime(readonly=True)
+    last_failure = fields.Datetime(readonly=True)
+    failure_count = fields.Integer(readonly=True, help="Failed connections since the last success.")
+    next_probe_at = fields.Datetime(
+        "Next Check", readonly=True, help="Until then no message is tried by this mailbox."
+    )
+
+    phase = fields.Char(readonly=True)
+    kind = fields.Char(readonly=True)
+    smtp_code = fields.Integer(readonly=True)
+    enhanced_code = fields.Char(readonly=True)
+    answer = fields.Char("Provider's Answer", readonly=True)
+
+    breaker_state = fields.Char(default=circuit.State.CLOSED.value, required=True, readonly=True)
+    effect = fields.Char(default=Effect.NONE.value, required=True, readonly=True)
+    first_failure_at = fields.Datetime(readonly=True)
+    opened_at = fields.Datetime(readonly=True)
+    delay = fields.Float(readonly=True)
+    generation = fields.Integer(readonly=True)
+
+    _server_uniq = models.Constraint("UNIQUE(server_id)", "A mailbox has one health.")
+
+    @api.model
+    def _states(self):
+        return [
+            ("not_connected", self.env._("Not connected")),
+            ("connected", self.env._("Connected")),
+            ("unstable", self.env._("Unstable")),
+            ("disconnected", self.env._("Disconnected")),
+        ]
+
+    # --- before a connection
+
+    @api.model
+    def _look(self, server):
+        """What every worker knows of the mailbox by now.
+
+        :rtype: Snapshot
+        :raises RoadClosed: it is out of order, do not try
+        """
+        with self.env.registry.cursor() as cr:
+            health = self._of(cr, server)
+            if health and not health._may_be_tried():
+                failure = health._last_failure()
+                raise RoadClosed(failure, classify(failure))
+            return health._as_seen()
+
+    @api.model
+    def _snapshot(self, server):
+        """The same for one who tries it in any case."""
+        with self.env.registry.cursor() as cr:
+            return self._of(cr, server)._as_seen()
+
+    def _of(self, cr, server):
+        env = api.Environment(cr, SUPERUSER_ID, {})
+        return env[self._name].search([("server_id", "=", server.id)])
+
+    def _as_seen(self):
+        if not self:
+            return Snapshot("not_connected", None, 0)
+        return Snapshot(self.state, self.last_success, self.generation)
+
+    def _may_be_tried(self):
+        breaker, now = self._breaker(), fields.Datetime.now()
+        allowed = circuit.allows(breaker, now)
+        if allowed == "probe" and now >= breaker.next_probe_at + PROBE_GRACE:
+            return self._lease(now)
+        return allowed == "send"
+
+    @api.model
+    def _connected(self, server):
+        """The mailbox has just been connected, in this very transaction."""
+        health = self.search([("server_id", "=", server.id)])
+        health = health or self.create({"server_id": server.id, "state": "not_connected"})
+        health._write_success(fields.Datetime.now())
+
+    def _reset(self):
+        """The credentials or the server changed: a new chance, and no late result counts."""
+        for health in self:
+            health.write(self._breaker_values(circuit.after_change(health._breaker())))
+
+    def _breaker(self):
+        self.ensure_one()
+        return circuit.Breaker(
+            state=circuit.State(self.breaker_state),
+            failure_count=self.failure_count,
+            first_failure_at=self.first_failure_at or None,
+            opened_at=self.opened_at or None,
+            next_probe_at=self.next_probe_at or None,
+            delay=self.delay,
+            generation=self.generation,
+            reason_effect=Effect(self.effect),
+        )
+
+    @staticmethod
+    def _breaker_values(breaker):
+        return {
+            "breaker_state": breaker.state.value,
+            "failure_count": breaker.failure_count,
+            "first_failure_at": breaker.first_failure_at,
+            "opened_at": breaker.opened_at,
+            "next_probe_at": breaker.next_probe_at,
+            "delay": breaker.delay,
+            "generation": breaker.generation,
+            "effect": breaker.reason_effect.value,
+        }
+
+    def _last_failure(self):
+        return Failure(
+            Phase(self.phase),
+            self.smtp_code or None,
+            self.enhanced_code or None,
+            self.answer or "",
+            Kind(self.kind),
+        )
+
+    def _lease(self, now):
+        """Whether this worker is the one that probes: the others find the lease taken."""
+        leased = circuit.lease(self._breaker(), now)
+        self.env.cr.execute(
+            """UPDATE system_mail_health
+                  SET breaker_state = %s, next_probe_at = %s, generation = %s
+                WHERE id = %s AND generation = %s
+            RETURNING id""",
+            [
+                leased.state.value,
+                leased.next_probe_at,
+                leased.generation,
+                self.id,
+                self.generation,
+            ],
+        )
+        self.invalidate_recordset()
+        return bool(self.env.cr.fetchone())
+
+    # --- after it
+
+    @api.model
+    def _record(self, server, seen, write):
+        """Call ``write`` with the mailbox's row, locked, on a cursor of its own. A late result,
+        which began before the row's last change, is dropped. Sending never fails for its sake.
+        """
+        try:
+            with own_environment(self.env) as env:
+                health = env[self._name]._locked(server.id, seen.generation)
+                if health:
+                    write(health)
+        except psycopg2.Error as exc:
+            _logger.warning("The health of mailbox %s was not written: %s", server.id, exc)
+
+    @api.model
+    def _locked(self, server_id, generation):
+        cr = self.env.cr
+        cr.execute(
+            """INSERT INTO system_mail_health
+                      (server_id, state, since, breaker_state, effect, delay, generation,
+                       failure_count, create_date, write_date)
+               SELECT id, 'not_connected', now() AT TIME ZONE 'utc', 'closed', 'none', 0, 0, 0,
+                      now() AT TIME ZONE 'utc', now() AT TIME ZONE 'utc'
+                 FROM ir_mail_server WHERE id = %s
+          ON CONFLICT (server_id) DO NOTHING""",
+            [server_id],
+        )
+        cr.execute(
+            "SELECT id FROM system_mail_health WHERE server_id = %s AND generation = %s FOR UPDATE",
+            [server_id, generation],
+        )
+        return self.browse(row[0] for row in cr.fetchall())
+
+    @api.model
+    def _note_success(self, server, seen):
+        """One real success: connected. Written only where it says something new.
+
+        :param Snapshot seen: what ``_look`` returned
+        """
+        now = fields.Datetime.now()
+        known = seen.state == "connected" and seen.last_success
+        if known and now - seen.last_success < SUCCESS_INTERVAL:
+            return
+        self._record(server, seen, lambda health: health._write_success(now))
+
+    def _write_success(self, now):
+        before = self.state
+        self.write(
+            {
+                **self._breaker_values(circuit.after_success(self._breaker(), now)),
+                "state": "connected",
+                "reason": False,
+                "remedy": False,
+                "answer": False,
+                "last_success": now,
+                "since": self.since if before == "connected" and self.last_success else now,
+            }
+        )
+        if before == "disconnected":
+            self._log_event("reconnected")
+
+    @api.model
+    def _note_failure(self, server, seen, failure, decision):
+        """A connection failed in a way that says something of the mailbox.
+
+        :param Snapshot seen: what ``_look`` returned
+        """
+        now = fields.Datetime.now()
+        self._record(server, seen, lambda health: health._write_failure(failure, decision, now))
+
+    def _write_failure(self, failure, decision, now):
+        breaker, before = self._breaker(), self.state
+        values = {
+            "last_failure": now,
+            "phase": failure.phase.value,
+            "kind": failure.kind.value,
+            "smtp_code": failure.code,
+            "enhanced_code": failure.enhanced,
+            "answer": failure.text,
+        }
+        if not (circuit.is_network_failure(failure) and self._own_network_suspected(now)):
+            after = circuit.after_failure(
+                breaker,
+                decision.effect,
+                failure.kind,
+                now,
+                random.SystemRandom(),
+                quota=decision.quota,
+            )
+            values |= self._breaker_values(after)
+            state = after.reason_effect.state or before
+            values |= {
+                "state": state,
+                "reason": describe(failure, decision),
+                "remedy": REMEDIES[decision.remedy],
+                "since": now if state != before else self.since,
+            }
+        self.write(values)
+        if self.state == "disconnected" != before:
+            self._log_event("disconnected")
+
+    def _own_network_suspected(self, now):
+        """Most hosts failed at once without a word: then it is not they who failed."""
+        recent = Domain("last_failure", ">=", now - NETWORK_WINDOW)
+        recent |= Domain("last_success", ">=", now - SUCCESS_INTERVAL)
+        hosts, failed, unresolved = set(), set(), set()
+        for health in self.search(recent) | self:
+            host = health.server_id.smtp_host
+            hosts.add(host)
+            if (health.last_failure or now) <= (health.last_success or datetime.datetime.min):
+                continue
+            if health.phase and circuit.is_network_failure(health._last_failure()):
+                failed.add(host)
+                if health.kind == Kind.UNKNOWN_HOST.value:
+                    unresolved.add(host)
+        return circuit.own_network_suspected(len(hosts), len(failed), len(unresolved))
+
+    def _log_event(self, kind):
+        self.ensure_one()
+        server = self.server_id
+        self.env["system.mail.event"].create(
+            {
+                "kind": kind,
+                "company_id": server._system_mail_company().id,
+                "user_id": server.owner_user_id.id,
+                "server_id": server.id,
+                "phase": self.phase,
+                "smtp_code": self.smtp_code,
+                "enhanced_code": self.enhanced_code,
+                "reason": self.reason,
+            }
+        )

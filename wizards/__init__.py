@@ -1,0 +1,1 @@
+from . import system_mail_connect, system_mail_test
