@@ -304,7 +304,11 @@ class TestWhatIsAccepted(LabCase):
             raise LookupError(delivery.mail_from)
 
         server = self.lab.server(deliver=deliver)
-        with self.assertLogs(level="ERROR"), self.assertRaises(smtplib.SMTPDataError) as caught:
+        lab_logger = SmtpLab.__module__.removesuffix(".lab")
+        with (
+            self.assertLogs(lab_logger, "ERROR"),
+            self.assertRaises(smtplib.SMTPDataError) as caught,
+        ):
             self.send(server)
         self.assertEqual(caught.exception.smtp_code, 451)
         self.assertFalse(server.accepted)
