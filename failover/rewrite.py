@@ -1,8 +1,6 @@
 """A message in System Mail's name."""
 
 import copy
-from email.errors import HeaderParseError
-from email.headerregistry import Address
 from email.utils import parseaddr
 
 _PERSONAL_HEADERS = ("Sender", "Disposition-Notification-To", "Return-Receipt-To")
@@ -22,17 +20,14 @@ def in_the_name_of(message, address, author):
     for header in ("From", *_PERSONAL_HEADERS):
         del system[header]  # del makes a new list: the original keeps its headers
     name, author_address = parseaddr(str(author or ""))
-    system["From"] = str(_mailbox(name, address))
+    system["From"] = _mailbox(name, address)
     if not system["Reply-To"] and author_address:
-        system["Reply-To"] = str(_mailbox(name, author_address))
+        system["Reply-To"] = _mailbox(name, author_address)
     return system
 
 
 def _mailbox(name, address):
+    """``"Name" <address>``, as Odoo writes it: quoted, and on one line whatever the name holds."""
     name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
-    try:
-        return Address(name, addr_spec=address)
-    except (HeaderParseError, ValueError, IndexError):
-        return address
-
-
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}" <{address}>' if name else address

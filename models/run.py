@@ -44,6 +44,7 @@ class Run:
         :param servers: the ``ir.mail_server`` model, in the sender's environment
         :param Policy policy: the company's System Mail, or None where mail is only observed
         """
+        servers = servers.with_context(system_mail_run=self)
         self.policy, self.treatment, self.raise_exception = policy, treatment, raise_exception
         self.opening_system = False
         self.refusal: Undelivered | None = None
@@ -238,4 +239,4 @@ class Run:
 
 def as_mailbox_error(exc):
     """What Odoo says when a token cannot be fetched or a certificate cannot be read."""
-    return MailboxError(Failure(Phase.TOKEN, text=str(exc), kind=Kind.TOKEN_UNAVAILABLE))
+    return MailboxError(Failure(Phase.TOKEN, text=str(exc), kind=Kind.SIGN_IN_UNAVAILABLE))

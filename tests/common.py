@@ -48,7 +48,7 @@ class SystemMailCase(TransactionCase):
 
     def setUp(self):
         super().setUp()
-        self.enter_registry_test_mode()
+        self.enterContext(self.enter_registry_test_mode())
         disable = patch.object(ir_mail_server.IrMail_Server, "_disable_send", lambda *_: False)
         self.startPatcher(disable)
         self.startPatcher(patch.object(ir_mail_server, "SMTP_TIMEOUT", SMTP_TIMEOUT))

@@ -18,6 +18,7 @@ _logger = logging.getLogger(__name__)
 
 #: RFC 4954: the longest AUTH command; OAuth tokens run to some 2,000 octets.
 _COMMAND_LIMIT = 12288
+_PLAIN_ADDRESS = re.compile(r"<([\w.+=-]+@[\w.-]+)>(.*)")
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _GOOGLE_REFUSAL = base64.b64encode(
     json.dumps({"status": "400", "schemes": "Bearer", "scope": "https://mail.google.com/"}).encode()
@@ -244,6 +245,11 @@ class FaultySMTP(SMTP):
 
     smtp_MAIL = _recorded("MAIL")
     smtp_RCPT = _recorded("RCPT")
+
+    def _getaddr(self, arg):
+        # The full parser of aiosmtpd takes a third of the time of a whole message.
+        match = _PLAIN_ADDRESS.fullmatch(arg)
+        return match.groups() if match else super()._getaddr(arg)
 
     async def handle_MAIL(self, _server, _session, envelope, address, options):
         self._rcpt_count = 0
