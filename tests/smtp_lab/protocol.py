@@ -18,7 +18,7 @@ _logger = logging.getLogger(__name__)
 
 #: RFC 4954: the longest AUTH command; OAuth tokens run to some 2,000 octets.
 _COMMAND_LIMIT = 12288
-_PLAIN_ADDRESS = re.compile(r"<([\w.+=-]+@[\w.-]+)>(.*)")
+_PLAIN_ADDRESS = re.compile(r"<((?:[\w+=-]+\.)*[\w+=-]+@(?:[\w-]+\.)*[\w-]+)>(.*)")
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _GOOGLE_REFUSAL = base64.b64encode(
     json.dumps({"status": "400", "schemes": "Bearer", "scope": "https://mail.google.com/"}).encode()
