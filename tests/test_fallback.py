@@ -15,7 +15,7 @@ class TestFallback(SystemMailCase):
         self.own.fail("auth", reply="535 5.7.8 Username and Password not accepted")
         message = self.mention()
         [delivery] = self.system.accepted
-        self.assertEqual(delivery.message["From"], '"Ana Author" <hello@company.test>')
+        self.assertIn(b'From: "Ana Author" <hello@company.test>\r\n', delivery.content)
         self.assertEqual(delivery.message["Message-Id"], message.message_id)
         self.assertEqual(delivery.mail_from, "hello@company.test")
         self.assertIn("ana@company.test", delivery.message["Reply-To"])
