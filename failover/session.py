@@ -42,6 +42,15 @@ class Trouble:
         return self.decision.verdict is not Verdict.REFUSE and self.decision.effect not in _ENDURING
 
 
+@dataclasses.dataclass(frozen=True)
+class Carried:
+    """What one road did for a message."""
+
+    accepted: tuple[str, ...]
+    troubles: dict[str, Trouble]
+    reply: str = ""
+
+
 def explain(troubles):
     """Why, in plain words and then in the servers' own, in the order of the roads tried."""
     return "\n".join(
@@ -105,7 +114,9 @@ class Road:
             except RoadClosed as exc:
                 self.trouble = Trouble(self, exc.failure, exc.decision)
             except CONNECTION_ERRORS as exc:
-                self._give_up(trace.failure(exc))
+                failure = trace.failure(exc)
+                self.trouble = Trouble(self, failure, classify(failure))
+                self._blame(failure, self.trouble.decision)
                 if trace.connection is not None:
                     trace.connection.close()
         if self.trouble:
@@ -114,76 +125,71 @@ class Road:
         return True
 
     def send(self, message, from_addr, to_addrs, author):
-        """:rtype: Outcome"""
+        """Send it to as many of the recipients as the mailbox takes.
+
+        :rtype: Carried
+        """
         if not self.open():
-            return Outcome((), dict.fromkeys(to_addrs, self.trouble.failure))
+            return Carried((), dict.fromkeys(to_addrs, self.trouble))
         if self._rewrite:
             message, from_addr = self._rewrite(message, from_addr, author)
         accepted, failures, reply, pending = [], {}, "", list(to_addrs)
         while pending:
-            used = self._connection.trace.accepted
+            served = self._connection.trace.accepted
             outcome = self._transact(message, from_addr, pending)
             accepted += outcome.accepted
             reply = outcome.reply or reply
+            for address in pending:
+                failures.pop(address, None)
             failures.update(outcome.failures)
-            again = self._to_try_again(outcome, used)
-            pending = [address for address in pending if address in again]
-        for address in accepted:
-            failures.pop(address, None)
-        self._judge(accepted, failures)
-        return Outcome(tuple(accepted), failures, reply)
+            pending = self._to_try_again(outcome, served)
+        if accepted:
+            self._praise()
+        decisions = classify_recipients(failures)
+        troubles = {a: Trouble(self, failures[a], decisions[a]) for a in failures}
+        for trouble in dict.fromkeys(troubles.values()):
+            self._judge(trouble)
+        return Carried(tuple(accepted), troubles, reply)
 
     def _transact(self, message, from_addr, to_addrs):
         try:
             return self._connection.send_message(message, from_addr, to_addrs)
-        except CONNECTION_ERRORS as exc:  # the message cannot be put on this wire: SMTPUTF8
+        except CONNECTION_ERRORS as exc:  # it cannot be put on this wire: SMTPUTF8
             failure = self._connection.trace.failure(exc)
             return Outcome((), dict.fromkeys(to_addrs, failure))
 
-    def _to_try_again(self, outcome, used):
+    def _to_try_again(self, outcome, served):
         """The recipients for whom this same mailbox is asked once more at once: those over its
-        limit per message, and all of them where a connection that had served ended.
+        limit per message, and all of them where a connection that had served before has ended.
         """
         decisions = classify_recipients(outcome.failures)
         if outcome.accepted:
-            return {a for a, decision in decisions.items() if decision.verdict is Verdict.SPLIT}
-        if used and any(decision.reconnect_first for decision in decisions.values()):
+            return [a for a, decision in decisions.items() if decision.verdict is Verdict.SPLIT]
+        if served and any(decision.reconnect_first for decision in decisions.values()):
             self._connection.close()
             if self.open():
-                return set(decisions)
-        return set()
+                return list(decisions)
+        return []
 
-    def _judge(self, accepted, failures):
-        """Tell the mailbox what the message says of it, once per connection."""
-        if accepted and not self._praised:
-            self._praised = True
-            if self._on_success:
-                self._on_success(self.mailbox)
-        for failure in dict.fromkeys(failures.values()):
-            if self.trouble:
-                return
-            decision = classify(failure)
-            if decision.effect is Effect.NONE:
-                continue
-            if self._connection.lost or decision.effect is not Effect.TRANSIENT:
-                used_up = failure.accepted_before and failure.kind is Kind.DROP
-                if not used_up:
-                    self._give_up(failure)
-                    return
-            self._report(failure, decision)
-
-    def _give_up(self, failure):
-        """Out of order for the rest of the run."""
-        decision = classify(failure)
-        self.trouble = Trouble(self, failure, decision)
-        self._report(failure, decision)
-
-    def _report(self, failure, decision):
-        if decision.effect is Effect.NONE or self._blamed:
+    def _judge(self, trouble):
+        """What one message's trouble means for those that follow, and for the mailbox's state."""
+        effect = trouble.decision.effect
+        if effect is Effect.NONE or self.trouble:
             return
-        self._blamed, self._praised = True, False
-        if self._on_failure:
+        served_before = trouble.failure.accepted_before and trouble.failure.kind is Kind.DROP
+        if effect is not Effect.TRANSIENT or (self._connection.lost and not served_before):
+            self.trouble = trouble
+        self._blame(trouble.failure, trouble.decision)
+
+    def _praise(self):
+        if not self._praised and self._on_success:
+            self._on_success(self.mailbox)
+        self._praised = True
+
+    def _blame(self, failure, decision):
+        if not self._blamed and self._on_failure:
             self._on_failure(self.mailbox, failure, decision)
+        self._blamed, self._praised = True, False
 
     def close(self):
         """Say good-bye; whatever the server answers, the messages were accepted before."""
@@ -269,13 +275,11 @@ class Session:
         report = Report(str(message["Message-Id"]), tuple(to_addrs), self.internal, str(author))
         pending = list(to_addrs)
         for road in self.roads:
-            outcome = road.send(message, from_addr, pending, author)
-            report.reply = outcome.reply or report.reply
-            report.accepted.update(dict.fromkeys(outcome.accepted, road))
+            carried = road.send(message, from_addr, pending, author)
+            report.reply = carried.reply or report.reply
+            report.accepted.update(dict.fromkeys(carried.accepted, road))
             pending = []
-            decisions = classify_recipients(outcome.failures)
-            for address, failure in outcome.failures.items():
-                trouble = Trouble(road, failure, decisions[address])
+            for address, trouble in carried.troubles.items():
                 report.troubles.setdefault(address, []).append(trouble)
                 if self._may_go_on(trouble.decision):
                     pending.append(address)

@@ -1,13 +1,18 @@
+import traceback
+
+import requests
+
 from odoo import api, fields, models
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 
+from ..failover.failure import Failure, Kind, Phase
 from ..failover.probe import probe
 from ..failover.rules import classify
 from ..failover.session import Session, Undelivered
-from ..failover.wire import Patience
-from .run import Run, as_mailbox_error
+from ..failover.wire import MailboxError, Patience, WatchedConnection
+from .run import LIMIT_FIELDS, Run, as_mailbox_error
 
 CONNECTION_FIELDS = {
     "active",
@@ -20,6 +25,18 @@ CONNECTION_FIELDS = {
     "system_mail_password",
 }
 """A change of these is a new chance: the breaker closes."""
+REFRESH_TOKEN_FIELDS = {
+    "gmail": "google_gmail_refresh_token",
+    "outlook": "microsoft_outlook_refresh_token",
+}
+OWN_CURSOR_FIELDS = LIMIT_FIELDS | {
+    "google_gmail_access_token",
+    "google_gmail_access_token_expiration",
+    "microsoft_outlook_refresh_token",
+    "microsoft_outlook_access_token",
+    "microsoft_outlook_access_token_expiration",
+}
+"""What core writes while it sends."""
 
 
 class IrMailServer(models.Model):
@@ -38,6 +55,9 @@ class IrMailServer(models.Model):
     )
 
     def write(self, vals):
+        run = self._system_mail_run()
+        if run and vals.keys() <= OWN_CURSOR_FIELDS:
+            return self._system_mail_write_apart(run, vals)
         result = super().write(vals)
         if "active" in vals:
             self.env.registry.clear_cache()
@@ -137,7 +157,40 @@ class IrMailServer(models.Model):
     def _smtp_login__(self, connection, smtp_user, smtp_password):  # noqa: PLW3201
         if len(self) == 1 and self.smtp_authentication == "login":
             smtp_password = smtp_password or self.sudo().system_mail_password or ""
-        return super()._smtp_login__(connection, smtp_user, smtp_password)
+        log_in = super()._smtp_login__
+        if not isinstance(connection, WatchedConnection):
+            return log_in(connection, smtp_user, smtp_password)
+        connection.trace.secrets += (smtp_password,)
+        if self.smtp_authentication in REFRESH_TOKEN_FIELDS:
+            connection.trace.phase = Phase.TOKEN
+        try:
+            return log_in(connection, smtp_user, smtp_password)
+        except UserError as exc:
+            raise MailboxError(self._system_mail_token_failure(exc)) from exc
+
+    def _system_mail_token_failure(self, exc):
+        """Odoo's OAuth modules say the same of a revoked grant and of a provider that is down: the
+        answer itself is still in the frame that raised.
+        """
+        if not self.sudo()[REFRESH_TOKEN_FIELDS[self.smtp_authentication]]:
+            return Failure(Phase.TOKEN, text=str(exc), kind=Kind.INVALID_GRANT)
+        for frame, _line in traceback.walk_tb(exc.__traceback__):
+            response = frame.f_locals.get("response")
+            if isinstance(response, requests.Response):
+                return Failure.from_token_response(response.status_code, response.content)
+        return Failure(Phase.TOKEN, text=str(exc), kind=Kind.SIGN_IN_UNAVAILABLE)
+
+    def _system_mail_write_apart(self, run, vals):
+        """Core writes these while it sends. Two workers that send from one mailbox would clash at
+        the commit, after the mail has left, and send it again: so they go by an own cursor, and the
+        sending transaction only remembers them.
+        """
+        for name, value in vals.items():
+            field = self._fields[name]
+            for server in self:
+                field._update_cache(server, field.convert_to_cache(value, server))
+        run.write_apart(self, vals)
+        return True
 
     @api.model
     def _prepare_email_message__(self, message, smtp_session):  # noqa: PLW3201

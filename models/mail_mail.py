@@ -131,6 +131,16 @@ class MailMail(models.Model):
         reserved = self.env["res.company"]._system_mail_server_ids()
         return servers.filtered(lambda s: s.id not in reserved) if reserved else servers
 
+    def _split_by_delayed_batch(self, mail_server):
+        run = self.env["ir.mail_server"]._system_mail_run()
+        if run is None:
+            return super()._split_by_delayed_batch(mail_server)
+        if run.treatment.in_scope and mail_server.owner_user_id and run.is_closed(mail_server):
+            return self  # the limit spares a mailbox; these go by System Mail
+        to_send = super()._split_by_delayed_batch(mail_server)
+        run.write_limits()
+        return to_send
+
     def _prepare_outgoing_list(self, *args, **kwargs):
         email_list = super()._prepare_outgoing_list(*args, **kwargs)
         if run := self.env["ir.mail_server"]._system_mail_run():

@@ -1,7 +1,10 @@
 """One call of ``mail.mail.send`` for mails of one company and one treatment."""
 
 import collections
+import logging
 import typing
+
+import psycopg2
 
 from odoo.exceptions import UserError
 from odoo.http import request
@@ -9,9 +12,13 @@ from odoo.tools import config, email_normalize
 
 from ..failover.failure import Failure, Kind, Phase, Verdict
 from ..failover.rewrite import in_the_name_of
-from ..failover.session import Fate, Report, Road, Session, Undelivered
+from ..failover.session import Fate, Report, Road, RoadClosed, Session, Undelivered
 from ..failover.wire import MailboxError, Patience
+from .own_cursor import own_environment
 
+_logger = logging.getLogger(__name__)
+
+LIMIT_FIELDS = {"owner_limit_time", "owner_limit_count"}
 EVENTS_AT_ONCE = 100
 WORKER_MARGIN = 20
 """Seconds kept back from the worker's time limit, to write down what happened."""
@@ -52,7 +59,8 @@ class Run:
         self._health = servers.env["system.mail.health"]
         self._system = self._system_road(servers) if treatment.in_scope else None
         self._event_model = servers.env["system.mail.event"]
-        self._events, self._noted, self._seen = [], False, {}
+        self._events, self._noted = [], False
+        self._seen, self._looked, self._limits = {}, {}, {}
         self.sent_from = ""
         """The From of the last message that System Mail carried."""
         self._units = collections.defaultdict(list)
@@ -161,9 +169,46 @@ class Run:
             **options,
         )
 
-    def _look(self, server):
-        if server:
+    def is_closed(self, server):
+        """Whether the mailbox is known to be out of order; one look serves the next connection."""
+        try:
             self._seen[server.id] = self._health._look(server)
+        except RoadClosed as exc:
+            self._looked[server.id] = exc
+            return True
+        self._looked[server.id] = None
+        return False
+
+    def _look(self, server):
+        if not server:
+            return
+        if server.id not in self._looked:
+            self.is_closed(server)
+        closed = self._looked.pop(server.id)
+        if closed:
+            raise closed
+
+    def write_apart(self, servers, vals):
+        """Have an own cursor write what core writes on a server while it sends: a token at once,
+        the counter of sent mails when it is final.
+        """
+        if vals.keys() <= LIMIT_FIELDS:
+            self._limits.setdefault(servers, {}).update(vals)
+        else:
+            self._write_apart(servers, vals)
+
+    def write_limits(self):
+        """The counters are final."""
+        while self._limits:
+            self._write_apart(*self._limits.popitem())
+
+    @staticmethod
+    def _write_apart(servers, vals):
+        try:
+            with own_environment(servers.env) as env:
+                env[servers._name].browse(servers.ids).write(vals)
+        except psycopg2.Error as exc:
+            _logger.warning("%s of %s not written: %s", ", ".join(vals), servers, exc)
 
     def _failed(self, server, failure, decision):
         self._health._note_failure(server, self._seen[server.id], failure, decision)
@@ -238,5 +283,5 @@ class Run:
 
 
 def as_mailbox_error(exc):
-    """What Odoo says when a token cannot be fetched or a certificate cannot be read."""
-    return MailboxError(Failure(Phase.TOKEN, text=str(exc), kind=Kind.SIGN_IN_UNAVAILABLE))
+    """What Odoo says of settings that cannot work: a broken certificate, no server at all."""
+    return MailboxError(Failure(Phase.CONNECT, text=str(exc), kind=Kind.INVALID))
