@@ -82,7 +82,7 @@ class Workbench:
 
     def has_database(self, name: str) -> bool:
         """Whether the database `name` exists."""
-        return bool(self.server.sql(f"SELECT 1 FROM pg_database WHERE datname = '{name}'"))
+        return name in self._databases(name)
 
     def config_file(self, database: str) -> Path:
         """Write Odoo's configuration for `database`: 127.0.0.1, no database manager, no crons."""
@@ -121,13 +121,15 @@ class Workbench:
         modules = sorted({"base", "web", *manifest["depends"], *extra})
         odoo = self.installed.odoo
         made_by = (INSTALL.read_text(), (REQUIREMENTS / "sandbox.txt").read_text())
-        name = f"template_{digest(odoo, odoo_source.version(odoo), modules, *made_by)}"
+        kind = f"template_{digest(modules)}"
+        name = f"{kind}_{digest(odoo, odoo_source.version(odoo), *made_by)}"
         if self.has_database(name):
             return name
         with locked("template"):
             if not self.has_database(name):
+                for outdated in self._databases(f"{kind}_"):
+                    self.drop_database(outdated)
                 unfinished = f"{name}_unfinished"
-                self.drop_database(unfinished)
                 self.server.sql(f'CREATE DATABASE "{unfinished}" TEMPLATE template0')
                 with step(f"Template database: installing {', '.join(modules)}, once (about 40 s)"):
                     self._install(unfinished, modules)
@@ -147,11 +149,13 @@ class Workbench:
         )
         log.unlink()
 
+    def _databases(self, prefix: str) -> list[str]:
+        names = self.server.sql("SELECT datname FROM pg_database").splitlines()
+        return [name for name in names if name.startswith(prefix)]
+
     def _sweep(self) -> None:
         """Drop the temporary databases of runs that were killed."""
-        for name in self.server.sql(
-            "SELECT datname FROM pg_database WHERE datname LIKE 'tmp\\_%'"
-        ).splitlines():
+        for name in self._databases("tmp_"):
             owner = Lock(f"database-{name}")
             if owner.try_exclusive():
                 self.drop_database(name)
