@@ -6,6 +6,7 @@ import typing
 
 import psycopg2
 
+from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
 from odoo.exceptions import UserError
 from odoo.http import request
 from odoo.tools import config, email_normalize
@@ -150,8 +151,10 @@ class Run:
                 self.opening_system = False
 
         def rewrite(message, from_addr, author):
-            bounce_allowed = filter_ and server._match_from_filter(from_addr, filter_)
-            envelope = from_addr if bounce_allowed else policy.address
+            # from_addr is the author's own wherever their mailbox may not bounce to Odoo
+            [bounce] = extract_rfc2822_addresses(message["Return-Path"])[-1:] or [None]
+            bounce_allowed = bounce and filter_ and server._match_from_filter(bounce, filter_)
+            envelope = bounce if bounce_allowed else policy.address
             rewritten = in_the_name_of(message, policy.address, author)
             self.sent_from = str(rewritten["From"])
             return rewritten, envelope
