@@ -10,8 +10,17 @@
         "security/system_mail_groups.xml",
         "security/ir.model.access.csv",
         "security/system_mail_rules.xml",
-        "views/system_mail_views.xml",
+        "wizards/system_mail_connect_views.xml",
+        "wizards/system_mail_test_views.xml",
+        "views/system_mail_connection_views.xml",
+        "views/system_mail_event_views.xml",
+        "views/system_mail_menus.xml",
+        "views/res_config_settings_views.xml",
     ],
+    "assets": {
+        "web.assets_backend": ["system_mail/static/src/**/*"],
+        "web.assets_tests": ["system_mail/static/tests/tours/**/*"],
+    },
     "uninstall_hook": "uninstall_hook",
     "installable": True,
 }

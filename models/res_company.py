@@ -4,7 +4,7 @@ import typing
 from odoo import api, fields, models
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import AccessError, ValidationError
-from odoo.tools import email_normalize, formataddr, ormcache
+from odoo.tools import email_normalize, format_datetime, formataddr, ormcache
 
 from ..failover.session import Undelivered
 from .run import Run, Treatment
@@ -69,6 +69,11 @@ class ResCompany(models.Model):
     @api.model
     def _system_mail_states(self):
         return self.env["system.mail.health"]._states()
+    system_mail_message = fields.Char(
+        compute="_compute_system_mail_state",
+        groups=GROUP,
+        help="What is the matter, since when, and what to do.",
+    )
 
     @api.depends("system_mail_address", "system_mail_server_id.active")
     def _compute_system_mail_state(self):
@@ -89,6 +94,19 @@ class ResCompany(models.Model):
                         "“%(address)s” is not an e-mail address that System Mail can use: it takes "
                         "one plain address, such as hello@company.com.",
                         address=address,
+            company.system_mail_message = company._system_mail_message(health)
+
+    def _system_mail_message(self, health):
+        if self.system_mail_state == "connected" or not self.system_mail_address:
+            return False
+        if self.system_mail_state == "not_connected":
+            return self.env._("Not in use yet: connect it, and it carries what others cannot.")
+        return self.env._(
+            "Since %(date)s: %(reason)s. %(remedy)s",
+            date=format_datetime(self.env, health.since, dt_format="medium"),
+            reason=health.reason,
+            remedy=health.remedy,
+        )
                     )
                 )
 
@@ -130,17 +148,10 @@ class ResCompany(models.Model):
         """
         self.ensure_one()
         self._check_system_mail_access()
-        server = self.system_mail_server_id
         wizard = self.env["system.mail.connect"].create(
             {
                 "company_id": self.id,
-                "address": address or self.system_mail_address,
-                **({
-                    "smtp_host": server.smtp_host,
-                    "smtp_port": server.smtp_port,
-                    "smtp_encryption": server.smtp_encryption,
-                    "smtp_user": server.smtp_user,
-                } if server else {}),
+                "address": (address or self.system_mail_address or "").strip(),
             }
         )
         return wizard._reopen()

@@ -20,6 +20,7 @@ class ResConfigSettings(models.TransientModel):
     )
     system_mail_state = fields.Selection(related="company_id.system_mail_state", groups=GROUP)
     system_mail_reason = fields.Char(related="company_id.system_mail_reason", groups=GROUP)
+    system_mail_message = fields.Char(related="company_id.system_mail_message", groups=GROUP)
     system_mail_limit_minute = fields.Integer(
         related="company_id.system_mail_limit_minute", readonly=False, groups=GROUP
     )

@@ -16,9 +16,16 @@ class SystemMailConnection(models.Model):
     _depends = {  # noqa: RUF012
         "res.users": ["active", "share", "partner_id", "company_id"],
         "res.partner": ["email"],
-        "ir.mail_server": ["active", "owner_user_id", "smtp_host", "from_filter", "name"],
+        "ir.mail_server": [
+            "active",
+            "owner_user_id",
+            "smtp_host",
+            "smtp_authentication",
+            "from_filter",
+            "name",
+        ],
         "res.company": ["system_mail_server_id", "system_mail_address"],
-        "system.mail.health": ["state", "reason", "remedy", "since", "last_success", "server_id"],
+        "system.mail.health": ["state", "reason", "remedy", "answer", "effect", "since", "last_success", "server_id"],
         "system.mail.event": ["kind", "user_id", "server_id", "create_date"],
     }
 
@@ -34,6 +41,10 @@ class SystemMailConnection(models.Model):
     state = fields.Selection("_states", readonly=True)
     reason = fields.Char(readonly=True)
     remedy = fields.Char("Next Step", readonly=True)
+    answer = fields.Char("Provider's Answer", readonly=True)
+    needs_attention = fields.Boolean(
+        readonly=True, help="Somebody has something to do: it does not mend itself."
+    )
     since = fields.Datetime(readonly=True)
     last_success = fields.Datetime(readonly=True)
     fallback_count = fields.Integer("Fallbacks in 7 Days", readonly=True)
@@ -54,8 +65,18 @@ class SystemMailConnection(models.Model):
               GROUP BY server_id
             ), mailbox AS (
                 SELECT s.id AS server_id, s.owner_user_id, s.name, s.from_filter,
-                       s.smtp_host AS provider, c.id AS system_company_id, c.system_mail_address,
-                       h.state, h.reason, h.remedy, h.since, h.last_success,
+                       CASE WHEN s.smtp_authentication = 'gmail'
+                              OR s.smtp_host ~* '(^|\.)(gmail|google|googlemail)\.com$'
+                            THEN 'Google'
+                            WHEN s.smtp_authentication = 'outlook'
+                              OR s.smtp_host ~* '(^|\.)(office365|outlook|hotmail)\.com$'
+                            THEN 'Microsoft 365'
+                            ELSE s.smtp_host END AS provider,
+                       c.id AS system_company_id, c.system_mail_address,
+                       h.state, h.reason, h.remedy, h.answer, h.since, h.last_success,
+                       h.state = 'disconnected'
+                           OR h.effect IN ('misconfigured', 'provider_misconfigured')
+                           AS needs_attention,
                        COALESCE(f.fallback_count, 0) AS fallback_count
                   FROM ir_mail_server s
              LEFT JOIN res_company c ON c.system_mail_server_id = s.id
@@ -66,7 +87,7 @@ class SystemMailConnection(models.Model):
             SELECT 2 * u.id AS id, 'personal' AS kind, 1 AS priority, u.id AS user_id,
                    m.server_id, u.company_id, COALESCE(m.from_filter, p.email) AS address,
                    m.provider, COALESCE(m.state, 'not_connected') AS state, m.reason, m.remedy,
-                   m.since, m.last_success, COALESCE(m.fallback_count, 0) AS fallback_count
+                   m.answer, COALESCE(m.needs_attention, FALSE) AS needs_attention, m.since, m.last_success, COALESCE(m.fallback_count, 0) AS fallback_count
               FROM res_users u
               JOIN res_partner p ON p.id = u.partner_id
          LEFT JOIN mailbox m ON m.owner_user_id = u.id
@@ -78,7 +99,7 @@ class SystemMailConnection(models.Model):
                    NULL, m.server_id, m.system_company_id,
                    COALESCE(m.system_mail_address, m.from_filter, m.name),
                    m.provider, COALESCE(m.state, 'not_connected'), m.reason, m.remedy,
-                   m.since, m.last_success, m.fallback_count
+                   m.answer, COALESCE(m.needs_attention, FALSE), m.since, m.last_success, m.fallback_count
               FROM mailbox m
              WHERE m.owner_user_id IS NULL
             """,
@@ -92,8 +113,41 @@ class SystemMailConnection(models.Model):
         action["domain"] = [("server_id", "=", self.server_id.id)]
         return action
 
+    @api.model
+    def action_open(self):
+        """The list; of what needs attention, if anything does."""
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "system_mail.system_mail_connection_action"
+        )
+        if self.search_count([("needs_attention", "=", True)], limit=1):
+            action["context"] = {"search_default_needs_attention": 1}
+        return action
+
+    def action_connect(self):
+        """Open System Mail's connect dialog."""
+        self.ensure_one()
+        return self.company_id.action_system_mail_connect()
+
     def action_test(self):
-        """Try the log-in of each mailbox now."""
-        for connection in self.filtered("server_id"):
-            connection.server_id._system_mail_check()
-        return True
+        """Try the log-in of each mailbox now, and say what came of it."""
+        tried = self.filtered("server_id")
+        failed = len([mailbox for mailbox in tried if mailbox.server_id._system_mail_check()])
+        if not tried:
+            message = self.env._("There is no mailbox to test.")
+        elif failed:
+            message = self.env._(
+                "%(failed)s of %(tried)s mailboxes did not work: the list says why.",
+                failed=failed,
+                tried=len(tried),
+            )
+        else:
+            message = self.env._("%(tried)s of %(tried)s mailboxes work.", tried=len(tried))
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "warning" if failed or not tried else "success",
+                "message": message,
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }

@@ -68,6 +68,26 @@ class SystemMailEvent(models.Model):
     def unlink(self):
         raise AccessError(self.env._("The activity of System Mail is a record: it is never deleted."))
 
+    def action_open_document(self):
+        """Open the document that the message belongs to, if the user may read it."""
+        self.ensure_one()
+        message_sudo = self.env["mail.message"].sudo().browse(self.mail_message_id).exists()
+        if message_sudo.model and message_sudo.res_id:
+            document = self.env[message_sudo.model].browse(message_sudo.res_id).exists()
+            if document and document.has_access("read"):
+                return document.get_formview_action()
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "info",
+                "message": self.env._(
+                    "The message belongs to no document that you can open: it was deleted, or "
+                    "you may not read it."
+                ),
+            },
+        }
+
     @api.model
     def _write_down(self, vals_list):
         """Create events on a cursor of their own, so that a rollback of the sending does not forget

@@ -1,0 +1,40 @@
+import { _t } from "@web/core/l10n/translation";
+import { registry } from "@web/core/registry";
+import { BadgeField, badgeField } from "@web/views/fields/badge/badge_field";
+
+/** A badge that tells its value by a word, a colour and an icon: no one needs to see colours. */
+export class SystemMailBadge extends BadgeField {
+    static template = "system_mail.Badge";
+    static props = {
+        ...BadgeField.props,
+        icons: { type: Object, optional: true },
+    };
+    static defaultProps = {
+        ...BadgeField.defaultProps,
+        icons: {},
+    };
+
+    get icon() {
+        return this.props.icons[this.props.record.data[this.props.name]];
+    }
+}
+
+export const systemMailBadge = {
+    ...badgeField,
+    component: SystemMailBadge,
+    displayName: _t("Badge with icon"),
+    supportedTypes: ["selection"],
+    supportedOptions: [
+        {
+            label: _t("Icons by value"),
+            name: "icons",
+            type: "string",
+        },
+    ],
+    extractProps: (fieldInfo) => ({
+        ...badgeField.extractProps(fieldInfo),
+        icons: fieldInfo.options.icons,
+    }),
+};
+
+registry.category("fields").add("system_mail_badge", systemMailBadge);
