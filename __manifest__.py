@@ -10,6 +10,7 @@
         "security/system_mail_groups.xml",
         "security/ir.model.access.csv",
         "security/system_mail_rules.xml",
+        "data/ir_cron.xml",
         "wizards/system_mail_connect_views.xml",
         "wizards/system_mail_test_views.xml",
         "views/system_mail_connection_views.xml",

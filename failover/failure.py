@@ -74,7 +74,16 @@ class Kind(Word):
     INVALID_GRANT = "token:invalid_grant"
     INVALID_CLIENT = "token:invalid_client"
     SIGN_IN_UNAVAILABLE = "token:unavailable"
+    OVER_LIMIT = "over_limit"  # a limit that we keep ourselves
     UNKNOWN = "unknown"
+
+
+class OverLimit(Exception):
+    """A limit that we keep ourselves is reached: the message waits its turn until ``retry_at``."""
+
+    def __init__(self, text, retry_at=None):
+        super().__init__(text)
+        self.retry_at = retry_at
 
 
 class Verdict(Word):
@@ -247,6 +256,7 @@ def _is_line_too_long(exc):
 
 
 _KINDS = (  # first match wins: SMTPException is an OSError, a certificate error a ValueError too
+    (OverLimit, Kind.OVER_LIMIT),
     (smtplib.SMTPServerDisconnected, Kind.DROP),
     (smtplib.SMTPNotSupportedError, Kind.NOT_OFFERED),
     (smtplib.SMTPException, Kind.UNKNOWN),

@@ -20,10 +20,15 @@ def in_the_name_of(message, address, author):
     for header in ("From", *_PERSONAL_HEADERS):
         del system[header]  # del makes a new list: the original keeps its headers
     name, author_address = parseaddr(str(author or ""))
-    system["From"] = _mailbox(name, address)
+    system["From"] = sender(author, address)
     if not system["Reply-To"] and author_address:
         system["Reply-To"] = _mailbox(name, author_address)
     return system
+
+
+def sender(author, address):
+    """The From that readers see: the author's name, System Mail's address."""
+    return _mailbox(parseaddr(str(author or ""))[0], address)
 
 
 def _mailbox(name, address):

@@ -101,6 +101,7 @@ _ABUSED = {"internal_only": True, "compromised": True}
 RULES = (
     _on(QUIT, (ACCEPTED, NONE), "quit", kinds=ANY),
     _on({RCPT, DOT}, (ACCEPTED, NONE), "accepted", said=r"^2"),
+    _on(MAIL, (DEFER, NONE), "over_limit", kinds=Kind.OVER_LIMIT),
     # The access token (RFC 6749 5.2)
     _on(TOKEN, (FALLBACK, DISCONNECTED), "token_revoked", "reconnect", kinds=Kind.INVALID_GRANT),
     _on(

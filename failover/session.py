@@ -11,7 +11,7 @@ import smtplib
 from collections.abc import Callable
 from typing import Any
 
-from .failure import Decision, Effect, Failure, Kind, Verdict
+from .failure import Decision, Effect, Failure, Kind, OverLimit, Phase, Verdict
 from .rules import classify, classify_recipients
 from .wire import CONNECTION_ERRORS, Outcome, Patience, WatchedConnection, leave, watching
 from .words import describe
@@ -35,6 +35,8 @@ class Trouble:
     road: "Road"
     failure: Failure
     decision: Decision
+    retry_at: Any = None
+    """When to try again, where that is known."""
 
     @property
     def temporary(self):
@@ -79,6 +81,7 @@ class Road:
         name: str = "",
         patience: Patience | None = None,
         rewrite: Callable | None = None,
+        admit: Callable | None = None,
         on_failure: Callable | None = None,
         on_success: Callable | None = None,
         shared: bool = False,
@@ -89,13 +92,14 @@ class Road:
             ``CONNECTION_ERRORS``
         :param name: what people call the mailbox
         :param rewrite: ``(message, from_addr, author) -> (message, from_addr)``
+        :param admit: called with the number of recipients, may raise OverLimit
         :param on_failure: ``(mailbox, failure, decision)``, once per connection
         :param on_success: ``(mailbox)``, once per connection, at the first accepted message
         :param shared: survives the sessions that use it, until ``close()``
         """
         self.mailbox, self.name, self.shared = mailbox, name, shared
         self.trouble: Trouble | None = None
-        self._connect, self._rewrite = connect, rewrite
+        self._connect, self._rewrite, self._admit = connect, rewrite, admit
         self._patience = patience or Patience()
         self._on_failure, self._on_success = on_failure, on_success
         self._connection: WatchedConnection | None = None
@@ -131,6 +135,13 @@ class Road:
         """
         if not self.open():
             return Carried((), dict.fromkeys(to_addrs, self.trouble))
+        try:
+            if self._admit:
+                self._admit(len(to_addrs))
+        except OverLimit as exc:
+            failure = Failure.from_exception(Phase.MAIL, exc)
+            trouble = Trouble(self, failure, classify(failure), exc.retry_at)
+            return Carried((), dict.fromkeys(to_addrs, trouble))
         if self._rewrite:
             message, from_addr = self._rewrite(message, from_addr, author)
         accepted, failures, reply, pending = [], {}, "", list(to_addrs)

@@ -31,6 +31,7 @@ REASONS = {  # by rule
     "login_unavailable": "the log-in did not work for the moment",
     "not_authenticated": "the server did not accept the log-in",
     "send_as_denied": "this log-in may not send from this address",
+    "over_limit": "the limit set for System Mail is reached",
     "quota_reached": "the daily sending limit is reached",
     "sender_blocked": "the provider blocked this sender",
     "recipient_busy": "the recipient's side asks to try again later",

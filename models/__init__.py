@@ -7,4 +7,5 @@ from . import (
     system_mail_connection,
     system_mail_event,
     system_mail_health,
+    system_mail_usage,
 )

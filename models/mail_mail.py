@@ -145,6 +145,8 @@ class MailMail(models.Model):
         email_list = super()._prepare_outgoing_list(*args, **kwargs)
         if run := self.env["ir.mail_server"]._system_mail_run():
             run.begin(self, email_list)
+            if run.policy.limited:
+                run.author_id = self._system_mail_authors()[self.id].id or 0
         return email_list
 
     # --- after sending
@@ -207,7 +209,7 @@ class MailMail(models.Model):
             self.write({"state": "sent", "failure_type": False, "failure_reason": False})
             settle(success_pids=list(part.partners), success_emails=part.email_to)
         elif part.fate is Fate.DEFERRED:
-            self._system_mail_requeue(part.reason)
+            self._system_mail_requeue(part.reason, part.retry_at)
         else:
             self._system_mail_fail(part.reason, part.failure_type)
 
@@ -215,8 +217,13 @@ class MailMail(models.Model):
         self.write({"state": "exception", "failure_type": failure_type, "failure_reason": reason})
         super()._postprocess_sent_message([], [], reason, failure_type)
 
-    def _system_mail_requeue(self, reason):
-        """Back to the queue, with a growing delay, until it has waited too long."""
+    def _system_mail_requeue(self, reason, retry_at=None):
+        """Back to the queue, with a growing delay, until it has waited too long.
+
+        :param datetime retry_at: it only waits its turn until then, however often
+        """
+        if retry_at:
+            return self._system_mail_wait(reason, retry_at)
         now = fields.Datetime.now()
         hours = int(
             self.env["ir.config_parameter"].sudo().get_param("system_mail.give_up_hours")
@@ -225,35 +232,32 @@ class MailMail(models.Model):
         alike = collections.defaultdict(self.browse)
         for mail in self:
             alike[mail.system_mail_attempts, mail.system_mail_waiting_since or now] |= mail
-        due = []
         for (attempts, since), mails in alike.items():
             if expired(since, now, hours):
                 mails._system_mail_fail(reason, "mail_smtp")
                 continue
             delay = backoff(attempts + 1, random.SystemRandom())
-            due.append(now + datetime.timedelta(seconds=delay))
             mails.write(
-                {
-                    "state": "outgoing",
-                    "scheduled_date": due[-1],
-                    "failure_type": False,
-                    "failure_reason": reason,
-                    "system_mail_attempts": attempts + 1,
-                    "system_mail_waiting_since": since,
-                }
+                {"system_mail_attempts": attempts + 1, "system_mail_waiting_since": since}
             )
-            mails._system_mail_notifications().write(
-                {
-                    "notification_status": "ready",
-                    "failure_type": False,
-                    "failure_reason": reason,
-                }
-            )
-        if due:
-            # a second late, so that the mail is due when the queue looks
-            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(
-                min(due) + datetime.timedelta(seconds=1)
-            )
+            mails._system_mail_wait(reason, now + datetime.timedelta(seconds=delay))
+
+    def _system_mail_wait(self, reason, due):
+        self.write(
+            {
+                "state": "outgoing",
+                "scheduled_date": due,
+                "failure_type": False,
+                "failure_reason": reason,
+            }
+        )
+        self._system_mail_notifications().write(
+            {"notification_status": "ready", "failure_type": False, "failure_reason": reason}
+        )
+        # a second late, so that the mail is due when the queue looks
+        self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(
+            due + datetime.timedelta(seconds=1)
+        )
 
     def _system_mail_notifications(self):
         return self.env["mail.notification"].sudo().search(
@@ -271,9 +275,7 @@ class MailMail(models.Model):
         report = run.refusal.report
         kind = "deferred" if report.fate("") is Fate.DEFERRED else "failed"
         return [
-            mail._system_mail_event(
-                run, kind, report.troubles[""], len(mail.recipient_ids) or 1, mail.email_from
-            )
+            mail._system_mail_event(run, kind, report.troubles[""], len(mail.recipient_ids) or 1)
             for mail in self
         ]
 
@@ -285,13 +287,13 @@ class MailMail(models.Model):
                 kind = run.kind(unit.report, address)
                 if kind:
                     counts[kind] += 1
-                    example.setdefault(kind, (troubles, unit.report.author))
+                    example.setdefault(kind, troubles)
         return [
-            self._system_mail_event(run, kind, example[kind][0], count, example[kind][1])
+            self._system_mail_event(run, kind, example[kind], count)
             for kind, count in counts.items()
         ]
 
-    def _system_mail_event(self, run, kind, troubles, recipient_count, author):
+    def _system_mail_event(self, run, kind, troubles, recipient_count):
         first = troubles[0]
         server_sudo = first.road.mailbox.sudo()
         return {
@@ -303,7 +305,7 @@ class MailMail(models.Model):
             "message_id": self.message_id,
             "mail_message_id": self.mail_message_id.id,
             "recipient_count": recipient_count,
-            "original_from": author,
+            "original_from": self.email_from,
             "sent_from": run.sent_from if kind == "fallback" else False,
             "phase": first.failure.phase.value,
             "smtp_code": first.failure.code,

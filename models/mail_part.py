@@ -22,6 +22,7 @@ class Part:
     email_cc: list = dataclasses.field(default_factory=list)
     reason: str = ""
     failure_type: str | None = None
+    retry_at: typing.Any = None
 
     def values(self):
         """The recipients, as fields of mail.mail."""
@@ -91,6 +92,7 @@ def _explain(part, report, addresses):
     if part.fate is Fate.ACCEPTED or part.reason or not troubles:
         return
     part.reason = explain(troubles)
+    part.retry_at = troubles[-1].retry_at
     if part.fate is Fate.HELD:
         part.failure_type = "system_mail_held"
     elif troubles[-1].decision.rule == "spam":

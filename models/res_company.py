@@ -14,6 +14,9 @@ _POLICY_FIELDS = {
     "system_mail_address",
     "system_mail_server_id",
     "system_mail_scope",
+    "system_mail_limit_minute",
+    "system_mail_limit_day",
+    "system_mail_limit_user_hour",
 }
 
 
@@ -25,6 +28,14 @@ class Policy(typing.NamedTuple):
     address: str
     server_id: int
     scope: str
+    limit_minute: int
+    limit_day: int
+    limit_user_hour: int
+
+    @property
+    def limited(self):
+        """Whether its recipients are counted at all."""
+        return bool(self.limit_minute or self.limit_day or self.limit_user_hour)
 
 
 class _TryFailed(Exception):
@@ -58,6 +69,11 @@ class ResCompany(models.Model):
         "_system_mail_states", compute="_compute_system_mail_state", groups=GROUP
     )
     system_mail_reason = fields.Char(compute="_compute_system_mail_state", groups=GROUP)
+    system_mail_message = fields.Char(
+        compute="_compute_system_mail_state",
+        groups=GROUP,
+        help="What is the matter, since when, and what to do.",
+    )
     system_mail_limit_minute = fields.Integer(
         groups=GROUP, help="Recipients a minute; 0 = no limit."
     )
@@ -69,11 +85,6 @@ class ResCompany(models.Model):
     @api.model
     def _system_mail_states(self):
         return self.env["system.mail.health"]._states()
-    system_mail_message = fields.Char(
-        compute="_compute_system_mail_state",
-        groups=GROUP,
-        help="What is the matter, since when, and what to do.",
-    )
 
     @api.depends("system_mail_address", "system_mail_server_id.active")
     def _compute_system_mail_state(self):
@@ -83,17 +94,6 @@ class ResCompany(models.Model):
             health = server.system_mail_health_ids[:1]
             company.system_mail_state = (used and health.state) or "not_connected"
             company.system_mail_reason = used and health.reason
-
-    @api.constrains("system_mail_address")
-    def _check_system_mail_address(self):
-        for company in self.filtered("system_mail_address"):
-            address = company.system_mail_address
-            if email_normalize(address) != address.lower() or not address.isascii():
-                raise ValidationError(
-                    self.env._(
-                        "“%(address)s” is not an e-mail address that System Mail can use: it takes "
-                        "one plain address, such as hello@company.com.",
-                        address=address,
             company.system_mail_message = company._system_mail_message(health)
 
     def _system_mail_message(self, health):
@@ -107,6 +107,17 @@ class ResCompany(models.Model):
             reason=health.reason,
             remedy=health.remedy,
         )
+
+    @api.constrains("system_mail_address")
+    def _check_system_mail_address(self):
+        for company in self.filtered("system_mail_address"):
+            address = company.system_mail_address
+            if email_normalize(address) != address.lower() or not address.isascii():
+                raise ValidationError(
+                    self.env._(
+                        "“%(address)s” is not an e-mail address that System Mail can use: it takes "
+                        "one plain address, such as hello@company.com.",
+                        address=address,
                     )
                 )
 
@@ -266,6 +277,9 @@ class ResCompany(models.Model):
                 company.system_mail_address.lower(),
                 company.system_mail_server_id.id,
                 company.system_mail_scope,
+                company.system_mail_limit_minute,
+                company.system_mail_limit_day,
+                company.system_mail_limit_user_hour,
             )
             for company in companies
             if company.system_mail_address and company.system_mail_server_id.active

@@ -12,7 +12,7 @@ from odoo.http import request
 from odoo.tools import config, email_normalize
 
 from ..failover.failure import Failure, Kind, Phase, Verdict
-from ..failover.rewrite import in_the_name_of
+from ..failover.rewrite import in_the_name_of, sender
 from ..failover.session import Fate, Report, Road, RoadClosed, Session, Undelivered
 from ..failover.wire import MailboxError, Patience
 from .own_cursor import own_environment
@@ -62,6 +62,9 @@ class Run:
         self._event_model = servers.env["system.mail.event"]
         self._events, self._noted = [], False
         self._seen, self._looked, self._limits = {}, {}, {}
+        self._usage = servers.env["system.mail.usage"]
+        self.author_id = 0
+        """The user who wrote the mail in hand; 0: nobody."""
         self.sent_from = ""
         """The From of the last message that System Mail carried."""
         self._units = collections.defaultdict(list)
@@ -155,11 +158,17 @@ class Run:
             [bounce] = extract_rfc2822_addresses(message["Return-Path"])[-1:] or [None]
             bounce_allowed = bounce and filter_ and server._match_from_filter(bounce, filter_)
             envelope = bounce if bounce_allowed else policy.address
-            rewritten = in_the_name_of(message, policy.address, author)
-            self.sent_from = str(rewritten["From"])
-            return rewritten, envelope
+            self.sent_from = sender(author, policy.address)
+            return in_the_name_of(message, policy.address, author), envelope
 
-        return self._road(server, open_system, rewrite=rewrite, shared=True)
+        admit = self._admit if policy.limited else None
+        return self._road(server, open_system, rewrite=rewrite, admit=admit, shared=True)
+
+    def _admit(self, recipient_count):
+        try:
+            self._usage._admit(self.policy, self.author_id, recipient_count)
+        except psycopg2.Error as exc:
+            _logger.warning("System Mail's limits could not be checked: %s", exc)
 
     def _road(self, server, connect, **options):
         return Road(

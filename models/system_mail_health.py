@@ -127,6 +127,7 @@ class SystemMailHealth(models.Model):
         """The credentials or the server changed: a new chance, and no late result counts."""
         for health in self:
             health.write(self._breaker_values(circuit.after_change(health._breaker())))
+        self.flush_recordset()
 
     def _breaker(self):
         self.ensure_one()
@@ -281,8 +282,38 @@ class SystemMailHealth(models.Model):
                 "since": now if state != before else self.since,
             }
         self.write(values)
+        cron = self.env.ref("system_mail.ir_cron_probe", raise_if_not_found=False)
+        if cron and self.next_probe_at:
+            cron._trigger(self.next_probe_at)
         if self.state == "disconnected" != before:
             self._log_event("disconnected")
+
+    # --- probes
+
+    @api.model
+    def _cron_probe(self):
+        """Try the mailboxes whose time has come: by log-in alone, never with a person's mail."""
+        now = fields.Datetime.now()
+        due = self.search(
+            [
+                ("breaker_state", "!=", circuit.State.CLOSED.value),
+                ("next_probe_at", "<=", now),
+                ("server_id.active", "=", True),
+            ]
+        )
+        cron = self.env["ir.cron"]
+        cron._commit_progress(remaining=len(due))
+        for health in due:
+            server = health.server_id
+            if health._lease_apart(now):
+                server._system_mail_check()
+            if not cron._commit_progress(1):
+                break
+
+    def _lease_apart(self, now):
+        """The lease on a cursor of its own: the other workers must see it while this one probes."""
+        with own_environment(self.env) as env:
+            return env[self._name].browse(self.id)._lease(now)
 
     def _own_network_suspected(self, now):
         """Most hosts failed at once without a word: then it is not they who failed."""
