@@ -1,6 +1,7 @@
 from . import (
     ir_mail_server,
     mail_mail,
+    mail_message,
     mail_notification,
     res_company,
     res_config_settings,

@@ -9,6 +9,7 @@ from odoo.tools.mail import email_normalize_all
 from ..failover.breaker import GIVE_UP_HOURS, backoff, expired
 from ..failover.session import Fate
 from ..failover.words import describe
+from .mail_notification import WAITING
 from .mail_part import parts_of
 from .run import Run, Treatment
 
@@ -252,8 +253,10 @@ class MailMail(models.Model):
             }
         )
         self._system_mail_notifications().write(
-            {"notification_status": "ready", "failure_type": False, "failure_reason": reason}
+            {"notification_status": "ready", "failure_type": WAITING, "failure_reason": reason}
         )
+        messages = self.mail_message_id.filtered(lambda message: message._is_thread_message())
+        messages._notify_message_notification_update()
         # a second late, so that the mail is due when the queue looks
         self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(
             due + datetime.timedelta(seconds=1)

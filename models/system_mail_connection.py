@@ -66,10 +66,10 @@ class SystemMailConnection(models.Model):
             ), mailbox AS (
                 SELECT s.id AS server_id, s.owner_user_id, s.name, s.from_filter,
                        CASE WHEN s.smtp_authentication = 'gmail'
-                              OR s.smtp_host ~* '(^|\.)(gmail|google|googlemail)\.com$'
+                              OR s.smtp_host ~* '(^|[.])(gmail|google|googlemail)[.]com$'
                             THEN 'Google'
                             WHEN s.smtp_authentication = 'outlook'
-                              OR s.smtp_host ~* '(^|\.)(office365|outlook|hotmail)\.com$'
+                              OR s.smtp_host ~* '(^|[.])(office365|outlook|hotmail)[.]com$'
                             THEN 'Microsoft 365'
                             ELSE s.smtp_host END AS provider,
                        c.id AS system_company_id, c.system_mail_address,
