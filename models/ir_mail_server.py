@@ -11,8 +11,8 @@ from ..failover.failure import Failure, Kind, Phase
 from ..failover.probe import probe
 from ..failover.rules import classify
 from ..failover.session import Session, Undelivered
-from ..failover.wire import MailboxError, Patience, WatchedConnection
-from .run import LIMIT_FIELDS, Run, as_mailbox_error
+from ..failover.wire import MailboxError, WatchedConnection
+from .run import LIMIT_FIELDS, Run, as_mailbox_error, patience
 
 CONNECTION_FIELDS = {
     "active",
@@ -102,7 +102,7 @@ class IrMailServer(models.Model):
             except UserError as exc:
                 raise as_mailbox_error(exc) from exc
 
-        failure = probe(connect, Patience(), sender)
+        failure = probe(connect, patience(), sender)
         return failure and (failure, classify(failure))
 
     def _system_mail_check(self):

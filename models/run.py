@@ -6,7 +6,7 @@ import typing
 
 import psycopg2
 
-from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
+from odoo.addons.base.models import ir_mail_server as core
 from odoo.exceptions import UserError
 from odoo.http import request
 from odoo.tools import config, email_normalize
@@ -155,7 +155,7 @@ class Run:
 
         def rewrite(message, from_addr, author):
             # from_addr is the author's own wherever their mailbox may not bounce to Odoo
-            [bounce] = extract_rfc2822_addresses(message["Return-Path"])[-1:] or [None]
+            [bounce] = core.extract_rfc2822_addresses(message["Return-Path"])[-1:] or [None]
             bounce_allowed = bounce and filter_ and server._match_from_filter(bounce, filter_)
             envelope = bounce if bounce_allowed else policy.address
             self.sent_from = sender(author, policy.address)
@@ -175,7 +175,7 @@ class Run:
             server,
             connect,
             name=server.sudo().name or "Odoo",
-            patience=self._patience(),
+            patience=patience(),
             on_failure=self._failed if server else None,
             on_success=self._succeeded if server else None,
             **options,
@@ -232,15 +232,6 @@ class Run:
     def _default_from_filter(server):
         return False if server else server._get_default_from_filter()
 
-    @staticmethod
-    def _patience():
-        """A person waits less long than the queue; the queue less long than its worker lives."""
-        if request:
-            return Patience(dot=60)
-        limit = config["limit_time_real_cron"]
-        limit = limit if limit and limit > 0 else config["limit_time_real"]
-        return Patience(dot=min(600, max(limit - WORKER_MARGIN, 30)) if limit else 600)
-
     def close(self):
         """Close System Mail, which served all the batches of the run."""
         self._flush()
@@ -292,6 +283,25 @@ class Run:
     def _flush(self):
         events, self._events = self._events, []
         self._event_model._write_down(events)
+
+
+def patience():
+    """How long a mailbox may take, in proportion to Odoo's own time-out for a command (60 s). After
+    the dot, a person waits less long than the queue, the queue less long than its worker lives.
+    """
+    timeout = core.SMTP_TIMEOUT
+    dot = timeout
+    if not request:
+        limit = config["limit_time_real_cron"]
+        limit = limit if limit and limit > 0 else config["limit_time_real"]
+        dot = min(10 * timeout, max(limit - WORKER_MARGIN, 30)) if limit else 10 * timeout
+    return Patience(
+        log_in=min(12, timeout),
+        command=timeout,
+        body=3 * timeout,
+        dot=dot,
+        quit=min(5, timeout),
+    )
 
 
 def as_mailbox_error(exc):
