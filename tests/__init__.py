@@ -1,1 +1,8 @@
-from . import test_fallback
+from . import (
+    test_batches,
+    test_failover_breaker,
+    test_failover_rules,
+    test_fallback,
+    test_recipients,
+    test_smtp_lab,
+)

@@ -2,8 +2,9 @@
 
 from unittest.mock import patch
 
+from odoo.tests import HttpCase, TransactionCase
+
 from odoo.addons.base.models import ir_mail_server
-from odoo.tests import TransactionCase
 
 from .smtp_lab import SmtpLab
 
@@ -35,25 +36,31 @@ class SystemMailCase(TransactionCase):
 
     @classmethod
     def _user(cls, name, email, **values):
-        return cls.env["res.users"].with_context(no_reset_password=True).create(
-            {
-                "name": name,
-                "login": email,
-                "email": email,
-                "notification_type": "email",
-                "group_ids": [(6, 0, cls.env.ref("base.group_user").ids)],
-                **values,
-            }
+        return (
+            cls.env["res.users"]
+            .with_context(no_reset_password=True)
+            .create(
+                {
+                    "name": name,
+                    "login": email,
+                    "email": email,
+                    "notification_type": "email",
+                    "group_ids": [(6, 0, cls.env.ref("base.group_user").ids)],
+                    **values,
+                }
+            )
         )
 
     def setUp(self):
         super().setUp()
-        self.enterContext(self.enter_registry_test_mode())
+        if not isinstance(self, HttpCase):  # which enters it for the whole class
+            self.enterContext(self.enter_registry_test_mode())
         disable = patch.object(ir_mail_server.IrMail_Server, "_disable_send", lambda *_: False)
         self.startPatcher(disable)
         self.startPatcher(patch.object(ir_mail_server, "SMTP_TIMEOUT", SMTP_TIMEOUT))
-        self.own = self.lab.server("own", logins={"ana@company.test": "secret"})
-        self.system = self.lab.server("system", logins={"hello@company.test": "neutral"})
+        self.servers = []
+        self.own = self.smtp("own", logins={"ana@company.test": "secret"})
+        self.system = self.smtp("system", logins={"hello@company.test": "neutral"})
         self.own_server = self.mailbox(
             self.own, "ana@company.test", "secret", owner_user_id=self.ana.id
         )
@@ -64,6 +71,11 @@ class SystemMailCase(TransactionCase):
                 "system_mail_server_id": self.system_server.id,
             }
         )
+
+    def smtp(self, name, **options):
+        """A server of the lab, whose deliveries ``received`` counts."""
+        self.servers.append(self.lab.server(name, **options))
+        return self.servers[-1]
 
     def mailbox(self, smtp, address, password, **values):
         """An ``ir.mail_server`` for a server of the lab."""
@@ -94,6 +106,54 @@ class SystemMailCase(TransactionCase):
             )
         )
 
+    def mail(self, author=None, **values):
+        """A mail from the author (Ana) to Ben that waits in the queue."""
+        author = author or self.ana
+        mails = self.env["mail.mail"].with_user(author).sudo()
+        return mails.create(
+            {
+                "subject": "Hello",
+                "body_html": "<p>See this</p>",
+                "email_from": author.email_formatted,
+                "author_id": author.partner_id.id,
+                "recipient_ids": [(6, 0, self.ben.partner_id.ids)],
+                **values,
+            }
+        ).with_env(self.env)
+
+    def run_queue(self, mails=None):
+        """Let the scheduled action look at the queue; ``mails`` are due now."""
+        if mails:
+            mails.scheduled_date = False
+        self.env["mail.mail"].process_email_queue()
+
+    def received(self, address):
+        """The messages that any server accepted for the address."""
+        return [
+            delivery
+            for server in self.servers
+            for delivery in server.accepted
+            if address in delivery.rcpt_to
+        ]
+
+    def health(self, server):
+        """What is known of the mailbox, fresh from the database."""
+        health = self.env["system.mail.health"].search([("server_id", "=", server.id)])
+        health.invalidate_recordset()
+        return health
+
     def events(self, kind=None):
+        """The events of this test, the oldest first."""
         domain = [("kind", "=", kind)] if kind else []
-        return self.env["system.mail.event"].search(domain)
+        return self.env["system.mail.event"].search(domain, order="id")
+
+    def assert_arrives_once_by_system_mail(self, message, partner=None):
+        """The mention reached the partner once, by System Mail, and everyone is told so."""
+        partner = partner or self.ben.partner_id
+        [delivery] = self.received(partner.email)
+        self.assertIn(delivery, self.system.accepted)
+        self.assertEqual(delivery.message["Message-Id"], message.message_id)
+        notification = message.notification_ids.filtered(lambda n: n.res_partner_id == partner)
+        self.assertEqual(notification.notification_status, "sent")
+        self.assertFalse(notification.failure_type)
+        return delivery
