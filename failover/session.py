@@ -217,7 +217,6 @@ class Report:
     recipients: tuple[str, ...]
     internal: bool
     author: str = ""
-    sent_from: str = ""
     reply: str = ""
     accepted: dict[str, Road] = dataclasses.field(default_factory=dict)
     troubles: dict[str, list[Trouble]] = dataclasses.field(default_factory=dict)
@@ -253,21 +252,23 @@ class Session:
     """Sends each message by the first of its roads that takes it, recipient by recipient."""
 
     def __init__(
-        self, roads, *, internal, from_filter=False, smtp_from=False, on_report=None
+        self, roads, *, internal, routine=False, from_filter=False, smtp_from=False
     ):
         """
         :param roads: at least one ``Road``
         :param bool internal: every recipient is a colleague: where it is uncertain whether the
             message was accepted, a second copy is better than none
+        :param bool routine: the first road only stands in for the next, which is asked whatever the
+            first refused
         :param from_filter: as Odoo keeps it on its connections
         :param smtp_from: as Odoo keeps it on its connections
-        :param on_report: called with the ``Report`` of each message
         """
-        self.roads, self.internal = list(roads), internal
+        self.roads, self.internal, self.routine = list(roads), internal, routine
         self.from_filter, self.smtp_from = from_filter, smtp_from
         self.author = ""
         """The From that the author wrote: set it before each message."""
-        self._on_report = on_report
+        self.on_report: Callable | None = None
+        """Called with the ``Report`` of each message."""
 
     def open(self):
         """Open the first road that opens; raises Undelivered where none does."""
@@ -296,8 +297,8 @@ class Session:
                     pending.append(address)
             if not pending:
                 break
-        if self._on_report:
-            self._on_report(report)
+        if self.on_report:
+            self.on_report(report)
         if not report.accepted:
             raise Undelivered(report)
         return {
@@ -310,6 +311,8 @@ class Session:
         """Whether the next road may be tried without risk of a second copy."""
         if decision.verdict is Verdict.UNCERTAIN:
             return self.internal
+        if decision.verdict is Verdict.REFUSE:
+            return self.routine
         return decision.verdict is Verdict.FALLBACK and (self.internal or not decision.internal_only)
 
     def quit(self):

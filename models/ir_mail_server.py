@@ -137,6 +137,15 @@ class IrMailServer(models.Model):
                 )
             )
 
+    def _get_max_email_size(self):
+        """What System Mail cannot carry is no fallback: the smaller of the two sizes counts."""
+        size = super()._get_max_email_size()
+        run = self._system_mail_run()
+        if run and run.treatment.in_scope:
+            system_sudo = self.sudo().browse(run.policy.server_id)
+            return min(size, system_sudo.max_email_size or size)
+        return size
+
     # --- the road of a message
 
     def _connect__(self, host=None, *args, mail_server_id=None, smtp_from=None, **kwargs):  # noqa: PLW3201
@@ -146,6 +155,7 @@ class IrMailServer(models.Model):
             return connect(
                 host, *args, mail_server_id=mail_server_id, smtp_from=smtp_from, **kwargs
             )
+        run.begin_batch()
         if mail_server_id:
             server = self.sudo().browse(mail_server_id)
             self._check_forced_mail_server(server, kwargs.get("allow_archived"), smtp_from)

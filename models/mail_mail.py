@@ -8,7 +8,6 @@ from odoo.tools.mail import email_normalize_all
 
 from ..failover.breaker import GIVE_UP_HOURS, backoff, expired
 from ..failover.session import Fate
-from ..failover.words import describe
 from .mail_notification import WAITING
 from .mail_part import parts_of
 from .run import Run, Treatment
@@ -35,15 +34,10 @@ class MailMail(models.Model):
         policies = self.env["res.company"]._system_mail_policies()
         if not policies or self.env["ir.mail_server"]._disable_send():
             return super().send(auto_commit, raise_exception, post_send_callback)
-        for (company_id, treatment), mails in self._system_mail_groups(policies).items():
+        for (policy, treatment), mails in self._system_mail_groups(policies).items():
             run = None
-            if treatment is not None:
-                run = Run(
-                    self.env["ir.mail_server"],
-                    policies[company_id],
-                    treatment,
-                    raise_exception,
-                )
+            if policy:
+                run = Run(self.env["ir.mail_server"], policy, treatment, raise_exception)
             mails = mails.with_context(system_mail_run=run)
             try:
                 super(MailMail, mails).send(auto_commit, raise_exception, post_send_callback)
@@ -56,10 +50,9 @@ class MailMail(models.Model):
         """The mails by company and treatment, which is None for what goes Odoo's own way."""
         companies = self._system_mail_companies()
         internal = self._system_mail_internal()
-        groups = collections.defaultdict(self.browse)
+        groups = collections.defaultdict(list)
         for mail in self:
-            company_id, treatment = companies[mail.id], None
-            policy = policies.get(company_id)
+            policy, treatment = policies.get(companies[mail.id]), None
             if policy and not mail._system_mail_is_mass_mailing():
                 treatment = Treatment(
                     in_scope=mail.id in internal
@@ -67,31 +60,26 @@ class MailMail(models.Model):
                     or (policy.scope == "automatic" and mail.message_type in AUTOMATIC),
                     internal=mail.id in internal,
                     forced=bool(mail.mail_server_id),
-                    by_default_sender=mail._system_mail_is_by_default_sender(),
+                    default_from=mail._system_mail_default_from(),
                 )
-            groups[company_id if treatment else None, treatment] |= mail
-        return groups
+            groups[policy if treatment else None, treatment].append(mail.id)
+        return {group: self.browse(ids) for group, ids in groups.items()}
 
     def _system_mail_companies(self):
         """The company of each mail: the record's, else the author's. ``{mail id: company id}``"""
-        authors = self._system_mail_authors()
+        strays = self.filtered(lambda mail: not mail.record_company_id)
+        users_sudo = self.env["res.users"].sudo()
+        if strays.author_id:
+            users_sudo = users_sudo.search(
+                [("partner_id", "in", strays.author_id.ids), ("share", "=", False)]
+            )
+        of_author = {user.partner_id.id: user.company_id.id for user in users_sudo}
         return {
-            mail.id: (
-                mail.record_company_id or authors[mail.id].company_id or self.env.company
-            ).id
+            mail.id: mail.record_company_id.id
+            or of_author.get(mail.author_id.id)
+            or self.env.company.id
             for mail in self
         }
-
-    def _system_mail_authors(self):
-        """The user who wrote each mail, or an empty one. ``{mail id: user}``"""
-        users_sudo = self.env["res.users"].sudo()
-        by_partner = {}
-        if self.author_id:
-            found = users_sudo.search(
-                [("partner_id", "in", self.author_id.ids), ("share", "=", False)]
-            )
-            by_partner = {user.partner_id.id: user for user in found}
-        return {mail.id: by_partner.get(mail.author_id.id, users_sudo) for mail in self}
 
     def _system_mail_internal(self):
         """The ids of the mails whose every recipient is an active internal user."""
@@ -99,32 +87,36 @@ class MailMail(models.Model):
         addresses = {
             mail.id: set(email_normalize_all(f"{mail.email_to or ''},{mail.email_cc or ''}"))
             for mail in self
+            if mail.email_to or mail.email_cc
         }
-        colleagues = users_sudo.search(
-            [("partner_id", "in", self.recipient_ids.ids), ("share", "=", False)]
-        ).partner_id
         named = set().union(*addresses.values())
+        colleagues = users_sudo.search(
+            [("share", "=", False), ("partner_id", "in", self.recipient_ids.ids)]
+        )
+        partner_ids = set(colleagues.partner_id.ids)
         if named:
-            found = users_sudo.search([("email_normalized", "in", list(named)), ("share", "=", False)])
+            found = users_sudo.search(
+                [("share", "=", False), ("email_normalized", "in", list(named))]
+            )
             named = set(found.mapped("email_normalized"))
         return {
             mail.id
             for mail in self
-            if mail.recipient_ids <= colleagues
-            and addresses[mail.id] <= named
-            and (mail.recipient_ids or addresses[mail.id])
+            if (mail.recipient_ids or mail.id in addresses)
+            and partner_ids.issuperset(mail.recipient_ids.ids)
+            and named.issuperset(addresses.get(mail.id, ()))
         }
 
     def _system_mail_is_mass_mailing(self):
         return "mailing_id" in self._fields and bool(self.mailing_id)
 
-    def _system_mail_is_by_default_sender(self):
-        alias_domain = self.record_alias_domain_id
-        default = (
-            alias_domain.default_from_email
+    def _system_mail_default_from(self):
+        """The address that Odoo falls back to for this mail, unless it is the author's own."""
+        default = email_normalize(
+            self.record_alias_domain_id.sudo().default_from_email
             or self.env["ir.mail_server"]._get_default_from_address()
         )
-        return bool(default) and email_normalize(self.email_from) == email_normalize(default)
+        return "" if not default or email_normalize(self.email_from) == default else default
 
     @api.model
     def _filter_mail_mail_servers(self, mail_servers):
@@ -146,8 +138,6 @@ class MailMail(models.Model):
         email_list = super()._prepare_outgoing_list(*args, **kwargs)
         if run := self.env["ir.mail_server"]._system_mail_run():
             run.begin(self, email_list)
-            if run.policy.limited:
-                run.author_id = self._system_mail_authors()[self.id].id or 0
         return email_list
 
     # --- after sending
@@ -160,18 +150,14 @@ class MailMail(models.Model):
         if run is None:
             return settle(success_pids, success_emails, failure_reason, failure_type)
         if run.refusal:
-            run.note(self._system_mail_refusal_events(run))
+            run.settle_refused(self)
             fate = run.refusal.report.fate("")
             if run.raise_exception or fate is not Fate.DEFERRED:
                 return settle(success_pids, success_emails, failure_reason, failure_type)
             self._system_mail_requeue(str(run.refusal))
             return True
-        self.ensure_one()  # core settles one by one what it sent one by one
-        units = run.units(self)
-        troubled = any(unit.report is None or unit.report.troubles for unit in units)
-        if troubled:
-            run.note(self._system_mail_events(run, units))
-        if run.raise_exception or not troubled:
+        units = run.settle(self.id) if len(self) == 1 else []
+        if run.raise_exception or not units:
             return settle(success_pids, success_emails, failure_reason, failure_type)
         for part in self._system_mail_split(units, failure_type):
             part.mail._system_mail_settle(part)
@@ -235,6 +221,7 @@ class MailMail(models.Model):
             alike[mail.system_mail_attempts, mail.system_mail_waiting_since or now] |= mail
         for (attempts, since), mails in alike.items():
             if expired(since, now, hours):
+                mails.write({"system_mail_attempts": 0, "system_mail_waiting_since": False})
                 mails._system_mail_fail(reason, "mail_smtp")
                 continue
             delay = backoff(attempts + 1, random.SystemRandom())
@@ -270,49 +257,3 @@ class MailMail(models.Model):
                 ("notification_status", "not in", ("sent", "canceled")),
             ]
         )
-
-    # --- events
-
-    def _system_mail_refusal_events(self, run):
-        """The mails that no mailbox could be opened for."""
-        report = run.refusal.report
-        kind = "deferred" if report.fate("") is Fate.DEFERRED else "failed"
-        return [
-            mail._system_mail_event(run, kind, report.troubles[""], len(mail.recipient_ids) or 1)
-            for mail in self
-        ]
-
-    def _system_mail_events(self, run, units):
-        """At most one event of each kind for the mail. A recipient's own fault is none."""
-        counts, example = collections.Counter(), {}
-        for unit in units:
-            for address, troubles in unit.report.troubles.items() if unit.report else ():
-                kind = run.kind(unit.report, address)
-                if kind:
-                    counts[kind] += 1
-                    example.setdefault(kind, troubles)
-        return [
-            self._system_mail_event(run, kind, example[kind], count)
-            for kind, count in counts.items()
-        ]
-
-    def _system_mail_event(self, run, kind, troubles, recipient_count):
-        first = troubles[0]
-        server_sudo = first.road.mailbox.sudo()
-        return {
-            "kind": kind,
-            "company_id": run.policy.company_id,
-            "user_id": self._system_mail_authors()[self.id].id,
-            "server_id": server_sudo.id,
-            "server_name": server_sudo.name,
-            "message_id": self.message_id,
-            "mail_message_id": self.mail_message_id.id,
-            "recipient_count": recipient_count,
-            "original_from": self.email_from,
-            "sent_from": run.sent_from if kind == "fallback" else False,
-            "phase": first.failure.phase.value,
-            "smtp_code": first.failure.code,
-            "enhanced_code": first.failure.enhanced,
-            "reason": describe(first.failure, first.decision),
-            "answer": first.failure.text,
-        }

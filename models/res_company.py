@@ -216,7 +216,7 @@ class ResCompany(models.Model):
                 "“%(address)s” is not an e-mail address: nothing was sent.", address=recipient
             )
         servers = self.env["ir.mail_server"]
-        run = Run(servers, policy, Treatment(True, True, False, False), raise_exception=True)
+        run = Run(servers, policy, Treatment(True, True, False, ""), raise_exception=True)
         message = servers._build_email__(
             email_from=formataddr((self.env.user.name, policy.address)),
             email_to=[address],

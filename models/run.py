@@ -15,6 +15,7 @@ from ..failover.failure import Failure, Kind, Phase, Verdict
 from ..failover.rewrite import in_the_name_of, sender
 from ..failover.session import Fate, Report, Road, RoadClosed, Session, Undelivered
 from ..failover.wire import MailboxError, Patience
+from ..failover.words import describe
 from .own_cursor import own_environment
 
 _logger = logging.getLogger(__name__)
@@ -32,8 +33,25 @@ class Treatment(typing.NamedTuple):
     internal: bool
     forced: bool
     """A server was chosen for this very mail."""
-    by_default_sender: bool
-    """Its author's address is Odoo's notifications address."""
+    default_from: str
+    """The notifications address that Odoo would fall back to; empty where it is the author's."""
+
+
+class Letter(typing.NamedTuple):
+    """What an event says of a mail, kept apart from a transaction that may break."""
+
+    message_id: str
+    mail_message_id: int
+    original_from: str
+    author_id: int
+    """The author's partner."""
+
+    @classmethod
+    def of(cls, mail):
+        """The letter that the mail is."""
+        return cls(
+            mail.message_id, mail.mail_message_id.id, mail.email_from, mail.author_id.id or 0
+        )
 
 
 class Unit(typing.NamedTuple):
@@ -63,11 +81,9 @@ class Run:
         self._events, self._noted = [], False
         self._seen, self._looked, self._limits = {}, {}, {}
         self._usage = servers.env["system.mail.usage"]
-        self.author_id = 0
-        """The user who wrote the mail in hand; 0: nobody."""
         self.sent_from = ""
         """The From of the last message that System Mail carried."""
-        self._units = collections.defaultdict(list)
+        self._letters, self._units = {}, collections.defaultdict(list)
         self._partners, self._mail_id = [], None
 
     # --- roads
@@ -79,8 +95,6 @@ class Run:
         :param connect: core's ``_connect__``
         :raises Undelivered: no mailbox could be reached
         """
-        self._flush()
-        self.refusal = None
         is_mailbox = self._is_mailbox(server, smtp_from)
         if not is_mailbox and self._system is None and not server:
             return connect(mail_server_id=None, smtp_from=smtp_from)
@@ -91,25 +105,34 @@ class Run:
             roads = [own, self._system]
         else:
             roads = [self._system, own]
-        return self._opened(roads, server, smtp_from)
-
-    def system_session(self):
-        """A session for System Mail alone: its own test."""
-        return self._opened([self._system], self._system.mailbox, self.policy.address)
-
-    def _opened(self, roads, server, smtp_from):
-        session = Session(
-            roads,
-            internal=self.treatment.internal,
-            from_filter=server.from_filter or self._default_from_filter(server),
-            smtp_from=smtp_from,
-            on_report=self._note,
-        )
+        session = self._session(roads, server, smtp_from, routine=roads[0] is self._system)
+        session.on_report = self._note
         try:
             return session.open()
         except Undelivered as exc:
             self.refusal = exc
             raise
+
+    def begin_batch(self):
+        """The next batch: what was known of the last one no longer counts."""
+        self._flush()
+        self.refusal = None
+
+    def system_session(self):
+        """A session for System Mail alone: its own test.
+
+        :raises Undelivered: it could not be reached
+        """
+        return self._session([self._system], self._system.mailbox, self.policy.address).open()
+
+    def _session(self, roads, server, smtp_from, **options):
+        return Session(
+            roads,
+            internal=self.treatment.internal,
+            from_filter=server.from_filter if server else server._get_default_from_filter(),
+            smtp_from=smtp_from,
+            **options,
+        )
 
     def _is_mailbox(self, server, smtp_from):
         """Whether the server is the author's own, personal or shared; an empty ``from_filter``
@@ -119,10 +142,7 @@ class Run:
             return False
         if server.owner_user_id or self.treatment.forced:
             return True
-        default = server.env.context.get("domain_notifications_email") or email_normalize(
-            server._get_default_from_address()
-        )
-        if email_normalize(smtp_from) == default and not self.treatment.by_default_sender:
+        if email_normalize(smtp_from) == self.treatment.default_from:
             return False
         return bool(server.from_filter) and server._match_from_filter(
             smtp_from, server.from_filter
@@ -166,7 +186,8 @@ class Run:
 
     def _admit(self, recipient_count):
         try:
-            self._usage._admit(self.policy, self.author_id, recipient_count)
+            author_id = self._letters[self._mail_id].author_id
+            self._usage._admit(self.policy, author_id, recipient_count)
         except psycopg2.Error as exc:
             _logger.warning("System Mail's limits could not be checked: %s", exc)
 
@@ -228,12 +249,12 @@ class Run:
     def _succeeded(self, server):
         self._health._note_success(server, self._seen[server.id])
 
-    @staticmethod
-    def _default_from_filter(server):
-        return False if server else server._get_default_from_filter()
-
     def close(self):
-        """Close System Mail, which served all the batches of the run."""
+        """Close System Mail, which served all the batches of the run, and write down what a broken
+        transaction left unsaid: it has left the building all the same.
+        """
+        for mail_id in list(self._units):
+            self.settle(mail_id)
         self._flush()
         if self._system is not None:
             self._system.close()
@@ -243,6 +264,7 @@ class Run:
     def begin(self, mail, email_list):
         """The e-mails of this mail are about to be sent, in this order."""
         self._mail_id = mail.id
+        self._letters[mail.id] = Letter.of(mail)
         self._units.pop(mail.id, None)
         self._partners = [email["partner_id"] for email in email_list]
 
@@ -252,14 +274,44 @@ class Run:
         units.append(Unit(self._partners[len(units)], None))
 
     def _note(self, report):
-        units = self._units[self._mail_id]
-        units[-1] = units[-1]._replace(report=report)
+        if units := self._units[self._mail_id]:  # a test belongs to no mail
+            units[-1] = units[-1]._replace(report=report)
 
-    def units(self, mail):
-        """What became of the mail's e-mails; forgets them."""
-        return self._units.pop(mail.id, [])
+    def settle(self, mail_id):
+        """What became of the mail's e-mails: notes it as events, and forgets it.
 
-    def kind(self, report, address):
+        :return: the e-mails, or nothing where all went well
+        :rtype: list[Unit]
+        """
+        units, letter = self._units.pop(mail_id, []), self._letters.pop(mail_id, None)
+        if all(unit.report and not unit.report.troubles for unit in units):
+            return []
+        counts, examples = collections.Counter(), {}
+        for report in filter(None, (unit.report for unit in units)):
+            for address, troubles in report.troubles.items():
+                if kind := self._kind(report, address):
+                    counts[kind] += 1
+                    examples.setdefault(kind, troubles)
+        # at most one event of each kind for the mail
+        self._note_events(
+            [self._event(kind, examples[kind], letter, count) for kind, count in counts.items()]
+        )
+        return units
+
+    def settle_refused(self, mails):
+        """None of these mails could be sent: there was no mailbox to send them by."""
+        report = self.refusal.report
+        kind = "deferred" if report.fate("") is Fate.DEFERRED else "failed"
+        self._note_events(
+            [
+                self._event(
+                    kind, report.troubles[""], Letter.of(mail), len(mail.recipient_ids) or 1
+                )
+                for mail in mails
+            ]
+        )
+
+    def _kind(self, report, address):
         """The kind of event that a troubled address is, or None for the recipient's own fault."""
         troubles = report.troubles[address]
         fate = report.fate(address)
@@ -272,7 +324,25 @@ class Run:
             return "failed" if ours or not own_fault else None
         return fate.value
 
-    def note(self, events):
+    def _event(self, kind, troubles, letter, recipient_count):
+        first = troubles[0]
+        server_sudo = first.road.mailbox.sudo()
+        return {
+            **letter._asdict(),
+            "kind": kind,
+            "company_id": self.policy.company_id,
+            "server_id": server_sudo.id,
+            "server_name": first.road.name,
+            "recipient_count": recipient_count,
+            "sent_from": self.sent_from if kind == "fallback" else False,
+            "phase": first.failure.phase.value,
+            "smtp_code": first.failure.code,
+            "enhanced_code": first.failure.enhanced,
+            "reason": describe(first.failure, first.decision),
+            "answer": first.failure.text,
+        }
+
+    def _note_events(self, events):
         """Keep the events until the batch ends; the first of the run is written at once."""
         first = not self._noted
         self._noted = self._noted or bool(events)

@@ -92,20 +92,30 @@ class SystemMailEvent(models.Model):
     def _write_down(self, vals_list):
         """Create events on a cursor of their own, so that a rollback of the sending does not forget
         what has left. Never makes the sending fail.
+
+        :param list vals_list: with the author's partner as ``author_id``, in place of the user
         """
         if not vals_list:
             return
         try:
             with own_environment(self.env) as env:
-                env[self._name].create([self._visible(env, vals) for vals in vals_list])
+                env[self._name].create(list(self._visible(env, vals_list)))
         except psycopg2.Error as exc:
             _logger.warning("%d System Mail events were not written: %s", len(vals_list), exc)
 
     @staticmethod
-    def _visible(env, vals):
-        """Without links to what the own cursor cannot see: the sending has not committed it."""
-        vals = dict(vals)
-        for field, model in (("user_id", "res.users"), ("server_id", "ir.mail_server")):
-            if vals.get(field) and not env[model].browse(vals[field]).exists():
-                vals[field] = False
-        return vals
+    def _visible(env, vals_list):
+        """The values without links to what the own cursor cannot see: the sending has not committed
+        it. ``author_id``, a partner, becomes the user.
+        """
+        servers = env["ir.mail_server"].browse({v.get("server_id") for v in vals_list} - {False, None})
+        servers = set(servers.exists().ids)
+        partner_ids = {v.get("author_id") for v in vals_list} - {0, None}
+        users = env["res.users"].search([("partner_id", "in", list(partner_ids)), ("share", "=", False)])
+        users = {user.partner_id.id: user.id for user in users} if partner_ids else {}
+        for vals in vals_list:
+            vals = dict(vals, user_id=users.get(vals.get("author_id")))
+            vals.pop("author_id", None)
+            if vals.get("server_id") not in servers:
+                vals["server_id"] = False
+            yield vals
