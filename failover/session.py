@@ -251,9 +251,7 @@ class Undelivered(smtplib.SMTPException):
 class Session:
     """Sends each message by the first of its roads that takes it, recipient by recipient."""
 
-    def __init__(
-        self, roads, *, internal, routine=False, from_filter=False, smtp_from=False
-    ):
+    def __init__(self, roads, *, internal, routine=False, from_filter=False, smtp_from=False):
         """
         :param roads: at least one ``Road``
         :param bool internal: every recipient is a colleague: where it is uncertain whether the
@@ -313,7 +311,9 @@ class Session:
             return self.internal
         if decision.verdict is Verdict.REFUSE:
             return self.routine
-        return decision.verdict is Verdict.FALLBACK and (self.internal or not decision.internal_only)
+        return decision.verdict is Verdict.FALLBACK and (
+            self.internal or not decision.internal_only
+        )
 
     def quit(self):
         """Close the roads that are this session's alone."""

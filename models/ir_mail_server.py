@@ -3,9 +3,10 @@ import traceback
 import requests
 
 from odoo import api, fields, models
-from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import UserError
 from odoo.fields import Domain
+
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from ..failover.failure import Failure, Kind, Phase
 from ..failover.probe import probe
@@ -92,7 +93,9 @@ class IrMailServer(models.Model):
         :rtype: tuple[Failure, Decision] | None
         """
         self.ensure_one()
-        sender = next((part for part in self._parse_from_filter(self.from_filter) if "@" in part), None)
+        sender = next(
+            (part for part in self._parse_from_filter(self.from_filter) if "@" in part), None
+        )
 
         def connect():
             try:
@@ -148,7 +151,7 @@ class IrMailServer(models.Model):
 
     # --- the road of a message
 
-    def _connect__(self, host=None, *args, mail_server_id=None, smtp_from=None, **kwargs):  # noqa: PLW3201
+    def _connect__(self, host=None, *args, mail_server_id=None, smtp_from=None, **kwargs):
         run = self._system_mail_run()
         connect = super()._connect__
         if run is None or run.opening_system or host or self._disable_send():
@@ -164,7 +167,7 @@ class IrMailServer(models.Model):
             server = server or self.browse()
         return run.session(server, smtp_from, connect)
 
-    def _smtp_login__(self, connection, smtp_user, smtp_password):  # noqa: PLW3201
+    def _smtp_login__(self, connection, smtp_user, smtp_password):
         if len(self) == 1 and self.smtp_authentication == "login":
             smtp_password = smtp_password or self.sudo().system_mail_password or ""
         log_in = super()._smtp_login__
@@ -203,7 +206,7 @@ class IrMailServer(models.Model):
         return True
 
     @api.model
-    def _prepare_email_message__(self, message, smtp_session):  # noqa: PLW3201
+    def _prepare_email_message__(self, message, smtp_session):
         if isinstance(smtp_session, Session):
             smtp_session.author = message["From"]  # super() may replace it
         return super()._prepare_email_message__(message, smtp_session)

@@ -38,9 +38,9 @@ class MailMail(models.Model):
             run = None
             if policy:
                 run = Run(self.env["ir.mail_server"], policy, treatment, raise_exception)
-            mails = mails.with_context(system_mail_run=run)
+            of_run = mails.with_context(system_mail_run=run)
             try:
-                super(MailMail, mails).send(auto_commit, raise_exception, post_send_callback)
+                super(MailMail, of_run).send(auto_commit, raise_exception, post_send_callback)
             finally:
                 if run:
                     run.close()
@@ -172,18 +172,25 @@ class MailMail(models.Model):
         parts = parts_of(self, units, failure_type)
         if len(parts) == 1:
             return parts
-        notifications = self.env["mail.notification"].sudo().search(
-            [("mail_mail_id", "=", self.id), ("notification_type", "=", "email")]
+        notifications = (
+            self.env["mail.notification"]
+            .sudo()
+            .search([("mail_mail_id", "=", self.id), ("notification_type", "=", "email")])
         )
         for part in parts[1:]:
             # as core does in _split_by_delayed_batch
-            part.mail = self.with_user(self.create_uid).sudo().copy(
-                {
-                    "headers": self.headers,
-                    "mail_message_id": self.mail_message_id.id,
-                    **part.values(),
-                }
-            ).with_env(self.env)
+            part.mail = (
+                self.with_user(self.create_uid)
+                .sudo()
+                .copy(
+                    {
+                        "headers": self.headers,
+                        "mail_message_id": self.mail_message_id.id,
+                        **part.values(),
+                    }
+                )
+                .with_env(self.env)
+            )
             theirs = notifications.filtered(lambda n, p=part: n.res_partner_id in p.partners)
             theirs.mail_mail_id = part.mail
         self.write(parts[0].values())
@@ -210,7 +217,8 @@ class MailMail(models.Model):
         :param datetime retry_at: it only waits its turn until then, however often
         """
         if retry_at:
-            return self._system_mail_wait(reason, retry_at)
+            self._system_mail_wait(reason, retry_at)
+            return
         now = fields.Datetime.now()
         hours = int(
             self.env["ir.config_parameter"].sudo().get_param("system_mail.give_up_hours")
@@ -225,9 +233,7 @@ class MailMail(models.Model):
                 mails._system_mail_fail(reason, "mail_smtp")
                 continue
             delay = backoff(attempts + 1, random.SystemRandom())
-            mails.write(
-                {"system_mail_attempts": attempts + 1, "system_mail_waiting_since": since}
-            )
+            mails.write({"system_mail_attempts": attempts + 1, "system_mail_waiting_since": since})
             mails._system_mail_wait(reason, now + datetime.timedelta(seconds=delay))
 
     def _system_mail_wait(self, reason, due):
@@ -250,10 +256,14 @@ class MailMail(models.Model):
         )
 
     def _system_mail_notifications(self):
-        return self.env["mail.notification"].sudo().search(
-            [
-                ("notification_type", "=", "email"),
-                ("mail_mail_id", "in", self.ids),
-                ("notification_status", "not in", ("sent", "canceled")),
-            ]
+        return (
+            self.env["mail.notification"]
+            .sudo()
+            .search(
+                [
+                    ("notification_type", "=", "email"),
+                    ("mail_mail_id", "in", self.ids),
+                    ("notification_status", "not in", ("sent", "canceled")),
+                ]
+            )
         )

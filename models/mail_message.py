@@ -8,14 +8,12 @@ class MailMessage(models.Model):
     _inherit = "mail.message"
 
     def action_system_mail_send_again(self):
-        """Send again what may have been delivered: whoever clicks knows that it may arrive twice."""
+        """Send again what may have been delivered: whoever clicks accepts a second copy."""
         mails_sudo = self._system_mail_held_mails()
         mails_sudo._system_mail_notifications().write(
             {"notification_status": "ready", "failure_type": False, "failure_reason": False}
         )
-        mails_sudo.write(
-            {"state": "outgoing", "failure_type": False, "failure_reason": False}
-        )
+        mails_sudo.write({"state": "outgoing", "failure_type": False, "failure_reason": False})
         self.sudo()._notify_message_notification_update()
         mails_sudo.send_after_commit()
 
@@ -37,10 +35,14 @@ class MailMessage(models.Model):
             raise AccessError(
                 self.env._("Only its author or a Super User decides on a message that is held.")
             )
-        return self.env["mail.mail"].sudo().search(
-            [
-                ("mail_message_id", "in", self.ids),
-                ("state", "=", "exception"),
-                ("failure_type", "=", HELD),
-            ]
+        return (
+            self.env["mail.mail"]
+            .sudo()
+            .search(
+                [
+                    ("mail_message_id", "in", self.ids),
+                    ("state", "=", "exception"),
+                    ("failure_type", "=", HELD),
+                ]
+            )
         )

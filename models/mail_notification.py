@@ -1,6 +1,5 @@
 from odoo import fields, models
 
-
 WAITING = "system_mail_waiting"
 
 

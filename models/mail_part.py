@@ -3,8 +3,9 @@
 import dataclasses
 import typing
 
-from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
 from odoo.tools.mail import email_split_and_format_normalize
+
+from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
 
 from ..failover.session import Fate, explain
 
@@ -48,9 +49,9 @@ def parts_of(mail, units, failure_type):
             _add_partner(parts, unit)
         else:
             _add_addresses(parts, mail, unit)
-    return [
-        part for part in parts.values() if part.partners or part.email_to or part.email_cc
-    ] or [parts[Fate.FAILED]]
+    return [part for part in parts.values() if part.partners or part.email_to or part.email_cc] or [
+        parts[Fate.FAILED]
+    ]
 
 
 def _add_invalid(part, mail, unit, failure_type):

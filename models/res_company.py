@@ -2,9 +2,10 @@ import contextlib
 import typing
 
 from odoo import api, fields, models
-from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import email_normalize, format_datetime, formataddr, ormcache
+
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from ..failover.session import Undelivered
 from .run import Run, Treatment

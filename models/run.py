@@ -6,10 +6,11 @@ import typing
 
 import psycopg2
 
-from odoo.addons.base.models import ir_mail_server as core
 from odoo.exceptions import UserError
 from odoo.http import request
 from odoo.tools import config, email_normalize
+
+from odoo.addons.base.models import ir_mail_server as core
 
 from ..failover.failure import Failure, Kind, Phase, Verdict
 from ..failover.rewrite import in_the_name_of, sender
@@ -144,9 +145,7 @@ class Run:
             return True
         if email_normalize(smtp_from) == self.treatment.default_from:
             return False
-        return bool(server.from_filter) and server._match_from_filter(
-            smtp_from, server.from_filter
-        )
+        return bool(server.from_filter) and server._match_from_filter(smtp_from, server.from_filter)
 
     def _own_road(self, server, smtp_from, connect):
         def open_own():

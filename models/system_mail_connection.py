@@ -13,7 +13,7 @@ class SystemMailConnection(models.Model):
     _description = "Mailbox Connection"
     _auto = False
     _order = "priority, address, id"
-    _depends = {  # noqa: RUF012
+    _depends = {
         "res.users": ["active", "share", "partner_id", "company_id"],
         "res.partner": ["email"],
         "ir.mail_server": [
@@ -25,7 +25,16 @@ class SystemMailConnection(models.Model):
             "name",
         ],
         "res.company": ["system_mail_server_id", "system_mail_address"],
-        "system.mail.health": ["state", "reason", "remedy", "answer", "effect", "since", "last_success", "server_id"],
+        "system.mail.health": [
+            "state",
+            "reason",
+            "remedy",
+            "answer",
+            "effect",
+            "since",
+            "last_success",
+            "server_id",
+        ],
         "system.mail.event": ["kind", "user_id", "server_id", "create_date"],
     }
 
@@ -109,7 +118,9 @@ class SystemMailConnection(models.Model):
     def action_open_events(self):
         """The activity of this mailbox."""
         self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("system_mail.system_mail_event_action")
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "system_mail.system_mail_event_action"
+        )
         action["domain"] = [("server_id", "=", self.server_id.id)]
         return action
 

@@ -63,10 +63,14 @@ class SystemMailEvent(models.Model):
     _user_date = models.Index("(user_id, create_date) WHERE user_id IS NOT NULL")
 
     def write(self, vals):
-        raise AccessError(self.env._("The activity of System Mail is a record: it is never changed."))
+        raise AccessError(
+            self.env._("The activity of System Mail is a record: it is never changed.")
+        )
 
     def unlink(self):
-        raise AccessError(self.env._("The activity of System Mail is a record: it is never deleted."))
+        raise AccessError(
+            self.env._("The activity of System Mail is a record: it is never deleted.")
+        )
 
     def action_open_document(self):
         """Open the document that the message belongs to, if the user may read it."""
@@ -108,14 +112,15 @@ class SystemMailEvent(models.Model):
         """The values without links to what the own cursor cannot see: the sending has not committed
         it. ``author_id``, a partner, becomes the user.
         """
-        servers = env["ir.mail_server"].browse({v.get("server_id") for v in vals_list} - {False, None})
-        servers = set(servers.exists().ids)
-        partner_ids = {v.get("author_id") for v in vals_list} - {0, None}
-        users = env["res.users"].search([("partner_id", "in", list(partner_ids)), ("share", "=", False)])
-        users = {user.partner_id.id: user.id for user in users} if partner_ids else {}
+        server_ids = {vals.get("server_id") for vals in vals_list} - {False, None}
+        servers = env["ir.mail_server"].browse(server_ids).exists()
+        partner_ids = {vals.get("author_id") for vals in vals_list} - {0, None}
+        users = env["res.users"]
+        if partner_ids:
+            users = users.search([("partner_id", "in", list(partner_ids)), ("share", "=", False)])
+        user_of = {user.partner_id.id: user.id for user in users}
         for vals in vals_list:
-            vals = dict(vals, user_id=users.get(vals.get("author_id")))
-            vals.pop("author_id", None)
-            if vals.get("server_id") not in servers:
-                vals["server_id"] = False
-            yield vals
+            own = {key: value for key, value in vals.items() if key != "author_id"}
+            own["user_id"] = user_of.get(vals.get("author_id"))
+            own["server_id"] = vals.get("server_id") in servers.ids and vals["server_id"]
+            yield own

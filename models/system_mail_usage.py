@@ -1,4 +1,5 @@
 import datetime
+import typing
 
 from odoo import api, fields, models
 
@@ -6,6 +7,15 @@ from ..failover.failure import OverLimit
 from .own_cursor import own_environment
 
 MINUTE, HOUR, DAY = (datetime.timedelta(seconds=s) for s in (60, 3600, 86400))
+
+
+class Limit(typing.NamedTuple):
+    """So many recipients in a window of time, of one author or of all."""
+
+    recipients: int
+    window: datetime.timedelta
+    author_id: int | None
+    text: str
 
 
 class SystemMailUsage(models.Model):
@@ -18,56 +28,58 @@ class SystemMailUsage(models.Model):
     _log_access = False
 
     company_id = fields.Many2one("res.company", required=True, ondelete="cascade", readonly=True)
-    user_id = fields.Integer(readonly=True)
+    author_id = fields.Integer(readonly=True)
     minute = fields.Datetime(required=True, readonly=True)
     recipient_count = fields.Integer(required=True, readonly=True)
 
     _company_minute = models.Index("(company_id, minute)")
 
     @api.model
-    def _admit(self, policy, user_id, recipient_count):
+    def _admit(self, policy, author_id, recipient_count):
         """Count the recipients in, or refuse them all: no worker counts past another.
 
         A message with more recipients than a limit has is let through when it comes first.
 
         :param Policy policy: the company's System Mail and its limits
-        :param int user_id: the author's user, 0 for nobody
+        :param int author_id: the author's partner, 0 for nobody
         :raises OverLimit: with the time at which there is room again
         :raises psycopg2.Error: the count could not be kept
         """
         now = fields.Datetime.now()
+        limits = (
+            Limit(policy.limit_minute, MINUTE, None, "{} recipients a minute"),
+            Limit(policy.limit_day, DAY, None, "{} recipients a day"),
+            Limit(policy.limit_user_hour, HOUR, author_id, "{} recipients an hour and author"),
+        )
         with own_environment(self.env) as env:
-            env.cr.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"{self._name}{policy.company_id}"])
+            key = f"{self._name}{policy.company_id}"
+            env.cr.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [key])
             usage = env[self._name]
-            for limit, window, author, text in (
-                (policy.limit_minute, MINUTE, None, "{} recipients a minute"),
-                (policy.limit_day, DAY, None, "{} recipients a day"),
-                (policy.limit_user_hour, HOUR, user_id, "{} recipients an hour and author"),
-            ):
-                if limit:
-                    usage._check(policy, limit, window, author, recipient_count, now, text)
+            for limit in limits:
+                if limit.recipients:
+                    usage._check(policy.company_id, limit, recipient_count, now)
             usage.create(
                 {
                     "company_id": policy.company_id,
-                    "user_id": user_id,
+                    "author_id": author_id,
                     "minute": now,
                     "recipient_count": recipient_count,
                 }
             )
 
-    def _check(self, policy, limit, window, author, recipient_count, now, text):  # noqa: PLR0913
-        domain = [("company_id", "=", policy.company_id), ("minute", ">", now - window)]
-        if author is not None:
-            domain.append(("user_id", "=", author))
+    def _check(self, company_id, limit, recipient_count, now):
+        domain = [("company_id", "=", company_id), ("minute", ">", now - limit.window)]
+        if limit.author_id is not None:
+            domain.append(("author_id", "=", limit.author_id))
         counted = self.search(domain, order="minute, id")
-        room = limit - sum(counted.mapped("recipient_count"))
+        room = limit.recipients - sum(counted.mapped("recipient_count"))
         if recipient_count <= room or not counted:
             return
         for usage in counted:  # the oldest leave the window first
             room += usage.recipient_count
             if recipient_count <= room:
                 break
-        raise OverLimit(text.format(limit), usage.minute + window)
+        raise OverLimit(limit.text.format(limit.recipients), usage.minute + limit.window)
 
     @api.autovacuum
     def _gc_usage(self, limit=10_000):
