@@ -134,12 +134,49 @@ class ResCompany(models.Model):
             vals = dict(vals, system_mail_address=(vals["system_mail_address"] or "").strip())
             if not vals["system_mail_address"]:
                 vals["system_mail_address"] = False
+        changed = _POLICY_FIELDS & vals.keys()
+        before = {company: company._system_mail_settings() for company in self if changed}
         result = super().write(vals)
-        if _POLICY_FIELDS & vals.keys():
+        if changed:
             self.env.registry.clear_cache()
+            self._system_mail_log_changes(before)
         if vals.get("system_mail_address", True) is False:
             self._system_mail_forget()
         return result
+
+    def _system_mail_settings(self):
+        """The settings as people read them, ``{label: value}``."""
+        company_sudo = self.sudo()
+        settings = {}
+        for name in sorted(_POLICY_FIELDS):
+            field = self._fields[name]
+            value = company_sudo[name]
+            if field.type == "many2one":
+                value = value.name
+            elif field.type == "selection":
+                value = dict(field._description_selection(self.env))[value]
+            settings[field._description_string(self.env)] = value
+        return settings
+
+    def _system_mail_log_changes(self, before):
+        """Who changed what, from what to what: in the caller's transaction, it is no sending."""
+        events = []
+        for company, old in before.items():
+            changes = "; ".join(
+                f"{label}: {old[label] or '–'} → {value or '–'}"
+                for label, value in company._system_mail_settings().items()
+                if value != old[label]
+            )
+            if changes:
+                events.append(
+                    {
+                        "kind": "configured",
+                        "company_id": company.id,
+                        "user_id": self.env.uid,
+                        "reason": changes,
+                    }
+                )
+        self.env["system.mail.event"].sudo().create(events)
 
     def _system_mail_forget(self):
         """Remove the server with its credentials: without an address nothing may be left that
@@ -198,6 +235,7 @@ class ResCompany(models.Model):
             self.env["system.mail.health"].sudo()._connected(server)
             (old - server).filtered(lambda s: not s.system_mail_company_ids).unlink()
             return None
+        self.env.registry.clear_cache()  # it may hold what the savepoint took back
         return trouble
 
     def _system_mail_send_test(self, recipient):
