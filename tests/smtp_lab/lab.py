@@ -33,9 +33,9 @@ class SmtpLab:
     def __exit__(self, *_exc):
         self.close()
 
-    def server(self, name: str = "smtp", **options) -> SmtpServer:
-        """Start a server. Its options: see `SmtpServer`."""
-        server = SmtpServer(self, name, **options)
+    def server(self, name: str = "smtp", *, kind=SmtpServer, **options) -> SmtpServer:
+        """Start a server. Its options: see `SmtpServer`, of which `kind` may be a subclass."""
+        server = kind(self, name, **options)
         self._servers.append(server)
         server.start()
         return server
