@@ -3,7 +3,7 @@ import typing
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
-from odoo.tools import email_normalize, format_datetime, formataddr, ormcache
+from odoo.tools import email_normalize, format_date, format_time, formataddr, ormcache
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
@@ -102,9 +102,11 @@ class ResCompany(models.Model):
             return False
         if self.system_mail_state == "not_connected":
             return self.env._("Not in use yet: connect it, and it carries what others cannot.")
+        since = fields.Datetime.context_timestamp(self, health.since)
         return self.env._(
-            "Since %(date)s: %(reason)s. %(remedy)s",
-            date=format_datetime(self.env, health.since, dt_format="medium"),
+            "Since %(date)s, %(time)s: %(reason)s. %(remedy)s",
+            date=format_date(self.env, since, date_format="long"),
+            time=format_time(self.env, since.time(), time_format="short"),
             reason=health.reason,
             remedy=health.remedy,
         )

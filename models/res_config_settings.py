@@ -12,6 +12,7 @@ class ResConfigSettings(models.TransientModel):
         readonly=False,
         groups=GROUP,
     )
+    system_mail_new_address = fields.Char(groups=GROUP, help="Typed, saved, and to be connected.")
     system_mail_server_id = fields.Many2one(
         related="company_id.system_mail_server_id", readonly=False, groups=GROUP
     )
@@ -42,19 +43,16 @@ class ResConfigSettings(models.TransientModel):
             company, address = settings.company_id, (settings.system_mail_address or "").strip()
             if not address or not company.system_mail_server_id:
                 company.system_mail_address = address
+            elif address != company.system_mail_address:
+                settings.system_mail_new_address = address
 
     def execute(self):
         action = super().execute()
-        company = self.company_id
-        if self.env.user.has_group(GROUP) and self.system_mail_address:
-            address = self.system_mail_address.strip()
-            if address != company.system_mail_address:
-                return company.action_system_mail_connect(address)
-        return action
-
-    def action_system_mail_connect(self):
-        """Open the connect dialog for the address on the page."""
-        return self.company_id.action_system_mail_connect(self.system_mail_address)
+        address = self.env.user.has_group(GROUP) and self.system_mail_new_address
+        if not address or (action or {}).get("type") == "ir.actions.act_window":
+            return action
+        self.system_mail_new_address = False
+        return self.company_id.action_system_mail_connect(address)
 
     def action_system_mail_disconnect(self):
         """Forget System Mail's server and credentials; the address stays."""

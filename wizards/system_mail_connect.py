@@ -20,6 +20,7 @@ class SystemMailConnect(models.TransientModel):
 
     company_id = fields.Many2one("res.company", required=True, ondelete="cascade", readonly=True)
     address = fields.Char()
+    replaced_address = fields.Char(compute="_compute_replaced_address")
     smtp_host = fields.Char(
         "SMTP Server", compute="_compute_account", store=True, readonly=False, precompute=True
     )
@@ -40,6 +41,7 @@ class SystemMailConnect(models.TransientModel):
     smtp_pass = fields.Char("Password", compute="_compute_smtp_pass", inverse="_inverse_smtp_pass")
     secret = fields.Char(groups=fields.NO_ACCESS)
     keeps_password = fields.Boolean(compute="_compute_keeps_password")
+    password_hint = fields.Char(compute="_compute_keeps_password")
     state = fields.Selection(
         [("draft", "Draft"), ("failed", "Failed"), ("connected", "Connected")], default="draft"
     )
@@ -51,6 +53,14 @@ class SystemMailConnect(models.TransientModel):
     def _encryptions(self):
         field = self.env["ir.mail_server"]._fields["smtp_encryption"]
         return field._description_selection(self.env)
+
+    @api.depends("company_id")
+    def _compute_replaced_address(self):
+        """As the dialog opens; it does not follow the typing: nothing may move under a click."""
+        for wizard in self:
+            company = wizard.company_id
+            used = company.system_mail_server_id and company.system_mail_address
+            wizard.replaced_address = used != wizard.address and used
 
     @api.depends("address")
     def _compute_account(self):
@@ -93,9 +103,15 @@ class SystemMailConnect(models.TransientModel):
         """A stored password never goes to another server than the one it was given for."""
         for wizard in self:
             server_sudo = wizard._server(wizard.address).sudo()
-            wizard.keeps_password = (server_sudo.smtp_pass or server_sudo.system_mail_password) and all(
+            stored = server_sudo.smtp_pass or server_sudo.system_mail_password
+            wizard.keeps_password = bool(stored) and all(
                 wizard[name] == server_sudo[name]
                 for name in ("smtp_host", "smtp_port", "smtp_encryption", "smtp_user")
+            )
+            wizard.password_hint = (
+                self.env._("Unchanged")
+                if wizard.keeps_password
+                else self.env._("The mailbox's password, or an app password")
             )
 
     def _server(self, address):
@@ -112,6 +128,7 @@ class SystemMailConnect(models.TransientModel):
             "res_id": self.id,
             "views": [(False, "form")],
             "target": "new",
+            "context": {"dialog_size": "medium"},
         }
 
     def action_connect(self):

@@ -1,5 +1,7 @@
 from odoo import fields, models
 
+from ..failover.words import describe
+
 
 class SystemMailTest(models.TransientModel):
     """Sends a test by System Mail and says what was really sent."""
@@ -20,7 +22,9 @@ class SystemMailTest(models.TransientModel):
     def action_send(self):
         """Send the test; what was typed stays, whatever comes of it."""
         self.ensure_one()
-        sent_from, problem = self.company_id._system_mail_send_test(self.recipient)
+        sent_from, problem = "", self._out_of_order()
+        if not problem:
+            sent_from, problem = self.company_id._system_mail_send_test(self.recipient)
         self.write(
             {
                 "state": "failed" if problem else "sent",
@@ -30,12 +34,23 @@ class SystemMailTest(models.TransientModel):
         )
         return self._reopen()
 
+    def _out_of_order(self):
+        """Why System Mail, last seen in trouble, still does not work; blank if it does again. A test
+        is asked for to try it, not to hear what is known.
+        """
+        company = self.company_id
+        if company.system_mail_state not in ("unstable", "disconnected"):
+            return ""
+        trouble = company.system_mail_server_id._system_mail_check()
+        return trouble and self.env._("System Mail: %(reason)s.", reason=describe(*trouble))
+
     def _reopen(self):
         return {
             "type": "ir.actions.act_window",
             "name": self.env._("Test System Mail"),
             "res_model": self._name,
             "res_id": self.id,
-            "view_mode": "form",
+            "views": [(False, "form")],
             "target": "new",
+            "context": {"dialog_size": "medium"},
         }
