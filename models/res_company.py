@@ -165,7 +165,7 @@ class ResCompany(models.Model):
         events = []
         for company, old in before.items():
             changes = "; ".join(
-                f"{label}: {old[label] or '–'} → {value or '–'}"
+                f"{label}: {old[label] or '-'} → {value or '-'}"
                 for label, value in company._system_mail_settings().items()
                 if value != old[label]
             )
