@@ -143,8 +143,8 @@ class SystemMailCase(TransactionCase):
         return health
 
     def events(self, kind=None):
-        """The events of this test, the oldest first."""
-        domain = [("kind", "=", kind)] if kind else []
+        """The events of this test, the oldest first; by default all but the changes of settings."""
+        domain = [("kind", "=", kind)] if kind else [("kind", "!=", "configured")]
         return self.env["system.mail.event"].search(domain, order="id")
 
     def assert_arrives_once_by_system_mail(self, message, partner=None):
