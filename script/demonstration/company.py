@@ -1,0 +1,160 @@
+"""The company of the demo: its people, their mailboxes, System Mail, and a lead to write on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.console import Problem
+
+from .web_clients import OdooSession
+
+MODULES = ["crm"]
+SYSTEM_MAIL = "hello@company.test"
+CRONS = ("mail.ir_cron_mail_scheduler_action", "system_mail.ir_cron_probe")
+"""The scheduled actions that go on; some of the others would call services on the Internet."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user of Odoo; the log-in is the e-mail address as well."""
+
+    name: str
+    login: str
+    password: str
+
+
+ADMIN = Person("Administrator", "admin", "admin")
+ANA = Person("Ana Author", "ana@company.test", "ana")
+BEN = Person("Ben Reader", "ben@company.test", "ben")
+CARLA = Person("Carla Healthy", "carla@company.test", "carla")
+
+# What Odoo was told; Ana's provider has another by now (see smtp_servers.py).
+MAILBOX_PASSWORDS = {
+    ANA.login: "her old password",
+    CARLA.login: "carla's password",
+    SYSTEM_MAIL: "system mail's password",
+}
+
+
+@dataclass(frozen=True)
+class Company:
+    """The furnished Odoo, with its sessions."""
+
+    admin: OdooSession
+    author: OdooSession
+    lead: int
+    reader_partner: int
+
+    def mention(self) -> str:
+        """Ana mentions Ben on the lead; return the message's Message-ID."""
+        [message] = self.author.call(
+            "crm.lead",
+            "message_post",
+            [self.lead],
+            body=f"@{BEN.name}, could you call them today?",
+            message_type="comment",
+            subtype_xmlid="mail.mt_comment",
+            partner_ids=[self.reader_partner],
+        )
+        [values] = self.admin.call("mail.message", "read", [message], ["message_id"])
+        return values["message_id"]
+
+
+def furnish(url: str, database: str, smtp_ports: dict[str, int]) -> Company:
+    """Bring the database to where the demo begins; what is there already is kept.
+
+    :param smtp_ports: the ports of the company's SMTP servers, by login
+    """
+    admin = OdooSession(url, database, ADMIN.login, ADMIN.password)
+    _quieten(admin)
+    users = {person: _user(admin, person) for person in (ANA, BEN, CARLA)}
+    _connect_system_mail(admin, smtp_ports[SYSTEM_MAIL])
+    for person in (ANA, CARLA):
+        _connect_mailbox(admin, person, users[person], smtp_ports[person.login])
+    carla = admin.search("system.mail.connection", [("user_id", "=", users[CARLA])])
+    admin.call("system.mail.connection", "action_test", carla)
+    author = OdooSession(url, database, ANA.login, ANA.password)
+    [ben] = admin.call("res.users", "read", [users[BEN]], ["partner_id"])
+    return Company(admin, author, _lead(author, users[ANA]), ben["partner_id"][0])
+
+
+def _quieten(admin: OdooSession) -> None:
+    """No onboarding tours, no calls to the Internet, personal mailboxes allowed."""
+    kept = [admin.reference(xmlid) for xmlid in CRONS]
+    others = admin.search("ir.cron", [("id", "not in", kept)])
+    admin.call("ir.cron", "write", others, {"active": False})
+    tourists = admin.search("res.users", [("tour_enabled", "=", True)])
+    admin.call("res.users", "write", tourists, {"tour_enabled": False})
+    admin.call(
+        "ir.config_parameter", "set_param", "base_setup.default_external_email_server", "True"
+    )
+
+
+def _user(admin: OdooSession, person: Person) -> int:
+    groups = ("base.group_user", "sales_team.group_sale_salesman_all_leads")
+    values = {
+        "name": person.name,
+        "login": person.login,
+        "email": person.login,
+        "password": person.password,
+        "notification_type": "email",
+        "group_ids": [(6, 0, [admin.reference(group) for group in groups])],
+    }
+    found = admin.search("res.users", [("login", "=", person.login)])
+    if found:
+        return found[0]
+    [created] = admin.call("res.users", "create", [values], context={"no_reset_password": True})
+    return created
+
+
+def _connect_mailbox(admin: OdooSession, person: Person, user: int, port: int) -> None:
+    values: dict[str, Any] = {
+        "name": person.login,
+        "owner_user_id": user,
+        "from_filter": person.login,
+        "smtp_host": "127.0.0.1",
+        "smtp_port": port,
+        "smtp_encryption": "none",
+        "smtp_user": person.login,
+        "smtp_pass": MAILBOX_PASSWORDS[person.login],
+    }
+    found = admin.search("ir.mail_server", [("owner_user_id", "=", user)])
+    if found:
+        admin.call("ir.mail_server", "write", found, values)
+    else:
+        admin.call("ir.mail_server", "create", [values])
+
+
+def _connect_system_mail(admin: OdooSession, port: int) -> None:
+    """What a Super User does in the connect dialog."""
+    [wizard] = admin.call(
+        "system.mail.connect",
+        "create",
+        [
+            {
+                "company_id": admin.reference("base.main_company"),
+                "address": SYSTEM_MAIL,
+                "smtp_host": "127.0.0.1",
+                "smtp_port": port,
+                "smtp_encryption": "none",
+                "smtp_user": SYSTEM_MAIL,
+                "smtp_pass": MAILBOX_PASSWORDS[SYSTEM_MAIL],
+            }
+        ],
+    )
+    admin.call("system.mail.connect", "action_connect", [wizard])
+    [outcome] = admin.call("system.mail.connect", "read", [wizard], ["state", "problem"])
+    if outcome["state"] != "connected":
+        raise Problem(f"System Mail could not be connected: {outcome['problem']}")
+
+
+def _lead(author: OdooSession, user: int) -> int:
+    """A lead; Ana makes it herself, so that nobody is told of it by mail."""
+    name = "New office for Northwind"
+    found = author.search("crm.lead", [("name", "=", name)])
+    if found:
+        return found[0]
+    values = {"name": name, "user_id": user, "type": "opportunity", "contact_name": "Nora Wind"}
+    [created] = author.call("crm.lead", "create", [values])
+    return created
