@@ -1,0 +1,422 @@
+"""Odoo's side of chaos: a company in a database of its own, and the processes that send mail."""
+
+import ast
+import contextlib
+import datetime
+import logging
+import os
+import socket
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg2
+
+from odoo import SUPERUSER_ID, api, fields, sql_db
+from odoo.modules.registry import Registry
+from odoo.service.server import load_server_wide_modules
+from odoo.tools import config
+from odoo.tools.mail import email_normalize_all
+
+from odoo.addons.base.models import ir_mail_server
+
+from . import plan
+from .storm import TAG
+from .weather import generator
+
+TIMEOUT = 0.4
+"""Seconds, in place of Odoo's 60: a silent server costs this, and ten times this after the dot."""
+TICK = 0.5
+"""Seconds of ours in which all that is due later becomes due."""
+BATCH = 500
+
+
+def load(config_file: str, log_file: str):
+    """Load Odoo into this process, once; its log goes to the file."""
+    options = ["-c", config_file, "--logfile", log_file, "--log-level", "warn"]
+    config.parse_config(options, setup_logging=True)
+    load_server_wide_modules()
+    logging.getLogger("odoo.addons.mail.models.mail_mail").addFilter(_is_news)
+    ir_mail_server.SMTP_TIMEOUT = TIMEOUT
+    Registry(database())
+
+
+def database():
+    return config["db_name"][0]
+
+
+@contextlib.contextmanager
+def environment():
+    """An environment of the superuser; committed at the end."""
+    with Registry(database()).cursor() as cr:
+        yield api.Environment(cr, SUPERUSER_ID, {})
+
+
+def _is_news(record):
+    # Odoo tells each mail that fails, with a traceback: here they are thousands.
+    return not str(record.msg).startswith("failed sending mail")
+
+
+# --- the company
+
+
+def found_company(ports: dict[str, int]):
+    """Its people, their mailboxes, System Mail, and a record of each state a mailbox was in."""
+    with environment() as env:
+        env["ir.config_parameter"].set_param("base_setup.default_external_email_server", True)
+        domain = env["mail.alias.domain"].create(
+            {
+                "name": plan.DOMAIN,
+                "default_from": plan.NOTIFICATIONS.address.partition("@")[0],
+                "company_ids": [(6, 0, env.company.ids)],
+            }
+        )
+        env.company.alias_domain_id = domain
+        users = {name: _user(env, name, email) for name, email in plan.USERS.items()}
+        env["res.partner"].create(
+            [{"name": name, "email": email} for name, email in plan.CUSTOMERS.items()]
+        )
+        servers = {m.name: _server(env, m, ports[m.name], users) for m in plan.MAILBOXES}
+        env.company.write(
+            {
+                "system_mail_address": plan.SYSTEM.address,
+                "system_mail_server_id": servers[plan.SYSTEM.name].id,
+            }
+        )
+        env.cr.execute(_AUDIT)
+
+
+_AUDIT = """
+CREATE TABLE chaos_health AS
+    SELECT server_id, state, effect, phase, smtp_code, answer, write_date
+      FROM system_mail_health WHERE false;
+CREATE FUNCTION chaos_audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO chaos_health VALUES
+        (NEW.server_id, NEW.state, NEW.effect, NEW.phase, NEW.smtp_code, NEW.answer,
+         NEW.write_date);
+    RETURN NEW; END $$;
+CREATE TRIGGER chaos_audit AFTER INSERT OR UPDATE ON system_mail_health
+    FOR EACH ROW EXECUTE FUNCTION chaos_audit();
+"""
+
+
+def _user(env, name, email):
+    return (
+        env["res.users"]
+        .with_context(no_reset_password=True)
+        .create(
+            {
+                "name": name,
+                "login": name,
+                "email": email,
+                "notification_type": "email",
+                "group_ids": [(6, 0, env.ref("base.group_user").ids)],
+            }
+        )
+    )
+
+
+def _server(env, mailbox, port, users):
+    personal = mailbox in plan.PERSONAL
+    return env["ir.mail_server"].create(
+        {
+            "name": mailbox.name,
+            "smtp_host": "127.0.0.1",
+            "smtp_port": port,
+            "smtp_encryption": mailbox.encryption or "none",
+            "smtp_user": mailbox.address,
+            "smtp_pass": mailbox.password,
+            "from_filter": mailbox.address,
+            "owner_user_id": users[mailbox.name].id if personal else False,
+        }
+    )
+
+
+def write_messages(messages):
+    """Put the messages in the queue."""
+    for start in range(0, len(messages), BATCH):
+        with environment() as env:
+            _write(env, messages[start : start + BATCH])
+
+
+def _write(env, messages):
+    users = {
+        user.name: user for user in env["res.users"].search([("name", "in", list(plan.USERS))])
+    }
+    partners = env["res.partner"].search([("name", "in", list(plan.PARTNERS))])
+    partners = {partner.name: partner for partner in partners}
+    domain = env.company.alias_domain_id
+    for author in plan.AUTHORS:
+        theirs = [message for message in messages if message.author == author]
+        user = users[author]
+        # as message_post does: a personal mailbox sends only what its owner created
+        records = (
+            env["mail.message"]
+            .with_user(user)
+            .sudo()
+            .create(
+                [
+                    {
+                        "message_id": message.message_id,
+                        "message_type": "comment",
+                        "subject": f"Message {message.number}",
+                        "body": f"<p>This is message {message.number}.</p>",
+                        "author_id": user.partner_id.id,
+                        "email_from": user.partner_id.email_formatted,
+                        "model": "res.partner",
+                        "res_id": env.company.partner_id.id,
+                        "record_alias_domain_id": domain.id,
+                        "record_company_id": env.company.id,
+                    }
+                    for message in theirs
+                ]
+            )
+        )
+        values, notified = [], []
+        for message, record in zip(theirs, records, strict=True):
+            for mail in message.mails:
+                values.append(
+                    {
+                        "mail_message_id": record.id,
+                        "body_html": record.body,
+                        "headers": repr({TAG: f"{mail.worker} {mail.tag}"}),
+                        "recipient_ids": [(6, 0, [partners[name].id for name in mail.partners])],
+                        "email_to": ", ".join(mail.email_to) or False,
+                        "email_cc": ", ".join(mail.email_cc) or False,
+                        "is_notification": mail.notification,
+                        "auto_delete": mail.auto_delete,
+                    }
+                )
+                notified.append(mail.partners if mail.notification else [])
+        mails = env["mail.mail"].with_user(user).sudo().create(values)
+        env["mail.notification"].create(
+            [
+                {
+                    "mail_message_id": mail.mail_message_id.id,
+                    "mail_mail_id": mail.id,
+                    "res_partner_id": partners[name].id,
+                    "notification_type": "email",
+                    "notification_status": "ready",
+                }
+                for mail, names in zip(mails, notified, strict=True)
+                for name in names
+            ]
+        )
+
+
+# --- the processes, forked
+
+
+class Diary:
+    """When a worker committed or rolled back. A line is there once it was written, whatever then
+    becomes of the process.
+    """
+
+    COMMIT, UNDONE, END, KILLED = "C", "U", "E", "K"
+    """``END`` of a transaction: by a rollback, unless it was committed just before."""
+
+    def __init__(self, path: Path):
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def note(self, what):
+        os.write(self._file, f"{time.monotonic()} {what}\n".encode())
+
+    @staticmethod
+    def read(path: Path) -> list[tuple[float, str]]:
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(float(at), what) for at, what in map(str.split, lines)]
+
+
+def work(number: int, life: int, seed: int, diary: Path, stop, raging):
+    """A worker: sends the mails that are its own, as the queue does or as a request does.
+
+    :param int life: how often it was killed before
+    :param stop: a shared flag: end
+    :param raging: a shared flag: now and then the transaction is rolled back after the sending
+    """
+    rng, book = generator(seed, "worker", number, life), Diary(diary)
+    socket.getfqdn = lambda _name="": f"worker{number}.{plan.DOMAIN}"  # Odoo's host is not asked
+    mine = [("headers", "like", f"'{TAG}': '{number} ")]
+    while not stop.value:
+        try:
+            with _noted_cursor(book) as cr:
+                env = api.Environment(cr, SUPERUSER_ID, {})
+                if not _send_some(env, rng, mine, book if raging.value else None):
+                    time.sleep(0.1)
+        except psycopg2.Error as exc:  # its line to the database was cut
+            logging.getLogger(__name__).info("Worker %s: %s", number, exc)
+
+
+@contextlib.contextmanager
+def _noted_cursor(book):
+    cr = Registry(database()).cursor()
+    commit = cr.commit
+
+    def noted_commit():
+        commit()
+        book.note(Diary.COMMIT)
+
+    cr.commit = noted_commit
+    try:
+        with contextlib.closing(cr):
+            yield cr
+            cr.rollback()
+    finally:
+        book.note(Diary.END)
+
+
+def _send_some(env, rng, mine, book):
+    """Send what is due of this worker's; returns whether there was anything.
+
+    :param Diary book: where it is noted that all is undone; None: nothing is
+    """
+    due = ["|", ("scheduled_date", "=", False), ("scheduled_date", "<=", fields.Datetime.now())]
+    how = rng.choices(("queue", "request", "undone"), (80, 15, 5))[0]
+    limit = rng.choice((1, 5, 20, 60)) if how == "queue" else rng.choice((1, 2, 4))
+    mails = env["mail.mail"].search(
+        [*mine, *due, ("state", "=", "outgoing")], limit=limit, order="id"
+    )
+    if not mails:
+        return False
+    if how == "queue":
+        env["mail.mail"].process_email_queue(email_ids=mails.ids)
+    else:
+        mails.send()
+        if how == "undone" and book:
+            book.note(Diary.UNDONE)
+        else:
+            env.cr.commit()
+    return True
+
+
+def keep_time(seed: int, stop, raging, waiting, cuts):
+    """The clock: what is due later becomes due, mailboxes are probed, lines to the database are
+    cut; counts the mails that wait.
+    """
+    rng = generator(seed, "clock")
+    while not stop.value:
+        time.sleep(TICK)
+        try:
+            with environment() as env:
+                env.cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                env.cr.execute(_TIME_PASSES, {"ago": rng.choice(("1 minute", "1 hour"))})
+            if raging.value and rng.random() < 0.1:
+                with environment() as env:
+                    env.cr.execute(_CUT_A_LINE)
+                    cuts.value += env.cr.rowcount
+            if rng.random() < 0.7:  # else a sender may come first
+                with environment() as env:
+                    env["system.mail.health"]._cron_probe()
+            with environment() as env:
+                waiting.value = env["mail.mail"].search_count([("state", "=", "outgoing")])
+        except psycopg2.Error as exc:
+            logging.getLogger(__name__).warning("The clock: %s", exc)
+
+
+_TIME_PASSES = """
+UPDATE mail_mail SET scheduled_date = now() AT TIME ZONE 'utc' - interval '1 second'
+ WHERE state = 'outgoing' AND scheduled_date > now() AT TIME ZONE 'utc';
+UPDATE ir_mail_server SET owner_limit_time = owner_limit_time - interval '1 minute'
+ WHERE owner_limit_time IS NOT NULL;
+UPDATE system_mail_health
+   SET next_probe_at = now() AT TIME ZONE 'utc' - %(ago)s::interval
+ WHERE next_probe_at > now() AT TIME ZONE 'utc';
+"""
+"""A minute ago the scheduled action probes, an hour ago whoever sends."""
+_CUT_A_LINE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1
+"""
+
+
+# --- what became of it
+
+
+class Row(NamedTuple):
+    """A mail.mail that is left."""
+
+    id: int
+    tag: str
+    state: str
+    failure_type: str
+    reason: str
+    addresses: list[str]
+
+
+class Notice(NamedTuple):
+    """A notification, as the chatter shows it."""
+
+    message_id: str
+    addresses: list[str]
+    status: str
+    reason: str
+
+
+class Event(NamedTuple):
+    """What System Mail says that it did."""
+
+    at: datetime.datetime
+    kind: str
+    message_id: str
+    phase: str
+    code: int
+    answer: str
+    server: str
+
+
+class Facts(NamedTuple):
+    """What the database says at the end."""
+
+    rows: list[Row]
+    notices: list[Notice]
+    events: list[Event]
+    faults_of_mailboxes: list[str]
+    """The server's words behind each state that a mailbox was ever in."""
+
+
+def read_facts():
+    """The database, when all is over."""
+    with environment() as env:
+        rows = [
+            Row(
+                mail.id,
+                ast.literal_eval(mail.headers)[TAG].partition(" ")[2],
+                mail.state,
+                mail.failure_type or "",
+                mail.failure_reason or "",
+                [
+                    *(a for partner in mail.recipient_ids for a in partner.email.split(", ")),
+                    *email_normalize_all(mail.email_to or ""),
+                    *email_normalize_all(mail.email_cc or ""),
+                ],
+            )
+            for mail in env["mail.mail"].search([("headers", "like", TAG)])
+        ]
+        notices = [
+            Notice(
+                notice.mail_message_id.message_id,
+                notice.res_partner_id.email.split(", "),
+                notice.notification_status,
+                notice.failure_reason or "",
+            )
+            for notice in env["mail.notification"].search([("notification_type", "=", "email")])
+        ]
+        events = [
+            Event(
+                event.create_date,
+                event.kind,
+                event.message_id or "",
+                event.phase or "",
+                event.smtp_code,
+                event.answer or "",
+                event.server_id.name or "",
+            )
+            for event in env["system.mail.event"].search([], order="id")
+        ]
+        env.cr.execute("SELECT DISTINCT answer FROM chaos_health WHERE answer IS NOT NULL")
+        return Facts(rows, notices, events, [answer for (answer,) in env.cr.fetchall()])
+
+
+def rest():
+    """Close all connections: no fork may inherit one."""
+    sql_db.close_all()

@@ -1,0 +1,105 @@
+"""Who writes what to whom in a chaos run. Pure: the same seed gives the same messages."""
+
+from typing import NamedTuple
+
+from .storm import Mailbox
+from .weather import generator
+
+DOMAIN = "company.test"
+SYSTEM = Mailbox("system", f"hello@{DOMAIN}", "neutral", None)
+NOTIFICATIONS = Mailbox("notifications", f"notifications@{DOMAIN}", "plain", None)
+"""Odoo's own sender, for authors without a mailbox."""
+SHARED = Mailbox("sales", f"sales@{DOMAIN}", "sold", None)
+"""No owner: it is Sam's by its from_filter."""
+PERSONAL = [
+    Mailbox("ana", f"ana@{DOMAIN}", "secret-a", None),
+    Mailbox("bob", f"bob@{DOMAIN}", "secret-b", "starttls"),
+    Mailbox("cleo", f"cleo@{DOMAIN}", "secret-c", "ssl"),
+    Mailbox("dan", f"dan@{DOMAIN}", "secret-d", None),
+]
+MAILBOXES = [SYSTEM, NOTIFICATIONS, SHARED, *PERSONAL]
+
+USERS = {
+    **{mailbox.name: mailbox.address for mailbox in PERSONAL},
+    "sales": SHARED.address,
+    "nora": f"nora@{DOMAIN}",
+    "otto": f"otto@{DOMAIN}",
+    "pia": f"pia@{DOMAIN}, pia.second@{DOMAIN}",
+}
+"""Colleagues: their names and their addresses; Pia has two."""
+AUTHORS = [*(mailbox.name for mailbox in PERSONAL), "sales", "nora"]
+OWN_MAILBOX = {mailbox.name: mailbox for mailbox in (*PERSONAL, SHARED)} | {"nora": NOTIFICATIONS}
+"""By author: the only mailbox that is theirs."""
+ADDRESSES = {mailbox.name: mailbox.address for mailbox in MAILBOXES}
+CUSTOMERS = {f"customer{n}": f"customer{n}@elsewhere.test" for n in range(6)}
+PARTNERS = USERS | CUSTOMERS
+
+
+class Mail(NamedTuple):
+    """One mail.mail."""
+
+    tag: str
+    worker: int
+    partners: list[str]
+    email_to: list[str]
+    email_cc: list[str]
+    notification: bool
+    auto_delete: bool
+
+    @property
+    def addresses(self):
+        """Everybody's."""
+        of_partners = [a for name in self.partners for a in PARTNERS[name].split(", ")]
+        return [*of_partners, *self.email_to, *self.email_cc]
+
+
+class Message(NamedTuple):
+    """One message, in one or two mails that may be sent by different workers."""
+
+    number: int
+    message_id: str
+    author: str
+    internal: bool
+    mails: list[Mail]
+
+
+def message(seed: int, number: int, workers: int) -> Message:
+    """The message of that number."""
+    rng = generator(seed, "message", number)
+    author = rng.choice(AUTHORS)
+    message_id = f"<chaos-{seed}-{number}@{DOMAIN}>"
+    colleagues = rng.sample([name for name in USERS if name != author], 5)
+    internal = rng.random() < 0.65
+    recipients = _inside(rng, colleagues) if internal else [_outside(rng, number, colleagues)]
+    notifies = internal and bool(recipients[0][0])
+    mails = [
+        Mail(
+            f"m{number}.{part}",
+            rng.randrange(workers),
+            *names_and_addresses,
+            notification=notifies,
+            auto_delete=rng.random() < (0.8 if notifies else 0.3),
+        )
+        for part, names_and_addresses in enumerate(recipients)
+    ]
+    return Message(number, message_id, author, internal, mails)
+
+
+def _inside(rng, colleagues):
+    """The colleagues as partners, in one mail or in two; or one by nothing but the address."""
+    if rng.random() < 0.1:
+        return [([], USERS[colleagues[0]].split(", "), [])]
+    two = rng.random() < 0.25
+    groups = (colleagues[:2], colleagues[2:]) if two else (colleagues,)
+    return [(names[: rng.choice((1, 1, 2, 3))], [], []) for names in groups]
+
+
+def _outside(rng, number, colleagues):
+    """Customers, addresses that are nobody's, or both and a colleague."""
+    kind = rng.choice(("partners", "plain", "both"))
+    plain = [f"lead{number}.{n}@elsewhere.test" for n in range(rng.choice((1, 2, 4)))]
+    partners = rng.sample(list(CUSTOMERS), rng.choice((1, 2, 3)))
+    if kind == "partners":
+        return partners, [], []
+    partners = [*partners, colleagues[0]] if kind == "both" else []
+    return partners, plain[:2], plain[2:]

@@ -1,0 +1,195 @@
+"""The mail servers of a chaos run: a process of their own, with a ledger of what they accepted.
+
+No client can kill it, and nothing it does depends on what the database says.
+"""
+
+import asyncio
+import collections
+import email
+import threading
+import time
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+from smtp_lab import SmtpLab, SmtpServer
+
+from .weather import CLEAR, cell, generator, shower, weather
+
+CHANGE = 0.7
+"""Seconds between two changes of the weather."""
+KILL_PATIENCE = 5.0
+"""Seconds that a server waits for the kill which it asked for, before it answers all the same."""
+TAG = "X-Chaos"
+"""Header of each mail: the worker that sends it and its name, ``w1 m7.0``."""
+
+
+class Mailbox(NamedTuple):
+    """One mail server with one account."""
+
+    name: str
+    address: str
+    password: str
+    encryption: str | None
+
+
+class Copy(NamedTuple):
+    """One message that a server accepted, for the recipients of one transaction."""
+
+    at: float
+    """``time.monotonic()``, which all processes share."""
+    mailbox: str
+    login: str
+    mail_from: str
+    recipients: tuple[str, ...]
+    message_id: str
+    sent_from: str
+    worker: int
+    mail: str
+    unanswered: bool
+    """The client was never told."""
+
+
+class Ledger(NamedTuple):
+    """What the servers saw."""
+
+    copies: list[Copy]
+    faults: collections.Counter
+    """By mailbox, phase and what happened."""
+
+
+class StormServer(SmtpServer):
+    """A server in the weather; ``storm`` and ``rng`` are set when it is made."""
+
+    weather = CLEAR
+    suffered = None
+
+    def pick_fault(self, phase, **where):
+        if phase == "dot":
+            self.suffered = None
+        outage = self.weather.outage
+        if outage and outage.phase == phase:
+            fault = outage
+        elif self.rng.random() < self.weather.showers:
+            fault = shower(self.rng, phase)
+        else:
+            fault = None
+        if fault:
+            self.storm.faults[(self.name, *cell(fault))] += 1
+        if phase == "dot":
+            self.suffered = fault
+        return fault
+
+    async def accept(self, connection, **values):
+        # Nothing ran since the fault at the dot was picked.
+        copy = _as_copy(self, values)
+        self.storm.copies.append(copy)
+        await super().accept(connection, **values)
+        await self.storm.maybe_kill(copy, self.rng)
+
+
+class Storm:
+    """The servers and their weather.
+
+    :param Connection supervisor: takes ``("kill", worker)``, and tells what is to be done
+    """
+
+    def __init__(self, lab, supervisor: Connection, seed: int, mailboxes, kill_rate: float):
+        self.copies, self.faults = [], collections.Counter()
+        self.raging = False
+        self._supervisor, self._sending = supervisor, threading.Lock()
+        self._kill_rate = kill_rate
+        self._killed = collections.defaultdict(threading.Event)
+        self._rng = generator(seed, "weather")
+        self.servers = []
+        for mailbox in mailboxes:
+            server = lab.server(
+                mailbox.name,
+                kind=StormServer,
+                logins={mailbox.address: mailbox.password},
+                encryption=mailbox.encryption,
+                keep=False,
+            )
+            server.storm, server.rng = self, generator(seed, mailbox.name)
+            self.servers.append(server)
+
+    async def maybe_kill(self, copy, rng):
+        """Have the worker killed: now, when the message is accepted and it does not know; or soon,
+        while it writes down that it does.
+        """
+        drawn = rng.random()
+        if not self.raging or drawn > 2 * self._kill_rate:
+            return
+        if drawn < self._kill_rate:
+            self._killed[copy.worker].clear()
+            self._tell("kill", copy.worker, "at the dot")
+            await asyncio.to_thread(self._killed[copy.worker].wait, KILL_PATIENCE)
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_later(rng.uniform(0, 0.02), self._tell, "kill", copy.worker, "after the dot")
+
+    def _tell(self, *words):
+        with self._sending:
+            self._supervisor.send(words)
+
+    def run(self):
+        """Change the weather and obey, until told to stop."""
+        change_at = time.monotonic()
+        while True:
+            if self.raging and time.monotonic() >= change_at:
+                self._change()
+                change_at = time.monotonic() + CHANGE
+            if not self._supervisor.poll(0.05):
+                continue
+            match self._supervisor.recv():
+                case ("rage",):
+                    self.raging = True
+                case ("heal",):
+                    self.raging = False
+                    for server in self.servers:
+                        self._set(server, CLEAR)
+                case ("killed", worker):
+                    self._killed[worker].set()
+                case ("ledger",):
+                    self._tell("ledger", Ledger(self.copies, self.faults))
+                case ("stop",):
+                    return
+
+    def _change(self):
+        for server in self.servers:
+            if self._rng.random() < 0.5:
+                self._set(server, weather(self._rng, server.encryption))
+
+    def _set(self, server, new):
+        server.weather = new
+        if new.down:
+            self.faults[(server.name, "connect", "refused")] += 1
+            server.stop()
+        else:
+            server.start()
+
+
+def serve(supervisor: Connection, seed: int, mailboxes: list[Mailbox], kill_rate: float):
+    """The process: tells the ports of the mailboxes, then runs."""
+    with SmtpLab() as lab:
+        storm = Storm(lab, supervisor, seed, mailboxes, kill_rate)
+        supervisor.send({server.name: server.port for server in storm.servers})
+        storm.run()
+
+
+def _as_copy(server, values):
+    head = values["content"].partition(b"\r\n\r\n")[0]
+    message = email.message_from_bytes(head + b"\r\n\r\n", policy=email.policy.default)
+    worker, _, mail = message[TAG].partition(" ")
+    fault = server.suffered
+    return Copy(
+        values["at"],
+        server.name,
+        values["login"],
+        values["mail_from"],
+        values["rcpt_to"],
+        str(message["Message-Id"]).strip(),
+        str(message["From"]),
+        int(worker),
+        mail,
+        unanswered=bool(fault) and not fault.reply,
+    )
