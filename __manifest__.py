@@ -23,5 +23,4 @@
         "web.assets_tests": ["system_mail/static/tests/tours/**/*"],
     },
     "uninstall_hook": "uninstall_hook",
-    "installable": True,
 }

@@ -189,7 +189,7 @@ class WatchedConnection:
             # The error is in the challenge; an empty line brings the final reply.
             challenge = Failure.from_reply(Phase.AUTH, code, text).text
             self.send("\r\n")
-            code, text = super().getreply()
+            code, text = super().getreply()  # pylint: disable=super-method-mismatch
             text = text + b" " + challenge.encode()
         self.challenged = code == 334
         if code >= 400 and code not in _MECHANISM_UNKNOWN:

@@ -209,7 +209,8 @@ class MailMail(models.Model):
 
     def _system_mail_fail(self, reason, failure_type):
         self.write({"state": "exception", "failure_type": failure_type, "failure_reason": reason})
-        super()._postprocess_sent_message([], [], reason, failure_type)
+        settle = super()._postprocess_sent_message  # pylint: disable=super-method-mismatch
+        settle([], [], reason, failure_type)
 
     def _system_mail_requeue(self, reason, retry_at=None):
         """Back to the queue, with a growing delay, until it has waited too long.

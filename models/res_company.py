@@ -53,7 +53,7 @@ class ResCompany(models.Model):
         "such as hello@company.com. Blank: no fallback.",
     )
     system_mail_server_id = fields.Many2one(
-        "ir.mail_server", "System Mail Server", groups=GROUP, copy=False, index="btree_not_null"
+        "ir.mail_server", groups=GROUP, copy=False, index="btree_not_null"
     )
     system_mail_scope = fields.Selection(
         [

@@ -42,7 +42,7 @@ class SystemMailConnection(models.Model):
         [("system", "System Mail"), ("personal", "Personal"), ("shared", "Shared")], readonly=True
     )
     priority = fields.Integer(readonly=True)
-    user_id = fields.Many2one("res.users", "User", readonly=True)
+    user_id = fields.Many2one("res.users", readonly=True)
     server_id = fields.Many2one("ir.mail_server", "Mailbox", readonly=True)
     company_id = fields.Many2one("res.company", readonly=True)
     address = fields.Char(readonly=True)
@@ -96,7 +96,8 @@ class SystemMailConnection(models.Model):
             SELECT 2 * u.id AS id, 'personal' AS kind, 1 AS priority, u.id AS user_id,
                    m.server_id, u.company_id, COALESCE(m.from_filter, p.email) AS address,
                    m.provider, COALESCE(m.state, 'not_connected') AS state, m.reason, m.remedy,
-                   m.answer, COALESCE(m.needs_attention, FALSE) AS needs_attention, m.since, m.last_success, COALESCE(m.fallback_count, 0) AS fallback_count
+                   m.answer, COALESCE(m.needs_attention, FALSE) AS needs_attention, m.since,
+                   m.last_success, COALESCE(m.fallback_count, 0) AS fallback_count
               FROM res_users u
               JOIN res_partner p ON p.id = u.partner_id
          LEFT JOIN mailbox m ON m.owner_user_id = u.id
@@ -108,7 +109,8 @@ class SystemMailConnection(models.Model):
                    NULL, m.server_id, m.system_company_id,
                    COALESCE(m.system_mail_address, m.from_filter, m.name),
                    m.provider, COALESCE(m.state, 'not_connected'), m.reason, m.remedy,
-                   m.answer, COALESCE(m.needs_attention, FALSE), m.since, m.last_success, m.fallback_count
+                   m.answer, COALESCE(m.needs_attention, FALSE), m.since,
+                   m.last_success, m.fallback_count
               FROM mailbox m
              WHERE m.owner_user_id IS NULL
             """,

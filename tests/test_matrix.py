@@ -181,7 +181,7 @@ class TestMatrix(SystemMailCase):
                 self.assertTrue(fault.struck, "the fault did not strike: the cell proves nothing")
                 self.assertEqual(found[phase, action], expected[phase, action])
                 self._recover(found[phase, action])
-        print(f"\n\n{title}\n{printed(found)}")  # noqa: T201
+        print(f"\n\n{title}\n{printed(found)}")  # pylint: disable=print-used
         self.assertEqual(printed(found), printed(expected))
 
     @contextlib.contextmanager

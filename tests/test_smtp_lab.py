@@ -493,7 +493,7 @@ class TestEncryption(LabCase):
 class TestTheLab(LabCase):
     def test_a_closed_port_refuses(self):
         with self.assertRaises(ConnectionRefusedError):
-            smtplib.SMTP("127.0.0.1", self.lab.closed_port())
+            smtplib.SMTP("127.0.0.1", self.lab.closed_port(), timeout=5)
 
     def test_a_silent_server(self):
         server = self.lab.silent_server()
@@ -543,7 +543,7 @@ class TestTheLab(LabCase):
                 server.wait(lambda s: len(s.connections) == 2)
                 stuck = lab.server()
                 fault = stuck.fail("body", action="hang")
-                clients.append(smtplib.SMTP(stuck.host, stuck.port))
+                clients.append(smtplib.SMTP(stuck.host, stuck.port, timeout=5))
                 start_data(clients[-1])
                 stuck.wait(lambda _: fault.struck)
                 lab.server().stop()

@@ -166,7 +166,7 @@ class SystemMailConnect(models.TransientModel):
         if not 0 < self.smtp_port < 2**16:
             raise ValidationError(
                 self.env._(
-                    "%(port)s is not a port: it is a number from 1 to 65535, most often 587 or 465.",
+                    "%(port)s is not a port: it is a number from 1 to 65535, mostly 587 or 465.",
                     port=self.smtp_port,
                 )
             )

@@ -35,8 +35,8 @@ class SystemMailTest(models.TransientModel):
         return self._reopen()
 
     def _out_of_order(self):
-        """Why System Mail, last seen in trouble, still does not work; blank if it does again. A test
-        is asked for to try it, not to hear what is known.
+        """Why System Mail, last seen in trouble, still does not work; blank if it does again. A
+        test is asked for to try it, not to hear what is known.
         """
         company = self.company_id
         if company.system_mail_state not in ("unstable", "disconnected"):

@@ -9,7 +9,7 @@ patch(MessageNotificationPopover.prototype, {
     },
     get systemMailHeld() {
         return this.props.message.notification_ids.some(
-            (notification) => notification.isSystemMailHeld
+            (notification) => notification.isSystemMailHeld,
         );
     },
     async onClickSystemMail(action) {

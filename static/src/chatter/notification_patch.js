@@ -4,9 +4,7 @@ import { patch } from "@web/core/utils/patch";
 
 patch(Notification.prototype, {
     get isSystemMailWaiting() {
-        return (
-            this.notification_status === "ready" && this.failure_type === "system_mail_waiting"
-        );
+        return this.notification_status === "ready" && this.failure_type === "system_mail_waiting";
     },
     get isSystemMailHeld() {
         return this.isFailure && this.failure_type === "system_mail_held";
@@ -21,9 +19,7 @@ patch(Notification.prototype, {
         if (this.isSystemMailWaiting) {
             return _t("Waiting: it is sent as soon as a mailbox works again");
         }
-        return this.isSystemMailHeld
-            ? _t("Held: it may have been delivered")
-            : super.statusTitle;
+        return this.isSystemMailHeld ? _t("Held: it may have been delivered") : super.statusTitle;
     },
     get failureMessage() {
         return this.isSystemMailHeld ? _t("It may have been delivered") : super.failureMessage;
