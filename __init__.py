@@ -1,2 +1,2 @@
-from . import failover, models, wizards
+from . import connect, controllers, failover, models, wizards
 from .hooks import uninstall_hook

@@ -5,8 +5,11 @@ from . import (
     mail_notification,
     res_company,
     res_config_settings,
+    res_users,
     system_mail_connection,
     system_mail_event,
     system_mail_health,
+    system_mail_oauth_provider,
+    system_mail_oauth_token,
     system_mail_usage,
 )

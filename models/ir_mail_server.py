@@ -1,3 +1,4 @@
+import smtplib
 import traceback
 
 import requests
@@ -23,9 +24,12 @@ CONNECTION_FIELDS = {
     "smtp_authentication",
     "smtp_user",
     "smtp_pass",
+    "system_mail_login",
     "system_mail_password",
+    "system_mail_provider_id",
 }
 """A change of these is a new chance: the breaker closes."""
+OAUTH = "system_mail_oauth"
 REFRESH_TOKEN_FIELDS = {
     "gmail": "google_gmail_refresh_token",
     "outlook": "microsoft_outlook_refresh_token",
@@ -48,6 +52,22 @@ class IrMailServer(models.Model):
     )
     system_mail_health_ids = fields.One2many(
         "system.mail.health", "server_id", groups="system_mail.group_super_user"
+    )
+    smtp_authentication = fields.Selection(
+        selection_add=[(OAUTH, "OAuth2 Sign-in")], ondelete={OAUTH: "set default"}
+    )
+    system_mail_provider_id = fields.Many2one(
+        "system.mail.oauth.provider",
+        groups="system_mail.group_super_user",
+        copy=False,
+        ondelete="restrict",
+        index="btree_not_null",
+    )
+    system_mail_login = fields.Char(
+        "Log-in Name",
+        groups="base.group_system",
+        copy=False,
+        help="The name to log in with, where it is not the address.",
     )
     system_mail_password = fields.Char(
         groups=fields.NO_ACCESS,
@@ -107,6 +127,23 @@ class IrMailServer(models.Model):
 
         failure = probe(connect, patience(), sender)
         return failure and (failure, classify(failure))
+
+    def _system_mail_set_up(self, values, tokens=None):
+        """Give the mailbox an account and try it. The caller rolls back where it does not work.
+
+        :param Tokens tokens: of a sign-in, or None for a password
+        :return: as ``_system_mail_probe``
+        """
+        token_sudo = self.env["system.mail.oauth.token"].sudo()
+        self.write(values)
+        if tokens:
+            token_sudo._store(self, tokens)
+        elif self.smtp_authentication != OAUTH:
+            token_sudo.search([("server_id", "=", self.id)]).unlink()
+        trouble = self._system_mail_probe()
+        if not trouble:
+            self.env["system.mail.health"].sudo()._connected(self)
+        return trouble
 
     def _system_mail_check(self):
         """Try the mailbox now and record its health."""
@@ -168,18 +205,33 @@ class IrMailServer(models.Model):
         return run.session(server, smtp_from, connect)
 
     def _smtp_login__(self, connection, smtp_user, smtp_password):
-        if len(self) == 1 and self.smtp_authentication == "login":
-            smtp_password = smtp_password or self.sudo().system_mail_password or ""
         log_in = super()._smtp_login__
+        if len(self) == 1:
+            smtp_user = self.sudo().system_mail_login or smtp_user
+            if self.smtp_authentication == "login":
+                smtp_password = smtp_password or self.sudo().system_mail_password or ""
+            elif self.smtp_authentication == OAUTH:
+                log_in = self._system_mail_sign_in
         if not isinstance(connection, WatchedConnection):
             return log_in(connection, smtp_user, smtp_password)
         connection.trace.secrets += (smtp_password,)
-        if self.smtp_authentication in REFRESH_TOKEN_FIELDS:
+        if self.smtp_authentication in (OAUTH, *REFRESH_TOKEN_FIELDS):
             connection.trace.phase = Phase.TOKEN
         try:
             return log_in(connection, smtp_user, smtp_password)
         except UserError as exc:
             raise MailboxError(self._system_mail_token_failure(exc)) from exc
+
+    def _system_mail_sign_in(self, connection, smtp_user, _password):
+        """AUTH XOAUTH2, with the answer read; RFC 4954 for what is common to all of AUTH."""
+        token = self.env["system.mail.oauth.token"].sudo()._access_token(self)
+        if isinstance(connection, WatchedConnection):
+            connection.trace.secrets += (token,)
+        connection.ehlo_or_helo_if_needed()
+        if not connection.has_extn("auth"):
+            raise smtplib.SMTPNotSupportedError("AUTH is not offered")
+        credentials = f"user={smtp_user}\1auth=Bearer {token}\1\1"
+        connection.auth("XOAUTH2", lambda challenge=None: "" if challenge else credentials)
 
     def _system_mail_token_failure(self, exc):
         """Odoo's OAuth modules say the same of a revoked grant and of a provider that is down: the

@@ -39,7 +39,7 @@ class Policy(typing.NamedTuple):
         return bool(self.limit_minute or self.limit_day or self.limit_user_hour)
 
 
-class _TryFailed(Exception):
+class TryFailed(Exception):
     """Roll back what was tried."""
 
 
@@ -199,19 +199,15 @@ class ResCompany(models.Model):
         """
         self.ensure_one()
         self._check_system_mail_access()
-        wizard = self.env["system.mail.connect"].create(
-            {
-                "company_id": self.id,
-                "address": (address or self.system_mail_address or "").strip(),
-            }
-        )
-        return wizard._reopen()
+        address = (address or self.system_mail_address or "").strip()
+        return self.env["system.mail.connect"]._open({"company_id": self.id, "address": address})
 
-    def _system_mail_connect(self, address, server_values):
+    def _system_mail_connect(self, address, server_values, tokens=None):
         """Try an account and, if it works, make it the company's System Mail; the record of the
         same address is kept, with its history.
 
         :param dict server_values: fields of ``ir.mail_server``
+        :param Tokens tokens: of a sign-in, or None for a password
         :return: why it failed and what that means, or None
         :rtype: tuple[Failure, Decision] | None
         """
@@ -227,14 +223,12 @@ class ResCompany(models.Model):
         }
         same = address == self.system_mail_address
         old = self.sudo().with_context(active_test=False).system_mail_server_id
-        with contextlib.suppress(_TryFailed), self.env.cr.savepoint():
+        with contextlib.suppress(TryFailed), self.env.cr.savepoint():
             server = old if same and old else old.create(dict(values, smtp_pass=False))
-            server.write(values)
             self.write({"system_mail_address": address, "system_mail_server_id": server.id})
-            trouble = server._system_mail_probe()
+            trouble = server._system_mail_set_up(values, tokens)
             if trouble:
-                raise _TryFailed
-            self.env["system.mail.health"].sudo()._connected(server)
+                raise TryFailed
             (old - server).filtered(lambda s: not s.system_mail_company_ids).unlink()
             return None
         self.env.registry.clear_cache()  # it may hold what the savepoint took back

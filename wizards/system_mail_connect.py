@@ -1,47 +1,54 @@
 import re
 
 from odoo import api, fields, models
-from odoo.exceptions import ValidationError
-from odoo.tools import email_domain_extract
+from odoo.exceptions import AccessError, ValidationError
+from odoo.tools import email_domain_extract, email_normalize
 
+from ..connect.detection import PASSWORD_SERVICES, PATIENCE, detect
 from ..failover.words import REMEDIES, describe
+from ..models.system_mail_oauth_provider import MASK
 
-MASK = "•" * 12
-"""What a browser sees of a stored password."""
 PORTS = {"none": 25, "starttls": 587, "starttls_strict": 587, "ssl": 465, "ssl_strict": 465}
 HOST = re.compile(r"[^\s/@:]+|[0-9A-Fa-f:]+")
+LONGEST_PASSWORD = 4096
+"""Characters; access tokens that pose as passwords have some 2,000."""
+PASSWORD = "password"  # noqa: S105
+ACCOUNT = ("smtp_host", "smtp_port", "smtp_encryption", "smtp_user")
 
 
 class SystemMailConnect(models.TransientModel):
-    """The connect dialog: it tries the account before anything counts, and keeps what was typed."""
+    """The connect dialog, for a company's System Mail or for a user's own mailbox. It tries the
+    account before anything counts, and keeps what was typed.
+    """
 
     _name = "system.mail.connect"
-    _description = "Connect System Mail"
+    _description = "Connect a Mailbox"
 
-    company_id = fields.Many2one("res.company", required=True, ondelete="cascade", readonly=True)
+    company_id = fields.Many2one("res.company", ondelete="cascade", readonly=True)
+    user_id = fields.Many2one("res.users", ondelete="cascade", readonly=True)
     address = fields.Char()
     replaced_address = fields.Char(compute="_compute_replaced_address")
-    smtp_host = fields.Char(
-        "SMTP Server", compute="_compute_account", store=True, readonly=False, precompute=True
-    )
+    wants_sign_in = fields.Boolean(readonly=True)
+    provider_id = fields.Integer(readonly=True, help="The detected provider to sign in with.")
+    service_name = fields.Char(readonly=True)
+    app_password = fields.Boolean(readonly=True)
+    detected = fields.Char(readonly=True, help="What the address says of its provider.")
+    method = fields.Selection("_methods", "Connect By", default=PASSWORD, required=True)
+    smtp_host = fields.Char("SMTP Server")
     smtp_encryption = fields.Selection(
-        selection="_encryptions",
-        string="Encryption",
-        compute="_compute_account",
-        store=True,
-        readonly=False,
-        precompute=True,
+        "_encryptions", "Encryption", default="starttls_strict", required=True
     )
     smtp_port = fields.Integer(
         "Port", compute="_compute_smtp_port", store=True, readonly=False, precompute=True
     )
-    smtp_user = fields.Char(
-        "User", compute="_compute_account", store=True, readonly=False, precompute=True
-    )
+    smtp_user = fields.Char("User")
     smtp_pass = fields.Char("Password", compute="_compute_smtp_pass", inverse="_inverse_smtp_pass")
     secret = fields.Char(groups=fields.NO_ACCESS)
     keeps_password = fields.Boolean(compute="_compute_keeps_password")
     password_hint = fields.Char(compute="_compute_keeps_password")
+    proposed = fields.Json(readonly=True, help="What was filled in for the address.")
+    limit_minute = fields.Integer("Recipients a Minute")
+    limit_day = fields.Integer("Recipients a Day")
     state = fields.Selection(
         [("draft", "Draft"), ("failed", "Failed"), ("connected", "Connected")], default="draft"
     )
@@ -54,7 +61,144 @@ class SystemMailConnect(models.TransientModel):
         field = self.env["ir.mail_server"]._fields["smtp_encryption"]
         return field._description_selection(self.env)
 
-    @api.depends("company_id")
+    @api.model
+    def _methods(self):
+        """A password, or signing in with a provider, by its id."""
+        providers_sudo = self.env["system.mail.oauth.provider"].sudo()
+        return [
+            (PASSWORD, self.env._("User name and password")),
+            *(
+                (str(service.provider_id), self.env._("Sign in with %(name)s", name=service.name))
+                for service in providers_sudo._services()
+            ),
+        ]
+
+    # --- opening
+
+    @api.model
+    def _open(self, values):
+        """The dialog for a mailbox, with what its address says of its provider."""
+        dialog = self.create(values)
+        dialog._propose(PATIENCE)
+        return dialog._reopen()
+
+    @api.constrains("company_id", "user_id")
+    def _check_target(self):
+        for dialog in self:
+            if dialog.company_id:
+                dialog.company_id._check_system_mail_access()
+            elif dialog.user_id != self.env.user:
+                raise AccessError(self.env._("Only its owner can connect a personal mailbox."))
+
+    def _target(self):
+        """Whose mailbox it is: a company or a user, each with ``_system_mail_connect``."""
+        return self.company_id or self.user_id
+
+    def _reopen(self):
+        title = (
+            self.env._("Connect System Mail")
+            if self.company_id
+            else self.env._("Connect Your Mailbox")
+        )
+        return {
+            "type": "ir.actions.act_window",
+            "name": title,
+            "res_model": self._name,
+            "res_id": self.id,
+            "views": [(False, "form")],
+            "target": "new",
+            "context": {"dialog_size": "medium"},
+        }
+
+    # --- what is proposed
+
+    @api.onchange("address")
+    def _onchange_address(self):
+        """Known domains at once; the DNS is asked by the button alone."""
+        self._propose(0)
+
+    def action_detect(self):
+        """Ask the DNS whose the address is."""
+        self._propose(PATIENCE)
+        return self._reopen()
+
+    def _propose(self, seconds):
+        """Fill in what the address says, wherever nobody typed anything else.
+
+        :param float seconds: how long the DNS may take; 0: it is not asked
+        """
+        address = (self.address or "").strip()
+        services = [*self.env["system.mail.oauth.provider"].sudo()._services(), *PASSWORD_SERVICES]
+        found = detect(address, services, seconds)
+        service = found.service
+        before, self.proposed = self.proposed or {}, self._proposal(address, service)
+        for name, value in self.proposed.items():
+            if not self[name] or self[name] == before.get(name):
+                self[name] = value
+        self.provider_id = service.provider_id if service else 0
+        self.service_name = service.name if service else False
+        self.app_password = bool(service and service.password_hint)
+        self.detected = self._describe_detected(address, found, asked=bool(seconds))
+        self._propose_method(service)
+
+    def _propose_method(self, service):
+        methods = [method for method, _label in self._methods()]
+        signed_in_by = service and service.provider_id
+        used = self._server(self.address).sudo().system_mail_provider_id
+        if used:
+            self.method = str(used.id)
+        elif self._has_client(signed_in_by):
+            self.method = str(signed_in_by)
+        elif self.wants_sign_in and len(methods) > 1:
+            self.method = str(signed_in_by) if signed_in_by else methods[1]
+        elif self.method not in methods or not service:
+            self.method = PASSWORD
+
+    def _has_client(self, provider_id):
+        provider_sudo = self.env["system.mail.oauth.provider"].sudo().browse(provider_id or [])
+        return bool(provider_sudo.client_id)
+
+    def _describe_detected(self, address, found, asked):
+        if found.service:
+            return self.env._("Detected: %(service)s.", service=found.service.name)
+        if not address or not asked:
+            return False
+        if not found.looked_up:
+            return self.env._(
+                "The provider could not be detected: the DNS did not answer. Type the server."
+            )
+        return self.env._("The provider could not be detected. Type the server, or choose it.")
+
+    def _proposal(self, address, service):
+        """The account as it is known, else as the service wants it, else as is usual."""
+        server = self._server(address)
+        server_sudo = server.sudo()
+        domain = email_domain_extract(address)
+        host = service.smtp_host if service else domain and f"smtp.{domain}"
+        encryption = service.smtp_encryption if service else "starttls_strict"
+        port = service.smtp_port if service else PORTS[encryption]
+        return {
+            "smtp_host": server_sudo.smtp_host or host,
+            "smtp_encryption": server_sudo.smtp_encryption if server else encryption,
+            "smtp_port": server_sudo.smtp_port if server else port,
+            "smtp_user": server_sudo.system_mail_login or server_sudo.smtp_user or address,
+            **self._proposed_limits(server, service),
+        }
+
+    def _proposed_limits(self, server, service):
+        """The service's own, for a System Mail that is new; else those that it has."""
+        company = self.company_id
+        if company and (server or not service):
+            return {
+                "limit_minute": company.system_mail_limit_minute,
+                "limit_day": company.system_mail_limit_day,
+            }
+        return {
+            "limit_minute": service.limit_minute if service else 0,
+            "limit_day": service.limit_day if service else 0,
+        }
+
+    @api.depends("company_id", "user_id")
     def _compute_replaced_address(self):
         """As the dialog opens; it does not follow the typing: nothing may move under a click."""
         for wizard in self:
@@ -62,32 +206,10 @@ class SystemMailConnect(models.TransientModel):
             used = company.system_mail_server_id and company.system_mail_address
             wizard.replaced_address = used != wizard.address and used
 
-    @api.depends("address")
-    def _compute_account(self):
-        """What somebody typed stays; what was proposed follows the address."""
-        for wizard in self:
-            before = wizard._proposal(wizard._origin.address)
-            for name, value in wizard._proposal(wizard.address).items():
-                if not wizard[name] or wizard[name] == before[name]:
-                    wizard[name] = value
-
-    def _proposal(self, address):
-        """What is known of the address, else what is usual at its domain."""
-        server = self._server(address)
-        domain = email_domain_extract(address)
-        return {
-            "smtp_host": server.smtp_host or (domain and f"smtp.{domain}"),
-            "smtp_encryption": server.smtp_encryption or "starttls_strict",
-            "smtp_user": server.smtp_user if server else address,
-        }
-
     @api.depends("smtp_encryption")
     def _compute_smtp_port(self):
         for wizard in self:
-            server = wizard._server(wizard.address)
-            if not wizard.smtp_port and server:
-                wizard.smtp_port = server.smtp_port
-            elif wizard.smtp_port in {0, *PORTS.values()}:
+            if wizard.smtp_port in {0, *PORTS.values()}:
                 wizard.smtp_port = PORTS.get(wizard.smtp_encryption)
 
     def _compute_smtp_pass(self):
@@ -96,53 +218,67 @@ class SystemMailConnect(models.TransientModel):
 
     def _inverse_smtp_pass(self):
         for wizard in self.filtered(lambda wizard: wizard.smtp_pass != MASK):
-            wizard.sudo().secret = wizard.smtp_pass
+            password = wizard.smtp_pass or ""
+            # one character more than fits tells the check below that it was longer
+            wizard.sudo().secret = password[: LONGEST_PASSWORD + 1]
 
-    @api.depends("address", "smtp_host", "smtp_port", "smtp_encryption", "smtp_user")
+    @api.depends("address", *ACCOUNT)
     def _compute_keeps_password(self):
         """A stored password never goes to another server than the one it was given for."""
         for wizard in self:
             server_sudo = wizard._server(wizard.address).sudo()
             stored = server_sudo.smtp_pass or server_sudo.system_mail_password
-            wizard.keeps_password = bool(stored) and all(
-                wizard[name] == server_sudo[name]
-                for name in ("smtp_host", "smtp_port", "smtp_encryption", "smtp_user")
+            login = server_sudo.system_mail_login or server_sudo.smtp_user
+            wizard.keeps_password = (
+                bool(stored)
+                and wizard.smtp_user == login
+                and all(wizard[name] == server_sudo[name] for name in ACCOUNT[:3])
             )
-            wizard.password_hint = (
-                self.env._("Unchanged")
-                if wizard.keeps_password
-                else self.env._("The mailbox's password, or an app password")
-            )
+            if wizard.keeps_password:
+                wizard.password_hint = self.env._("Unchanged")
+            elif wizard.app_password:
+                wizard.password_hint = self.env._(
+                    "%(service)s wants an app password", service=wizard.service_name
+                )
+            else:
+                wizard.password_hint = self.env._("The mailbox's password, or an app password")
 
     def _server(self, address):
         """The server that the address has by now, or an empty one."""
+        server = self.env["ir.mail_server"]
+        if self.user_id:
+            own_sudo = server.sudo().search([("owner_user_id", "=", self.user_id.id)])
+            same = own_sudo.from_filter == email_normalize(address or "")
+            return own_sudo if same else server.sudo()
         company = self.company_id
         same = address and address.strip() == company.system_mail_address
-        return company.system_mail_server_id if same else company.system_mail_server_id.browse()
+        return company.system_mail_server_id if same else server
 
-    def _reopen(self):
-        return {
-            "type": "ir.actions.act_window",
-            "name": self.env._("Connect System Mail"),
-            "res_model": self._name,
-            "res_id": self.id,
-            "views": [(False, "form")],
-            "target": "new",
-            "context": {"dialog_size": "medium"},
-        }
+    # --- trying it
 
     def action_connect(self):
-        """Try the account; only when it works does it become System Mail."""
+        """Try the account; only when it works does it count."""
         self.ensure_one()
         try:
-            self._check_input()
-            trouble = self.company_id._system_mail_connect(self.address, self._server_values())
+            self._check_address()
+            self._check_account()
+            trouble = self._target()._system_mail_connect(self.address, self._server_values())
         except ValidationError as exc:
             return self._show_failure(str(exc))
+        return self._show_outcome(trouble)
+
+    def _show_outcome(self, trouble):
         if trouble:
             failure, decision = trouble
             return self._show_failure(
                 self._sentence(describe(failure, decision)), self._remedy(decision), failure.text
+            )
+        if self.company_id:
+            self.company_id.write(
+                {
+                    "system_mail_limit_minute": self.limit_minute,
+                    "system_mail_limit_day": self.limit_day,
+                }
             )
         self.sudo().secret = False
         self.write({"state": "connected", "problem": False, "remedy": False, "answer": False})
@@ -152,10 +288,24 @@ class SystemMailConnect(models.TransientModel):
         self.write({"state": "failed", "problem": problem, "remedy": remedy, "answer": answer})
         return self._reopen()
 
-    def _check_input(self):
+    def _check_address(self):
         """:raises ValidationError: a sentence on what cannot work, before anything is tried"""
-        if not self.address:
-            raise ValidationError(self.env._("Type the address that System Mail shall send from."))
+        address = (self.address or "").strip()
+        if not address:
+            raise ValidationError(self.env._("Type the address to send from."))
+        if email_normalize(address) != address.lower() or not address.isascii():
+            raise ValidationError(
+                self.env._(
+                    "“%(address)s” is not an address that can be connected: it takes one plain "
+                    "address, such as hello@company.com.",
+                    address=address,
+                )
+            )
+        if min(self.limit_minute, self.limit_day) < 0:
+            raise ValidationError(self.env._("A limit is a number of recipients; 0 is no limit."))
+
+    def _check_account(self):
+        """:raises ValidationError: as for ``_check_address``"""
         if not HOST.fullmatch((self.smtp_host or "").strip()):
             raise ValidationError(
                 self.env._(
@@ -166,11 +316,21 @@ class SystemMailConnect(models.TransientModel):
         if not 0 < self.smtp_port < 2**16:
             raise ValidationError(
                 self.env._(
-                    "%(port)s is not a port: it is a number from 1 to 65535, mostly 587 or 465.",
+                    "%(port)s is no port: it is a number from 1 to 65535, mostly 587 or 465.",
                     port=self.smtp_port,
                 )
             )
-        if self.smtp_user and not self.sudo().secret and not self.keeps_password:
+        secret = self.sudo().secret or ""
+        if len(secret) > LONGEST_PASSWORD:
+            self.sudo().secret = False
+            raise ValidationError(
+                self.env._(
+                    "The password is longer than %(most)s characters: that is no password of a "
+                    "mailbox. Copy it again.",
+                    most=LONGEST_PASSWORD,
+                )
+            )
+        if self.smtp_user and not secret and not self.keeps_password:
             raise ValidationError(
                 self.env._("Type the password: what is stored is for another server or user.")
                 if self._server(self.address)
@@ -186,6 +346,12 @@ class SystemMailConnect(models.TransientModel):
         again = self.env._("Wait a minute and press Connect again.")
         unreachable = self.env._("Check the server name and the port, then press Connect again.")
         password = self.env._("Check the user name and the password, then press Connect again.")
+        if self.app_password and decision.remedy in ("password", "reconnect", "app_password"):
+            password = self.env._(
+                "%(service)s wants an app password: create one in the account's security settings, "
+                "and type it in place of the usual password.",
+                service=self.service_name,
+            )
         return {
             "none": again,
             "unavailable": again,
@@ -193,14 +359,19 @@ class SystemMailConnect(models.TransientModel):
             "unreachable": unreachable,
             "password": password,
             "reconnect": password,
+            "app_password": password,
         }.get(decision.remedy, REMEDIES[decision.remedy])
 
     def _server_values(self):
+        login = (self.smtp_user or "").strip()
         values = {
+            "smtp_authentication": "login",
             "smtp_host": self.smtp_host.strip(),
             "smtp_port": self.smtp_port,
             "smtp_encryption": self.smtp_encryption,
-            "smtp_user": (self.smtp_user or "").strip() or False,
+            "smtp_user": login or False,
+            "system_mail_login": login or False,
+            "system_mail_provider_id": False,
         }
         secret = self.sudo().secret
         if secret or not values["smtp_user"]:

@@ -1,0 +1,214 @@
+"""Signing in with a provider: OAuth 2.0 authorization code with PKCE (RFC 6749, 7636), and whose
+consent it was (OpenID Connect Core 1.0).
+"""
+
+import base64
+import binascii
+import contextlib
+import dataclasses
+import datetime
+import logging
+
+import requests
+from oauthlib.oauth2 import OAuth2Error, WebApplicationClient
+from requests_oauthlib import OAuth2Session
+
+from ..failover.failure import Failure, Kind, Phase
+from ..failover.text import decode, json_object
+from ..failover.wire import MailboxError
+
+TIMEOUT = 5
+"""Seconds for each answer of the provider."""
+VERIFIER_LENGTH = 64
+DEFAULT_LIFETIME = 3600
+"""Seconds that an access token lives where the provider does not say."""
+SIGN_IN_ERRORS = (OAuth2Error, requests.RequestException, Warning, ValueError)
+"""What oauthlib and requests raise."""
+# It writes whole requests to the debug log, the refresh token and the client's secret included.
+logging.getLogger("requests_oauthlib.oauth2_session").addFilter(
+    lambda record: record.levelno > logging.DEBUG
+)
+_CLAIMS = ("email", "preferred_username", "upn", "unique_name")
+
+
+@dataclasses.dataclass(frozen=True)
+class Client:
+    """Ourselves, as a provider knows us."""
+
+    client_id: str
+    client_secret: str = dataclasses.field(repr=False)
+    authorization_endpoint: str
+    token_endpoint: str
+    userinfo_endpoint: str
+    scope: str
+    redirect_uri: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Tokens:
+    """What a provider gave."""
+
+    access_token: str = dataclasses.field(repr=False)
+    refresh_token: str = dataclasses.field(repr=False)
+    """Empty where it gave none: then the one we have stays in use."""
+    expires_at: datetime.datetime
+    """Naive UTC."""
+    id_token: str = dataclasses.field(default="", repr=False)
+
+
+def authorization(client, state, login_hint):
+    """Where to send the browser, and the PKCE verifier to keep until it comes back.
+
+    :rtype: tuple[str, str]
+    """
+    proof = WebApplicationClient(client.client_id)
+    verifier = proof.create_code_verifier(VERIFIER_LENGTH)
+    url, _state = _session(client, client.scope).authorization_url(
+        client.authorization_endpoint,
+        state=state,
+        code_challenge=proof.create_code_challenge(verifier, "S256"),
+        code_challenge_method="S256",
+        login_hint=login_hint,
+        access_type="offline",  # Google gives a refresh token only for these two
+        prompt="consent",
+    )
+    return url, verifier
+
+
+def exchange(client, code, verifier):
+    """The tokens for an authorization code.
+
+    :raises MailboxError: the provider refused or did not answer
+    :rtype: Tokens
+    """
+    with _failing_clearly(client, code, verifier):
+        return _tokens(
+            _session(client).fetch_token(
+                client.token_endpoint,
+                code=code,
+                code_verifier=verifier,
+                client_secret=client.client_secret,
+                include_client_id=True,
+                timeout=TIMEOUT,
+            )
+        )
+
+
+def refresh(client, refresh_token):
+    """New tokens for a refresh token.
+
+    :raises MailboxError: it was revoked, the provider refused us or did not answer
+    :rtype: Tokens
+    """
+    with _failing_clearly(client, refresh_token):
+        return _tokens(
+            _session(client).refresh_token(
+                client.token_endpoint,
+                refresh_token=refresh_token,
+                client_id=client.client_id,
+                client_secret=client.client_secret,
+                timeout=TIMEOUT,
+            ),
+            known=refresh_token,
+        )
+
+
+def identities(client, tokens):
+    """The addresses of the account that consented, in lower case; what the provider says is not
+    verified does not count.
+
+    The ID token came from the token endpoint itself, over TLS: its signature says nothing more
+    (OpenID Connect Core 3.1.3.7, 6).
+
+    :raises MailboxError: the provider did not answer
+    :rtype: set[str]
+    """
+    claims = _claims_of(tokens.id_token)
+    if claims and client.client_id not in _listed(claims.get("aud")):
+        claims = {}
+    found = _addresses(claims)
+    if not found and client.userinfo_endpoint:
+        with _failing_clearly(client, tokens.access_token):
+            response = _get_userinfo(client, tokens)
+        found = _addresses(json_object(response.text) or {})
+    return found
+
+
+def _get_userinfo(client, tokens):
+    response = requests.get(
+        client.userinfo_endpoint,
+        headers={"Authorization": f"Bearer {tokens.access_token}"},
+        timeout=TIMEOUT,
+        allow_redirects=False,
+    )
+    response.raise_for_status()
+    return response
+
+
+def _session(client, scope=None):
+    # A provider may word the scopes anew; oauthlib raises where it knows what was asked for.
+    session = OAuth2Session(client.client_id, redirect_uri=client.redirect_uri, scope=scope)
+    session.max_redirects = 0
+    for kind in ("access_token_response", "refresh_token_response"):
+        session.register_compliance_hook(kind, _raise_for_unavailable)
+    return session
+
+
+def _raise_for_unavailable(response):
+    """oauthlib looks at the body alone and takes an outage for a malformed token."""
+    if response.status_code >= 500 or response.status_code == 429:  # noqa: PLR2004
+        response.raise_for_status()
+    return response
+
+
+@contextlib.contextmanager
+def _failing_clearly(client, *secrets):
+    try:
+        yield
+    except SIGN_IN_ERRORS as exc:
+        secrets = [client.client_secret, *filter(None, secrets)]
+        failure = Failure.from_exception(Phase.TOKEN, exc, secrets=secrets)
+        # Neither requests nor oauthlib leave a secret out of what they raise.
+        raise MailboxError(failure) from None
+
+
+def _tokens(token, known=""):
+    if not token.get("access_token"):
+        raise MailboxError(
+            Failure(Phase.TOKEN, text="no access token", kind=Kind.SIGN_IN_UNAVAILABLE)
+        )
+    try:
+        lifetime = int(token.get("expires_in") or DEFAULT_LIFETIME)
+    except (TypeError, ValueError):
+        lifetime = DEFAULT_LIFETIME
+    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+    given = str(token.get("refresh_token") or "")
+    return Tokens(
+        access_token=str(token["access_token"]),
+        refresh_token="" if given == known else given,
+        expires_at=now + datetime.timedelta(seconds=max(0, min(lifetime, 30 * 86400))),
+        id_token=str(token.get("id_token") or ""),
+    )
+
+
+def _claims_of(id_token):
+    """The payload of a JWT, or nothing."""
+    parts = id_token.split(".")
+    if len(parts) != 3:  # noqa: PLR2004
+        return {}
+    try:
+        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+    except (binascii.Error, ValueError):
+        return {}
+    return json_object(decode(payload)) or {}
+
+
+def _addresses(claims):
+    if claims.get("email_verified") in (False, "false"):
+        claims = {name: value for name, value in claims.items() if name != "email"}
+    found = (decode(claims.get(name)).strip().lower() for name in _CLAIMS)
+    return {address for address in found if "@" in address}
+
+
+def _listed(value):
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,18 @@
+from odoo import http
+from odoo.http import request
+
+from ..models.system_mail_oauth_provider import RETURN_ADDRESS
+
+
+class OAuthController(http.Controller):
+    @http.route(RETURN_ADDRESS, type="http", auth="user", methods=["GET"], sitemap=False)
+    def oauth_return(self, state=None, code=None, error=None, **_more):
+        """A provider sends the browser back (RFC 6749 4.1.2): to the dialog that it came from, and
+        nowhere else.
+        """
+        dialog = request.env["system.mail.connect"]._claim(state)
+        if not dialog:
+            return request.render("system_mail.sign_in_refused", status=400)
+        request.env.cr.commit()  # used once, whatever comes of it
+        dialog._finish_sign_in(code, error)
+        return request.redirect(f"/odoo/system-mail-connect/{dialog.id}")

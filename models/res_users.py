@@ -1,0 +1,208 @@
+import contextlib
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import email_normalize, format_datetime
+
+from ..failover.words import describe
+from .ir_mail_server import OAUTH
+from .res_company import TryFailed
+
+MAILBOX_TYPES = ("login", OAUTH)
+"""The kinds of personal mailbox that this addon connects, beside those of Odoo's own modules."""
+
+
+class ResUsers(models.Model):
+    _inherit = "res.users"
+
+    outgoing_mail_server_type = fields.Selection(
+        selection_add=[("login", "SMTP"), (OAUTH, "OAuth2")],
+        ondelete={"login": "set default", OAUTH: "set default"},
+    )
+    system_mail_state = fields.Selection(
+        "_system_mail_states",
+        "Mailbox State",
+        compute="_compute_system_mail_state",
+        groups="base.group_user",
+    )
+    system_mail_message = fields.Char(
+        compute="_compute_system_mail_state",
+        groups="base.group_user",
+        help="What is the matter with the mailbox, what still works, and what to do.",
+    )
+    system_mail_last_success = fields.Datetime(
+        "Last Success", compute="_compute_system_mail_state", groups="base.group_user"
+    )
+
+    @property
+    def SELF_READABLE_FIELDS(self):  # noqa: N802
+        return [
+            *super().SELF_READABLE_FIELDS,
+            "system_mail_state",
+            "system_mail_message",
+            "system_mail_last_success",
+        ]
+
+    @api.model
+    def _system_mail_states(self):
+        return self.env["system.mail.health"]._states()
+
+    @api.depends("outgoing_mail_server_id")
+    @api.depends_context("uid")
+    def _compute_system_mail_state(self):
+        """A user's own; of others a Super User sees it in Connections."""
+        for user in self:
+            own = user._origin == self.env.user
+            health_sudo = user.outgoing_mail_server_id.sudo().system_mail_health_ids[:1]
+            user.system_mail_state = (own and health_sudo.state) or "not_connected"
+            user.system_mail_last_success = own and health_sudo.last_success
+            user.system_mail_message = own and user._system_mail_trouble(health_sudo)
+
+    def _system_mail_trouble(self, health_sudo):
+        """What is the matter with the mailbox, in words; False if nothing is."""
+        if health_sudo.state not in ("unstable", "disconnected"):
+            return False
+        values = {
+            "address": health_sudo.server_id.from_filter,
+            "date": format_datetime(self.env, health_sudo.since, dt_format="medium"),
+            "reason": health_sudo.reason or self.env._("it does not answer"),
+        }
+        if health_sudo.state == "disconnected":
+            what = self.env._(
+                "Your mailbox %(address)s is disconnected since %(date)s: %(reason)s.", **values
+            )
+            return f"{what} {self._system_mail_stands_in()}".strip()
+        what = self.env._(
+            "Your mailbox %(address)s is unstable since %(date)s: %(reason)s. It is tried again by "
+            "itself.",
+            **values,
+        )
+        return f"{what} {self._system_mail_stands_in()}".strip()
+
+    def _system_mail_stands_in(self):
+        policy = self.env["res.company"]._system_mail_policies().get(self.sudo().company_id.id)
+        if not policy:
+            return ""
+        return self.env._(
+            "Notifications to colleagues are sent from %(address)s meanwhile.",
+            address=policy.address,
+        )
+
+    # --- connect
+
+    @api.model
+    def action_setup_outgoing_mail_server(self, server_type):
+        if server_type not in MAILBOX_TYPES:
+            return super().action_setup_outgoing_mail_server(server_type)
+        return self.env.user._system_mail_open_connect(server_type)
+
+    def _system_mail_open_connect(self, server_type):
+        """The connect dialog for the user's own mailbox; what works goes on until then."""
+        self._check_system_mail_own()
+        if not self.email:
+            raise UserError(self.env._("Set your e-mail address first, then connect its mailbox."))
+        return self.env["system.mail.connect"]._open(
+            {
+                "user_id": self.id,
+                "address": email_normalize(self.email) or self.email,
+                "wants_sign_in": server_type == OAUTH,
+            }
+        )
+
+    def _check_system_mail_own(self):
+        if self != self.env.user:
+            raise AccessError(self.env._("Only its owner can connect a personal mailbox."))
+        if not self.has_external_mail_server:
+            raise UserError(
+                self.env._(
+                    "Personal mailboxes are switched off: an administrator allows them in Settings "
+                    "▸ General Settings, “Use Custom Email Servers”."
+                )
+            )
+        if not self._is_internal():
+            raise UserError(self.env._("Only internal users can connect a personal mailbox."))
+
+    def _system_mail_connect(self, _address, server_values, tokens=None):
+        """Try an account and, if it works, make it the user's own mailbox. The record is kept where
+        there is one, with its history.
+
+        :param dict server_values: fields of ``ir.mail_server``
+        :param Tokens tokens: of a sign-in, or None for a password
+        :return: why it failed and what that means, or None
+        :rtype: tuple[Failure, Decision] | None
+        """
+        self._check_system_mail_own()
+        trouble = None
+        with contextlib.suppress(TryFailed), self.env.cr.savepoint():
+            server_sudo = self._system_mail_own_server(server_values["smtp_authentication"])
+            trouble = server_sudo._system_mail_set_up(
+                {**server_values, "active": True, "smtp_user": self.email}, tokens
+            )
+            if trouble:
+                raise TryFailed
+        self._system_mail_forget_choice()
+        return trouble
+
+    def _system_mail_own_server(self, server_type):
+        """The user's server, made by Odoo with all that Odoo checks, and in use."""
+        servers_sudo = self.env["ir.mail_server"].sudo().with_context(active_test=False)
+        server_sudo = servers_sudo.search([("owner_user_id", "=", self.id)])
+        if server_sudo.from_filter == email_normalize(self.email):
+            server_sudo.write({"smtp_authentication": server_type, "active": True})  # kept as it is
+        self._system_mail_forget_choice()
+        # pylint: disable-next=super-method-mismatch
+        super().action_setup_outgoing_mail_server(server_type)
+        server_sudo = servers_sudo.search([("owner_user_id", "=", self.id)])
+        server_sudo.active = True
+        self._system_mail_forget_choice()
+        return server_sudo
+
+    def _system_mail_forget_choice(self):
+        """Odoo computes the user's server from records that it does not depend on."""
+        self.invalidate_recordset(["outgoing_mail_server_id", "outgoing_mail_server_type"])
+
+    @api.model
+    def _get_mail_server_values(self, server_type):
+        values = super()._get_mail_server_values(server_type)
+        if server_type in MAILBOX_TYPES:
+            values["smtp_authentication"] = server_type
+        return values
+
+    @api.model
+    def _get_mail_server_setup_end_action(self, smtp_server):
+        if smtp_server.smtp_authentication in MAILBOX_TYPES:
+            return False  # it is set up already: see _system_mail_connect
+        return super()._get_mail_server_setup_end_action(smtp_server)
+
+    # --- test, disconnect
+
+    @api.model
+    def action_test_outgoing_mail_server(self):
+        user = self.env.user
+        if user.outgoing_mail_server_type not in MAILBOX_TYPES:
+            return super().action_test_outgoing_mail_server()
+        user._check_system_mail_own()
+        trouble = user.outgoing_mail_server_id.sudo()._system_mail_check()
+        if trouble:
+            raise UserError(describe(*trouble))
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success",
+                "message": self.env._("Your mailbox works."),
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    def action_system_mail_reconnect(self):
+        """Connect the user's own mailbox anew, the way it was connected before."""
+        return self.env["res.users"].action_setup_outgoing_mail_server(
+            self.env.user.outgoing_mail_server_type
+        )
+
+    def action_system_mail_disconnect(self):
+        """Forget the user's own mailbox: Odoo's own sender takes its place."""
+        action = self.env["res.users"].action_setup_outgoing_mail_server("default")
+        action["params"]["next"] = {"type": "ir.actions.client", "tag": "soft_reload"}
+        return action

@@ -1,0 +1,22 @@
+import { registry } from "@web/core/registry";
+
+/**
+ * Opens the connect dialog; after a sign-in with a provider, over the page that it came from. What
+ * it changed is shown when it closes.
+ */
+async function openConnectDialog(env, action, options) {
+    const actions = env.services.action;
+    let { dialog } = action.params || {};
+    if (!dialog) {
+        const back = await env.services.orm.call("system.mail.connect", "action_return", [
+            [options.props.resId],
+        ]);
+        await actions.doAction(back.page, { clearBreadcrumbs: true });
+        dialog = back.dialog;
+    }
+    await actions.doAction(dialog, {
+        onClose: () => actions.doAction({ type: "ir.actions.client", tag: "soft_reload" }),
+    });
+}
+
+registry.category("actions").add("system_mail_connect", openConnectDialog);
