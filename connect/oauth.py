@@ -8,6 +8,8 @@ import contextlib
 import dataclasses
 import datetime
 import logging
+import queue
+import threading
 
 import requests
 from oauthlib.oauth2 import OAuth2Error, WebApplicationClient
@@ -18,7 +20,9 @@ from ..failover.text import decode, json_object
 from ..failover.wire import MailboxError
 
 TIMEOUT = 5
-"""Seconds for each answer of the provider."""
+"""Seconds for a provider to take a connection, and between two bytes of its answer."""
+PATIENCE = 8
+"""Seconds for an answer in all."""
 VERIFIER_LENGTH = 64
 DEFAULT_LIFETIME = 3600
 """Seconds that an access token lives where the provider does not say."""
@@ -82,16 +86,16 @@ def exchange(client, code, verifier):
     :rtype: Tokens
     """
     with _failing_clearly(client, code, verifier):
-        return _tokens(
-            _session(client).fetch_token(
-                client.token_endpoint,
-                code=code,
-                code_verifier=verifier,
-                client_secret=client.client_secret,
-                include_client_id=True,
-                timeout=TIMEOUT,
-            )
+        token = _in_time(
+            _session(client).fetch_token,
+            client.token_endpoint,
+            code=code,
+            code_verifier=verifier,
+            client_secret=client.client_secret,
+            include_client_id=True,
+            timeout=TIMEOUT,
         )
+    return _tokens(token)
 
 
 def refresh(client, refresh_token):
@@ -101,16 +105,15 @@ def refresh(client, refresh_token):
     :rtype: Tokens
     """
     with _failing_clearly(client, refresh_token):
-        return _tokens(
-            _session(client).refresh_token(
-                client.token_endpoint,
-                refresh_token=refresh_token,
-                client_id=client.client_id,
-                client_secret=client.client_secret,
-                timeout=TIMEOUT,
-            ),
-            known=refresh_token,
+        token = _in_time(
+            _session(client).refresh_token,
+            client.token_endpoint,
+            refresh_token=refresh_token,
+            client_id=client.client_id,
+            client_secret=client.client_secret,
+            timeout=TIMEOUT,
         )
+    return _tokens(token, known=refresh_token)
 
 
 def identities(client, tokens):
@@ -129,7 +132,7 @@ def identities(client, tokens):
     found = _addresses(claims)
     if not found and client.userinfo_endpoint:
         with _failing_clearly(client, tokens.access_token):
-            response = _get_userinfo(client, tokens)
+            response = _in_time(_get_userinfo, client, tokens)
         found = _addresses(json_object(response.text) or {})
     return found
 
@@ -143,6 +146,28 @@ def _get_userinfo(client, tokens):
     )
     response.raise_for_status()
     return response
+
+
+def _in_time(call, *args, **kwargs):
+    """What the call returns or raises. The time-out of requests is for each read: a provider that
+    sends a byte now and then would hold a worker for ever, so the call has a thread to itself.
+    """
+    answer = queue.SimpleQueue()
+
+    def run():
+        try:
+            answer.put((call(*args, **kwargs), None))
+        except SIGN_IN_ERRORS as exc:
+            answer.put((None, exc))
+
+    threading.Thread(target=run, name="system_mail_sign_in", daemon=True).start()
+    try:
+        result, error = answer.get(timeout=PATIENCE)
+    except queue.Empty:
+        raise requests.Timeout("the provider's answer took too long") from None
+    if error:
+        raise error
+    return result
 
 
 def _session(client, scope=None):

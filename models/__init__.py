@@ -6,6 +6,7 @@ from . import (
     res_company,
     res_config_settings,
     res_users,
+    sql_log,
     system_mail_connection,
     system_mail_event,
     system_mail_health,

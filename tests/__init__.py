@@ -4,6 +4,8 @@ from . import (
     test_failover_rules,
     test_fallback,
     test_matrix,
+    test_oauth,
+    test_oauth_lab,
     test_recipients,
     test_smtp_lab,
 )

@@ -83,8 +83,8 @@ class SystemMailSignIn(models.TransientModel):
         self.env.cr.execute(
             """UPDATE system_mail_connect SET oauth_state = NULL
                 WHERE oauth_state = %s AND create_uid = %s
-            RETURNING id, oauth_until >= now() AT TIME ZONE 'utc'""",
-            [self._digest(state or ""), self.env.uid],
+            RETURNING id, oauth_until >= %s""",
+            [self._digest(state or ""), self.env.uid, fields.Datetime.now()],
         )
         claimed = self.browse(id_ for id_, in_time in self.env.cr.fetchall() if in_time)
         claimed.invalidate_recordset()
