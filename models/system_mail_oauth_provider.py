@@ -84,6 +84,7 @@ class SystemMailOauthProvider(models.Model):
     def _inverse_client_secret_input(self):
         for provider in self.filtered(lambda provider: provider.client_secret_input != MASK):
             provider.sudo().client_secret = (provider.client_secret_input or "").strip()
+        self.invalidate_recordset(["client_secret_input"])  # or whoever wrote it could read it
 
     @api.depends("authorization_endpoint", "token_endpoint")
     def _compute_needs_tenant(self):

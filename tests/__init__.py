@@ -6,6 +6,7 @@ from . import (
     test_matrix,
     test_oauth,
     test_oauth_lab,
+    test_personal_mailbox,
     test_recipients,
     test_smtp_lab,
 )

@@ -203,8 +203,8 @@ class SystemMailConnect(models.TransientModel):
         """As the dialog opens; it does not follow the typing: nothing may move under a click."""
         for wizard in self:
             company = wizard.company_id
-            used = company.system_mail_server_id and company.system_mail_address
-            wizard.replaced_address = used != wizard.address and used
+            used = company and company.system_mail_server_id and company.system_mail_address
+            wizard.replaced_address = used if used and used != wizard.address else False
 
     @api.depends("smtp_encryption")
     def _compute_smtp_port(self):
@@ -221,6 +221,7 @@ class SystemMailConnect(models.TransientModel):
             password = wizard.smtp_pass or ""
             # one character more than fits tells the check below that it was longer
             wizard.sudo().secret = password[: LONGEST_PASSWORD + 1]
+        self.invalidate_recordset(["smtp_pass"])  # or whoever wrote it could read it
 
     @api.depends("address", *ACCOUNT)
     def _compute_keeps_password(self):

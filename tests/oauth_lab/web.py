@@ -100,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._suffer(fault)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815
 
     def log_message(self, *_args):
         """Silence: an address may hold a code."""

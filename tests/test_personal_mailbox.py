@@ -1,0 +1,156 @@
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import tagged
+
+from ..models.ir_mail_server import OAUTH
+from .common import SystemMailCase
+from .test_oauth import ANA, OAuthCase
+
+
+@tagged("post_install", "-at_install")
+class TestPersonalMailbox(SystemMailCase):
+    """Ana connects her own mailbox by user name and password, as an employee."""
+
+    def setUp(self):
+        super().setUp()
+        self.own_server.unlink()
+        self.as_ana = self.env["res.users"].with_user(self.ana).browse(self.ana.id)
+
+    def dialog(self, server_type="login", **values):
+        """The dialog that Preferences opens, filled in."""
+        action = self.as_ana.action_setup_outgoing_mail_server(server_type)
+        dialog = self.env["system.mail.connect"].with_user(self.ana).browse(action["res_id"])
+        dialog.write(
+            {
+                "method": "password",
+                "smtp_host": self.own.host,
+                "smtp_port": self.own.port,
+                "smtp_encryption": "none",
+                "smtp_user": ANA,
+                "smtp_pass": "secret",
+                **values,
+            }
+        )
+        return dialog
+
+    def connected(self, **values):
+        dialog = self.dialog(**values)
+        dialog.action_connect()
+        self.assertEqual((dialog.state, dialog.problem), ("connected", False))
+        self.as_ana.invalidate_recordset()
+        return self.as_ana.outgoing_mail_server_id
+
+    def test_a_connected_mailbox_sends_its_owners_mail(self):
+        server = self.connected()
+        self.assertEqual(self.as_ana.outgoing_mail_server_type, "login")
+        self.assertEqual(self.as_ana.system_mail_state, "connected")
+        self.assertTrue(self.as_ana.system_mail_last_success)
+        self.mention()
+        [delivery] = self.received("ben@company.test")
+        self.assertEqual(delivery.login, ANA)
+        self.assertEqual(delivery.mail_from, ANA)
+        self.assertEqual(server.sudo().owner_user_id, self.ana)
+
+    def test_a_log_in_name_that_is_not_the_address(self):
+        self.own.logins = {"ana.from.accounts": "secret"}
+        server = self.connected(smtp_user="ana.from.accounts")
+        self.mention()
+        [delivery] = self.received("ben@company.test")
+        self.assertEqual(delivery.login, "ana.from.accounts")
+        self.env["res.users"]._gc_personal_mail_servers()
+        self.assertTrue(server.exists(), "Odoo deletes servers that are not their owner's")
+
+    def test_a_wrong_password_keeps_what_was_typed_and_changes_nothing(self):
+        dialog = self.dialog(smtp_pass="wrong", smtp_user="typed by hand")
+        dialog.action_connect()
+        self.assertEqual(dialog.state, "failed")
+        self.assertIn("password was rejected", dialog.problem)
+        self.assertEqual(dialog.smtp_user, "typed by hand")
+        self.assertFalse(self.as_ana.outgoing_mail_server_id)
+        self.assertFalse(self.env["ir.mail_server"].search([("owner_user_id", "=", self.ana.id)]))
+
+    def test_reconnecting_keeps_the_record_and_its_history(self):
+        server = self.connected()
+        self.own.logins[ANA] = "changed"
+        self.mention()
+        self.env.invalidate_all()
+        self.assertEqual(self.as_ana.system_mail_state, "disconnected")
+        self.assertIn("hello@company.test", self.as_ana.system_mail_message)
+        health = self.health(server)
+        self.assertEqual(self.connected(smtp_pass="changed"), server)
+        self.assertEqual(self.health(server), health)
+        self.assertEqual(health.state, "connected")
+        self.assertEqual(len(self.events("reconnected")), 1)
+
+    def test_a_failed_reconnection_leaves_the_working_mailbox_alone(self):
+        server = self.connected()
+        dialog = self.dialog(smtp_pass="wrong")
+        dialog.action_connect()
+        self.assertEqual(dialog.state, "failed")
+        self.as_ana.invalidate_recordset()
+        self.assertEqual(self.as_ana.outgoing_mail_server_id, server)
+        self.mention()
+        self.assertEqual(len(self.own.accepted), 1)
+
+    def test_test_says_what_is_wrong(self):
+        self.connected()
+        self.assertEqual(self.as_ana.action_test_outgoing_mail_server()["params"]["type"], "success")
+        self.own.logins[ANA] = "changed"
+        with self.assertRaisesRegex(UserError, "password was rejected"):
+            self.as_ana.action_test_outgoing_mail_server()
+
+    def test_disconnecting_forgets_the_mailbox(self):
+        server = self.connected()
+        self.as_ana.action_system_mail_disconnect()
+        self.assertFalse(server.exists())
+
+    def test_nobody_connects_anothers_mailbox(self):
+        dialog = self.dialog()
+        as_ben = self.env["system.mail.connect"].with_user(self.ben)
+        with self.assertRaises(AccessError):
+            as_ben.browse(dialog.id).action_connect()
+        with self.assertRaises(AccessError):
+            as_ben.create({"user_id": self.ana.id, "address": ANA})
+        with self.assertRaises(AccessError):
+            as_ben.create({"company_id": self.company.id, "address": ANA})
+
+    def test_a_password_is_never_read_back(self):
+        dialog = self.dialog()
+        self.assertNotIn("secret", str(dialog.read()))
+        dialog.action_connect()
+        self.assertFalse(dialog.sudo().secret)
+        with self.assertRaises(AccessError):
+            self.as_ana.outgoing_mail_server_id.read(["system_mail_password"])
+
+    def test_what_odoo_refuses_is_refused(self):
+        self.env["ir.config_parameter"].set_param("base_setup.default_external_email_server", False)
+        self.as_ana.invalidate_recordset()
+        with self.assertRaisesRegex(UserError, "switched off"):
+            self.as_ana.action_setup_outgoing_mail_server("login")
+
+
+@tagged("post_install", "-at_install")
+class TestPersonalSignIn(OAuthCase):
+    def test_ana_signs_in_and_sends_by_her_own_mailbox(self):
+        self.own_server.unlink()
+        self.own.logins.clear()
+        self.system.logins["hello@company.test"] = "neutral"
+        self.provider.smtp_port = self.own.port
+        self.oauth.account = ANA
+        self.authenticate(ANA, ANA)
+        action = self.call("res.users", "action_setup_outgoing_mail_server", OAUTH)
+        dialog = self.env["system.mail.connect"].browse(action["res_id"])
+        self.assertEqual(dialog.method, str(self.provider.id))
+        self.sign_in(dialog)
+        self.assertEqual((dialog.state, dialog.problem), ("connected", False))
+        self.ana.invalidate_recordset()
+        self.assertEqual(self.ana.outgoing_mail_server_type, OAUTH)
+        self.mention()
+        [delivery] = self.received("ben@company.test")
+        self.assertIn(delivery, self.own.accepted)
+        self.oauth.revoke(ANA)
+        token = self.token(self.ana.outgoing_mail_server_id)
+        token.expires_at = False
+        message = self.mention()
+        [copy] = [d for d in self.system.accepted if d.message["Message-Id"] == message.message_id]
+        self.assertEqual(copy.mail_from, "hello@company.test")
+        self.assertEqual(self.health(self.ana.outgoing_mail_server_id).state, "disconnected")
