@@ -268,3 +268,27 @@ class MailMail(models.Model):
                 ]
             )
         )
+
+    # --- what people decide
+
+    def _system_mail_send_again(self):
+        """Send what failed or was held, once the transaction is committed."""
+        self._system_mail_notifications().write(
+            {"notification_status": "ready", "failure_type": False, "failure_reason": False}
+        )
+        self.write(
+            {
+                "state": "outgoing",
+                "scheduled_date": False,
+                "failure_type": False,
+                "failure_reason": False,
+            }
+        )
+        self.mail_message_id._notify_message_notification_update()
+        self.send_after_commit()
+
+    def _system_mail_drop(self):
+        """Leave it at that: nothing more is sent."""
+        self._system_mail_notifications().write({"notification_status": "canceled"})
+        self.cancel()
+        self.mail_message_id._notify_message_notification_update()

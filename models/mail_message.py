@@ -9,20 +9,11 @@ class MailMessage(models.Model):
 
     def action_system_mail_send_again(self):
         """Send again what may have been delivered: whoever clicks accepts a second copy."""
-        mails_sudo = self._system_mail_held_mails()
-        mails_sudo._system_mail_notifications().write(
-            {"notification_status": "ready", "failure_type": False, "failure_reason": False}
-        )
-        mails_sudo.write({"state": "outgoing", "failure_type": False, "failure_reason": False})
-        self.sudo()._notify_message_notification_update()
-        mails_sudo.send_after_commit()
+        self._system_mail_held_mails()._system_mail_send_again()
 
     def action_system_mail_drop(self):
         """Leave it at that: it may have been delivered, and nothing more is sent."""
-        mails_sudo = self._system_mail_held_mails()
-        mails_sudo._system_mail_notifications().write({"notification_status": "canceled"})
-        mails_sudo.cancel()
-        self.sudo()._notify_message_notification_update()
+        self._system_mail_held_mails()._system_mail_drop()
 
     def _system_mail_held_mails(self):
         """The held mails of these messages; raises AccessError for anyone but their author or a

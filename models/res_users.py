@@ -4,6 +4,8 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import email_normalize, format_datetime
 
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
+
 from ..failover.words import describe
 from .ir_mail_server import OAUTH
 from .res_company import TryFailed
@@ -175,6 +177,30 @@ class ResUsers(models.Model):
         return super()._get_mail_server_setup_end_action(smtp_server)
 
     # --- test, disconnect
+
+    def _system_mail_send_test(self, recipient):
+        """Send a test to its owner by the user's own mailbox, without anything behind it.
+
+        :return: the From that was really used, and the problem if there was one
+        :rtype: tuple[str, str]
+        """
+        self._check_system_mail_own()
+        server_sudo = self.outgoing_mail_server_id.sudo()
+        if not server_sudo:
+            return "", self.env._("Your mailbox is not connected: connect it first.")
+        if email_normalize(recipient) != email_normalize(self.email):
+            return "", self.env._("A test of your own mailbox goes to yourself.")
+        message = server_sudo._build_email__(
+            email_from=self.email_formatted,
+            email_to=[recipient],
+            subject=self.env._("Test of your mailbox"),
+            body=self.env._("Your mailbox works: this message came from it."),
+        )
+        try:
+            server_sudo.send_email(message, mail_server_id=server_sudo.id)
+        except MailDeliveryException as exc:
+            return "", str(exc.__context__ or exc)
+        return self.email_formatted, ""
 
     @api.model
     def action_test_outgoing_mail_server(self):

@@ -98,6 +98,39 @@ class TestPersonalMailbox(SystemMailCase):
         with self.assertRaisesRegex(UserError, "password was rejected"):
             self.as_ana.action_test_outgoing_mail_server()
 
+    def test_a_test_message_goes_to_its_owner_by_that_mailbox(self):
+        dialog = self.dialog()
+        dialog.action_connect()
+        test = self.env["system.mail.test"].with_user(self.ana)
+        test = test.browse(dialog.action_test()["res_id"])
+        test.action_send()
+        self.assertEqual((test.state, test.problem), ("sent", ""))
+        [delivery] = self.received(ANA)
+        self.assertIn(delivery, self.own.accepted)
+        test.recipient = "ben@company.test"
+        test.action_send()
+        self.assertEqual(test.state, "failed")
+        self.assertFalse(self.received("ben@company.test"))
+
+    def test_its_owner_decides_on_what_failed_meanwhile(self):
+        customer = self.env["res.partner"].create({"name": "Customer", "email": "c@else.test"})
+        self.connected()
+        self.own.logins[ANA] = "changed"
+        messages = [self.mention(partners=customer) for _ in range(3)]
+        self.env.invalidate_all()
+        statuses = {m.notification_ids.notification_status for m in messages}
+        self.assertEqual(statuses, {"exception"})
+        other = self.mail(author=self.ben, state="exception", failure_type="mail_smtp")
+        dialog = self.dialog(smtp_pass="changed")
+        dialog.action_connect()
+        self.assertEqual((dialog.state, dialog.held_count), ("connected", 3))
+        self.assertEqual(dialog.held_list.count("Customer"), 3)
+        dialog.action_send_held()
+        self.assertEqual(dialog.held_count, 0)
+        self.run_queue()
+        self.assertEqual(len(self.received("c@else.test")), 3)
+        self.assertEqual(other.state, "exception")
+
     def test_disconnecting_forgets_the_mailbox(self):
         server = self.connected()
         self.as_ana.action_system_mail_disconnect()

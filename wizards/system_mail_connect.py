@@ -381,4 +381,8 @@ class SystemMailConnect(models.TransientModel):
 
     def action_test(self):
         """Offer a test message."""
-        return self.company_id.action_system_mail_test()
+        self.ensure_one()
+        test = self.env["system.mail.test"].create(
+            {"company_id": self.company_id.id, "user_id": self.user_id.id}
+        )
+        return test._reopen()

@@ -4,12 +4,13 @@ from ..failover.words import describe
 
 
 class SystemMailTest(models.TransientModel):
-    """Sends a test by System Mail and says what was really sent."""
+    """Sends a test by System Mail, or by a user's own mailbox, and says what was really sent."""
 
     _name = "system.mail.test"
     _description = "Test System Mail"
 
-    company_id = fields.Many2one("res.company", required=True, ondelete="cascade", readonly=True)
+    company_id = fields.Many2one("res.company", ondelete="cascade", readonly=True)
+    user_id = fields.Many2one("res.users", ondelete="cascade", readonly=True)
     recipient = fields.Char(
         "Send To", required=True, default=lambda self: self.env.user.email_normalized
     )
@@ -24,7 +25,8 @@ class SystemMailTest(models.TransientModel):
         self.ensure_one()
         sent_from, problem = "", self._out_of_order()
         if not problem:
-            sent_from, problem = self.company_id._system_mail_send_test(self.recipient)
+            mailbox = self.company_id or self.user_id
+            sent_from, problem = mailbox._system_mail_send_test(self.recipient)
         self.write(
             {
                 "state": "failed" if problem else "sent",
@@ -39,7 +41,7 @@ class SystemMailTest(models.TransientModel):
         test is asked for to try it, not to hear what is known.
         """
         company = self.company_id
-        if company.system_mail_state not in ("unstable", "disconnected"):
+        if not company or company.system_mail_state not in ("unstable", "disconnected"):
             return ""
         trouble = company.system_mail_server_id._system_mail_check()
         return trouble and self.env._("System Mail: %(reason)s.", reason=describe(*trouble))
@@ -47,7 +49,7 @@ class SystemMailTest(models.TransientModel):
     def _reopen(self):
         return {
             "type": "ir.actions.act_window",
-            "name": self.env._("Test System Mail"),
+            "name": self.env._("Test System Mail") if self.company_id else self.env._("Test"),
             "res_model": self._name,
             "res_id": self.id,
             "views": [(False, "form")],
