@@ -93,7 +93,9 @@ class TestPersonalMailbox(SystemMailCase):
 
     def test_test_says_what_is_wrong(self):
         self.connected()
-        self.assertEqual(self.as_ana.action_test_outgoing_mail_server()["params"]["type"], "success")
+        self.assertEqual(
+            self.as_ana.action_test_outgoing_mail_server()["params"]["type"], "success"
+        )
         self.own.logins[ANA] = "changed"
         with self.assertRaisesRegex(UserError, "password was rejected"):
             self.as_ana.action_test_outgoing_mail_server()

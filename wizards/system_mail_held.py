@@ -59,7 +59,8 @@ class SystemMailHeld(models.TransientModel):
         return mails_sudo.search(
             [
                 ("state", "=", "exception"),
-                ("failure_type", "in", ("mail_smtp", HELD)),
+                # Odoo gives a mail no type where its server could not be reached at all
+                ("failure_type", "in", (False, "mail_smtp", HELD)),
                 ("author_id", "=", self.user_id.partner_id.id),
                 ("create_date", ">=", self.outage_since),
             ],
