@@ -9,4 +9,5 @@ from . import (
     test_personal_mailbox,
     test_recipients,
     test_smtp_lab,
+    test_tours,
 )

@@ -92,13 +92,13 @@ class SystemMailCase(TransactionCase):
             }
         )
 
-    def mention(self, author=None, partners=None, **values):
+    def mention(self, author=None, partners=None, body="See this", **values):
         """Have the author mention the partners on a record; the mail is sent at once."""
         return (
             self.record.with_user(author or self.ana)
             .sudo()
             .message_post(
-                body="See this",
+                body=body,
                 message_type="comment",
                 subtype_xmlid="mail.mt_comment",
                 partner_ids=(partners or self.ben.partner_id).ids,

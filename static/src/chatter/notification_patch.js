@@ -9,6 +9,12 @@ patch(Notification.prototype, {
     get isSystemMailHeld() {
         return this.isFailure && this.failure_type === "system_mail_held";
     },
+    get icon() {
+        if (this.isSystemMailWaiting) {
+            return "fa fa-clock-o";
+        }
+        return this.isSystemMailHeld ? "fa fa-question-circle" : super.icon;
+    },
     get statusIcon() {
         if (this.isSystemMailWaiting) {
             return "fa fa-clock-o text-warning";

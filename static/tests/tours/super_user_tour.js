@@ -1,0 +1,190 @@
+import { cookie } from "@web/core/browser/cookie";
+import { registry } from "@web/core/registry";
+
+const ADDRESS = "hello@company.test";
+const SETTING = "#system_mail_setting";
+const DIALOG = ".modal:not(.o_inactive_modal)";
+
+function badge(word, icon) {
+    return {
+        content: `the badge says ${word}`,
+        trigger: `${SETTING} [name=system_mail_state] .badge:contains(${word}):has(.${icon})`,
+    };
+}
+
+function openDialog(label) {
+    return [
+        {
+            trigger: `${SETTING} button[name=action_system_mail_connect]:contains(/^${label}$/)`,
+            run: "click",
+        },
+        {
+            content: "the dialog has the address that was typed on the page",
+            trigger: `${DIALOG} [name=address] input:value(${ADDRESS})`,
+        },
+    ];
+}
+
+function describeServer() {
+    return [
+        {
+            trigger: `${DIALOG} [name=smtp_host] input:value(smtp.company.test)`,
+            run: "edit 127.0.0.1",
+        },
+        {
+            trigger: `${DIALOG} [name=smtp_encryption] .o_select_menu input`,
+            run: "click",
+        },
+        {
+            trigger: ".o_select_menu_item:contains(/^None$/)",
+            run: "click",
+        },
+        {
+            trigger: `${DIALOG} [name=smtp_port] input:value(25)`,
+            run: ({ edit }) => edit(cookie.get("system_mail_port")),
+        },
+    ];
+}
+
+function connect(password) {
+    return [
+        {
+            trigger: `${DIALOG} [name=smtp_pass] input`,
+            run: `edit ${password}`,
+        },
+        {
+            trigger: `${DIALOG} footer button[name=action_connect]`,
+            run: "click",
+        },
+    ];
+}
+
+function closeConnected() {
+    return [
+        {
+            trigger: `${DIALOG} [role=status]:contains(Connected.):contains(${ADDRESS})`,
+        },
+        {
+            trigger: `${DIALOG} footer button:contains(Done)`,
+            run: "click",
+        },
+        badge("Connected", "fa-check"),
+    ];
+}
+
+function openMenu(name) {
+    return [
+        {
+            trigger: ".o_menu_sections button:contains(System Mail)",
+            run: "click",
+        },
+        {
+            trigger: `.o-dropdown--menu .dropdown-item:contains(/^${name}$/)`,
+            run: "click",
+        },
+        {
+            trigger: `.o_breadcrumb .active:contains(${name})`,
+        },
+    ];
+}
+
+registry.category("web_tour.tours").add("system_mail_super_user", {
+    steps: () => [
+        badge("Not connected", "fa-circle-o"),
+        {
+            trigger: `${SETTING} [name=system_mail_address] input`,
+            run: `edit ${ADDRESS}`,
+        },
+        ...openDialog("Connect"),
+        ...describeServer(),
+        ...connect("wrong"),
+        {
+            content: "plain words, and what to do",
+            trigger: `${DIALOG} [role=alert]:contains(password was rejected):contains(press Connect again)`,
+        },
+        {
+            content: "the server's own words are there, folded away",
+            trigger: `${DIALOG} [role=alert] details:not([open]) summary`,
+        },
+        {
+            content: "what was typed stays",
+            trigger: [
+                `${DIALOG}:has([name=address] input:value(${ADDRESS}))`,
+                ":has([name=smtp_host] input:value(127.0.0.1))",
+                ":has([name=smtp_encryption] input:value(None))",
+                `:has([name=smtp_port] input:value(${cookie.get("system_mail_port")}))`,
+                `:has([name=smtp_user] input:value(${ADDRESS}))`,
+            ].join(""),
+        },
+        ...connect("neutral"),
+        ...closeConnected(),
+        {
+            trigger: `${SETTING} button[name=action_system_mail_test]`,
+            run: "click",
+        },
+        {
+            trigger: `${DIALOG} [name=recipient] input`,
+            run: "edit ben@company.test",
+        },
+        {
+            trigger: `${DIALOG} footer button[name=action_send]`,
+            run: "click",
+        },
+        {
+            content: "the From that was really used",
+            trigger: `${DIALOG} [role=status]:contains(Sent):contains(<${ADDRESS}>):contains(ben@company.test)`,
+        },
+        {
+            trigger: `${DIALOG} footer button:contains(Done)`,
+            run: "click",
+        },
+        {
+            trigger: `${SETTING} button:contains(Connections)`,
+            run: "click",
+        },
+        {
+            content: "System Mail is the first of the connections",
+            trigger: `.o_data_row:first:contains(${ADDRESS}) [name=state] .badge:contains(Connected)`,
+        },
+        ...openMenu("Activity"),
+        {
+            content: "the last thing that happened is the test",
+            trigger: `.o_data_row:first:contains(<${ADDRESS}>) [name=kind] .badge:contains(Test)`,
+        },
+        {
+            trigger: ".o_menu_sections [data-menu-xmlid='base_setup.menu_config']",
+            run: "click",
+        },
+        {
+            trigger: `${SETTING} button[name=action_system_mail_disconnect]`,
+            run: "click",
+        },
+        {
+            trigger: `${DIALOG} footer button:contains(Disconnect)`,
+            run: "click",
+            expectUnloadPage: true,
+        },
+        badge("Not connected", "fa-circle-o"),
+        {
+            content: "the address stays",
+            trigger: `${SETTING} [name=system_mail_address] input:value(${ADDRESS})`,
+        },
+        ...openDialog("Connect"),
+        ...describeServer(),
+        ...connect("neutral"),
+        ...closeConnected(),
+        {
+            trigger: `${SETTING} [name=system_mail_address] input`,
+            run: "clear",
+        },
+        {
+            trigger: ".o_form_button_save:enabled",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        badge("Not connected", "fa-circle-o"),
+        {
+            trigger: `${SETTING} [name=system_mail_address] input:value(/^$/)`,
+        },
+    ],
+});

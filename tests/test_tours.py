@@ -1,0 +1,89 @@
+from odoo.tests import HttpCase, tagged
+
+from .common import SystemMailCase
+
+
+@tagged("post_install", "-at_install")
+class TestTours(SystemMailCase, HttpCase):
+    """What a person sees, walked in a real browser."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.ana.group_ids += cls.env.ref("base.group_partner_manager")
+        cls.customer = cls.env["res.partner"].create(
+            {"name": "Cora Customer", "email": "cora@customer.test"}
+        )
+
+    def walk(self, url, tour, user, **options):
+        """Have the user, in a browser of desktop size, walk the tour."""
+        self.start_tour(url, tour, login=user.login, **options)
+        self.env.invalidate_all()
+
+    def on_record(self):
+        """The address of the document that messages are posted on."""
+        return f"/odoo/res.partner/{self.record.id}"
+
+    # --- settings
+
+    def test_a_super_user_connects_tests_disconnects_and_clears_system_mail(self):
+        self.company.system_mail_address = False
+        self.walk(
+            "/odoo/settings",
+            "system_mail_super_user",
+            self.env.ref("base.user_admin"),
+            cookies={"system_mail_port": str(self.system.port)},
+        )
+        [delivery] = self.system.accepted
+        self.assertEqual(delivery.rcpt_to, ("ben@company.test",))
+        self.assertEqual(delivery.mail_from, "hello@company.test")
+        outcomes = [attempt.success for attempt in self.system.attempts]
+        self.assertEqual(outcomes, [False, True, True, True])
+        self.assertFalse(self.company.system_mail_address)
+        servers = self.env["ir.mail_server"].with_context(active_test=False)
+        self.assertEqual(servers.search([("smtp_host", "=", "127.0.0.1")]), self.own_server)
+        self.own.stop()
+        self.mention()
+        self.assertFalse(self.received("ben@company.test")[1:], "blank: no fallback")
+
+    def test_a_settings_administrator_sees_nothing_of_it(self):
+        before = self.company._system_mail_settings()
+        outsider = self._user(
+            "Otto Outsider",
+            "otto@company.test",
+            group_ids=[(6, 0, self.env.ref("base.group_system").ids)],
+        )
+        self.env["ir.config_parameter"].set_param("base_setup.default_external_email_server", False)
+        self.walk("/odoo/settings", "system_mail_settings_administrator", outsider)
+        self.assertTrue(
+            self.env["ir.config_parameter"].get_param("base_setup.default_external_email_server"),
+            "the settings page was saved",
+        )
+        self.assertEqual(self.company._system_mail_settings(), before)
+
+    # --- chatter
+
+    def test_an_employee_mentions_a_colleague_though_the_mailbox_is_dead(self):
+        self.own.logins["ana@company.test"] = "changed"
+        self.walk(self.on_record(), "system_mail_mention", self.ana)
+        message = self.record.message_ids[0]
+        delivery = self.assert_arrives_once_by_system_mail(message)
+        self.assertIn(b'\r\nFrom: "Ana Author" <hello@company.test>\r\n', delivery.content)
+        self.assertEqual(self.events("fallback").message_id, message.message_id)
+
+    def test_an_employee_sees_what_waits_and_decides_on_what_is_held(self):
+        self.own.fail("dot", action="drop", accept=True)
+        again = self.mention(partners=self.customer, body="Send it again")
+        dropped = self.mention(partners=self.customer, body="Drop it")
+        self.own.stop()
+        self.system.stop()
+        self.mention(body="It waits")
+        self.own.heal()
+        self.env.invalidate_all()  # a new request knows nothing of the old one
+        self.own_server.smtp_pass = "secret"  # a new chance, after so many failures
+        self.walk(self.on_record(), "system_mail_waiting_and_held", self.ana)
+        self.run_queue()
+        copies = [delivery.message["Message-Id"] for delivery in self.own.accepted]
+        self.assertEqual(copies.count(again.message_id), 2)
+        self.assertEqual(copies.count(dropped.message_id), 1)
+        self.assertEqual(dropped.notification_ids.notification_status, "canceled")
