@@ -233,6 +233,14 @@ class Decision:
     compromised: bool = False
     """The provider thinks that somebody abuses the account: alert Super Users."""
 
+    def untried(self):
+        """The same mailbox's trouble for a message that was not even tried: System Mail may carry
+        it, whatever became of the message that found out.
+
+        :rtype: Decision
+        """
+        return dataclasses.replace(self, verdict=Verdict.FALLBACK)
+
 
 _CODES = range(200, 600)  # smtplib gives -1 for what is no SMTP at all
 _CHALLENGE = 334

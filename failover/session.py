@@ -67,7 +67,7 @@ class RoadClosed(OSError):
 
     def __init__(self, failure, decision):
         super().__init__(failure.text)
-        self.failure, self.decision = failure, decision
+        self.failure, self.decision = failure, decision.untried()
 
 
 class Road:
@@ -189,7 +189,7 @@ class Road:
             return
         served_before = trouble.failure.accepted_before and trouble.failure.kind is Kind.DROP
         if effect is not Effect.TRANSIENT or (self._connection.lost and not served_before):
-            self.trouble = trouble
+            self.trouble = dataclasses.replace(trouble, decision=trouble.decision.untried())
         self._blame(trouble.failure, trouble.decision)
 
     def _praise(self):

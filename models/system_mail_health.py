@@ -5,7 +5,7 @@ import typing
 
 import psycopg2
 
-from odoo import SUPERUSER_ID, api, fields, models
+from odoo import api, fields, models
 from odoo.fields import Domain
 
 from ..failover import breaker as circuit
@@ -87,22 +87,30 @@ class SystemMailHealth(models.Model):
         :rtype: Snapshot
         :raises RoadClosed: it is out of order, do not try
         """
-        with self.env.registry.cursor() as cr:
-            health = self._of(cr, server)
-            if health and not health._may_be_tried():
-                failure = health._last_failure()
-                raise RoadClosed(failure, classify(failure))
-            return health._as_seen()
+        return self._read(server, lambda health: health._as_allowed())
 
     @api.model
     def _snapshot(self, server):
         """The same for one who tries it in any case."""
-        with self.env.registry.cursor() as cr:
-            return self._of(cr, server)._as_seen()
+        return self._read(server, lambda health: health._as_seen())
 
-    def _of(self, cr, server):
-        env = api.Environment(cr, SUPERUSER_ID, {})
-        return env[self._name].search([("server_id", "=", server.id)])
+    @api.model
+    def _read(self, server, read):
+        """What ``read`` says of the mailbox's row, on a cursor of its own. Where there is none to be
+        had, sending goes on as if nothing were known.
+        """
+        try:
+            with own_environment(self.env) as env:
+                return read(env[self._name].search([("server_id", "=", server.id)]))
+        except psycopg2.Error as exc:
+            _logger.warning("The health of mailbox %s is not known: %s", server.id, exc)
+            return self.browse()._as_seen()
+
+    def _as_allowed(self):
+        if self and not self._may_be_tried():
+            failure = self._last_failure()
+            raise RoadClosed(failure, classify(failure))
+        return self._as_seen()
 
     def _as_seen(self):
         if not self:
@@ -162,6 +170,7 @@ class SystemMailHealth(models.Model):
             self.enhanced_code or None,
             self.answer or "",
             Kind(self.kind),
+            all_recipients=True,  # else it would not be the mailbox's
         )
 
     def _lease(self, now):
