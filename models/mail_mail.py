@@ -1,6 +1,7 @@
 import collections
 import datetime
 import random
+import re
 
 from odoo import api, fields, models
 from odoo.tools import email_normalize
@@ -27,6 +28,9 @@ class MailMail(models.Model):
         readonly=True, copy=False, help="How often it went back to the queue."
     )
     system_mail_waiting_since = fields.Datetime(readonly=True, copy=False)
+    system_mail_split = fields.Boolean(
+        readonly=True, help="Other mails of its message have the same content, for other people."
+    )
 
     # --- before sending
 
@@ -132,6 +136,10 @@ class MailMail(models.Model):
             return self  # the limit spares a mailbox; these go by System Mail
         to_send = super()._split_by_delayed_batch(mail_server)
         run.write_limits()
+        if copies := to_send - self:
+            parts = copies | self.filtered(lambda m: m.mail_message_id in copies.mail_message_id)
+            parts.system_mail_split = True
+            copies.is_notification = True  # they must not take the message along
         return to_send
 
     def _prepare_outgoing_list(self, *args, **kwargs):
@@ -142,6 +150,15 @@ class MailMail(models.Model):
 
     # --- after sending
 
+    def write(self, vals):
+        """Core writes the Message-ID that the message has. Two workers that send mails of one
+        message would clash there, after they have left.
+        """
+        if "message_id" in vals and self.env["ir.mail_server"]._system_mail_run():
+            if all(mail.message_id == vals["message_id"] for mail in self):
+                vals = {name: value for name, value in vals.items() if name != "message_id"}
+        return super().write(vals)
+
     def _postprocess_sent_message(
         self, success_pids, success_emails, failure_reason=False, failure_type=None
     ):
@@ -151,10 +168,10 @@ class MailMail(models.Model):
             return settle(success_pids, success_emails, failure_reason, failure_type)
         if run.refusal:
             run.settle_refused(self)
-            fate = run.refusal.report.fate("")
-            if run.raise_exception or fate is not Fate.DEFERRED:
-                return settle(success_pids, success_emails, failure_reason, failure_type)
-            self._system_mail_requeue(str(run.refusal))
+            if run.refusal.report.fate("") is Fate.DEFERRED:
+                self._system_mail_requeue(str(run.refusal))
+            else:  # core tells the mail why, but not its notifications
+                self._system_mail_fail(str(run.refusal), failure_type)
             return True
         units = run.settle(self.id) if len(self) == 1 else []
         if run.raise_exception or not units:
@@ -186,6 +203,8 @@ class MailMail(models.Model):
                     {
                         "headers": self.headers,
                         "mail_message_id": self.mail_message_id.id,
+                        "is_notification": True,
+                        "system_mail_split": True,
                         **part.values(),
                     }
                 )
@@ -193,8 +212,19 @@ class MailMail(models.Model):
             )
             theirs = notifications.filtered(lambda n, p=part: n.res_partner_id in p.partners)
             theirs.mail_mail_id = part.mail
-        self.write(parts[0].values())
+        self.write({"system_mail_split": True, **parts[0].values()})
         return parts
+
+    def unlink(self):
+        """A mail that was no notification takes its message along: where the mail was split, the
+        last of its parts does.
+        """
+        for mail in self.filtered(lambda mail: mail.system_mail_split and not mail.is_notification):
+            left = [("mail_message_id", "=", mail.mail_message_id.id), ("id", "not in", self.ids)]
+            if heir := self.sudo().search(left, limit=1):
+                heir.is_notification = False
+                mail.is_notification = True
+        return super().unlink()
 
     def _system_mail_settle(self, part):
         """Let the mail, whose recipients share one fate, come to it."""
@@ -220,11 +250,7 @@ class MailMail(models.Model):
         if retry_at:
             self._system_mail_wait(reason, retry_at)
             return
-        now = fields.Datetime.now()
-        hours = int(
-            self.env["ir.config_parameter"].sudo().get_param("system_mail.give_up_hours")
-            or GIVE_UP_HOURS
-        )
+        now, hours = fields.Datetime.now(), self._system_mail_give_up_hours()
         alike = collections.defaultdict(self.browse)
         for mail in self:
             alike[mail.system_mail_attempts, mail.system_mail_waiting_since or now] |= mail
@@ -236,6 +262,10 @@ class MailMail(models.Model):
             delay = backoff(attempts + 1, random.SystemRandom())
             mails.write({"system_mail_attempts": attempts + 1, "system_mail_waiting_since": since})
             mails._system_mail_wait(reason, now + datetime.timedelta(seconds=delay))
+
+    def _system_mail_give_up_hours(self):
+        given = self.env["ir.config_parameter"].sudo().get_param("system_mail.give_up_hours", "")
+        return int(given) if re.fullmatch(r"\d{1,5}", given.strip()) else GIVE_UP_HOURS
 
     def _system_mail_wait(self, reason, due):
         self.write(
