@@ -27,6 +27,7 @@ USERS = {
     "pia": f"pia@{DOMAIN}, pia.second@{DOMAIN}",
 }
 """Colleagues: their names and their addresses; Pia has two."""
+COLLEAGUES = {address for addresses in USERS.values() for address in addresses.split(", ")}
 AUTHORS = [*(mailbox.name for mailbox in PERSONAL), "sales", "nora"]
 OWN_MAILBOX = {mailbox.name: mailbox for mailbox in (*PERSONAL, SHARED)} | {"nora": NOTIFICATIONS}
 """By author: the only mailbox that is theirs."""
