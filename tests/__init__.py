@@ -1,4 +1,5 @@
 from . import (
+    test_access,
     test_batches,
     test_failover_breaker,
     test_failover_rules,

@@ -1,0 +1,440 @@
+import contextlib
+import logging
+
+from odoo.fields import Command
+from odoo.tests import HttpCase, JsonRpcException, tagged
+
+from ..models.res_company import GROUP
+from .common import SystemMailCase
+
+_logger = logging.getLogger(__name__)
+
+ROLES = ("super user", "administrator", "employee", "portal", "public")
+SUPER_USER, NOBODY = {"super user"}, set()
+INTERNAL = {"super user", "administrator", "employee"}
+SETTINGS = {
+    "system_mail_address": "other@company.test",
+    "system_mail_server_id": False,
+    "system_mail_scope": "all",
+    "system_mail_limit_minute": 5,
+    "system_mail_limit_day": 5,
+    "system_mail_limit_user_hour": 5,
+}
+STATES = ("system_mail_state", "system_mail_reason", "system_mail_message")
+TELLTALE = [
+    ("system_mail_address", "=like", "h%"),
+    ("system_mail_server_id.smtp_pass", "=like", "n%"),
+]
+"""Domains that would tell the start of what they may not read."""
+
+
+class Undo(Exception):
+    """Roll back what an allowed action did."""
+
+
+@tagged("post_install", "-at_install")
+class TestAccess(HttpCase, SystemMailCase):
+    """Each role tries each action as a browser would. What is not refused, or finds something,
+    counts as done.
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        groups = {
+            "super user": GROUP,
+            "administrator": "base.group_system",
+            "employee": "base.group_user",
+            "portal": "base.group_portal",
+        }
+        cls.people = {
+            role: cls._user(
+                role.title(),
+                f"{role.replace(' ', '.')}@company.test",
+                password=f"the {role}'s own",
+                group_ids=[Command.set(cls.env.ref(group).ids)],
+            )
+            for role, group in groups.items()
+        }
+        cls.outcomes = {}
+
+    @classmethod
+    def tearDownClass(cls):
+        rows = [f"{'':58}" + "".join(f"{role:>15}" for role in ROLES)]
+        rows += [
+            f"{action:58}" + "".join(f"{'yes' if role in done else '-':>15}" for role in ROLES)
+            for action, done in cls.outcomes.items()
+        ]
+        _logger.info("Who can do what over RPC:\n%s", "\n".join(rows))
+        super().tearDownClass()
+
+    def setUp(self):
+        super().setUp()
+        self.system.logins["hello@company.test"] = "neutral"
+        self.env["system.mail.health"]._connected(self.system_server)
+        self.system_health = self.health(self.system_server)
+        self.event = self.env["system.mail.event"].create(
+            {"kind": "test", "company_id": self.company.id, "reason": "Made by hand"}
+        )
+        self.usage = self.env["system.mail.usage"].create(
+            {"company_id": self.company.id, "minute": "2026-01-01", "recipient_count": 1}
+        )
+        self.token = self.env["system.mail.oauth.token"].create(
+            {"server_id": self.system_server.id, "access_token": "a", "refresh_token": "r"}
+        )
+        self.provider = self.env["system.mail.oauth.provider"].search([], limit=1)
+        self.provider.client_secret_input = "provider's secret"
+
+    def call(self, model, method, *args, **kwargs):
+        """Over RPC, as the user who is logged in."""
+        return self.make_jsonrpc_request(
+            f"/web/dataset/call_kw/{model}/{method}",
+            {"model": model, "method": method, "args": args, "kwargs": kwargs},
+        )
+
+    def log_in(self, role):
+        if role == "public":
+            return self.authenticate(None, None)
+        return self.authenticate(self.people[role].login, f"the {role}'s own")
+
+    def can(self, *call, **kwargs):
+        """Whether whoever is logged in can; what was done is taken back."""
+        done = False
+        with contextlib.suppress(Undo, JsonRpcException), self.env.cr.savepoint():
+            done = bool(self.call(*call, **kwargs))
+            raise Undo
+        self.env.invalidate_all()
+        self.env.registry.clear_cache()
+        return done
+
+    def assert_access(self, actions):
+        """``{title: (roles that can, (model, method, *args))}``, each tried by each role."""
+        outcomes = {title: set() for title in actions}
+        with self.assertLogs("odoo.http", "WARNING"):  # a refusal is logged as one
+            for role in ROLES:
+                self.log_in(role)
+                for title, (_roles, call) in actions.items():
+                    if self.can(*call):
+                        outcomes[title].add(role)
+        type(self).outcomes |= outcomes
+        self.assertEqual(outcomes, {title: roles for title, (roles, _call) in actions.items()})
+
+    def each(self, model, method, values, roles, *ids):
+        """One action for each field."""
+        return {
+            f"{method} {model}.{name}": (roles, (model, method, *ids, value))
+            for name, value in values.items()
+        }
+
+    def test_the_settings_of_a_company(self):
+        ids = [self.company.id]
+        self.assert_access(
+            {
+                **self.each(
+                    "res.company",
+                    "read",
+                    {name: [name] for name in (*SETTINGS, *STATES)},
+                    SUPER_USER,
+                    ids,
+                ),
+                **self.each(
+                    "res.company",
+                    "write",
+                    {name: {name: value} for name, value in SETTINGS.items()},
+                    SUPER_USER,
+                    ids,
+                ),
+            }
+        )
+
+    def test_the_settings_page(self):
+        self.assert_access(
+            {
+                **self.each(
+                    "res.config.settings",
+                    "create",
+                    {name: {name: value} for name, value in SETTINGS.items()},
+                    SUPER_USER,
+                ),
+                **self.each(
+                    "res.config.settings",
+                    "onchange",
+                    {name: {name: {}} for name in (*SETTINGS, *STATES)},
+                    SUPER_USER,
+                    [],
+                    {},
+                    [],
+                ),
+            }
+        )
+
+    def test_the_actions(self):
+        ids = [self.company.id]
+        wizards = {"company_id": self.company.id, "address": "hello@company.test"}
+        row = 2 * self.system_server.id + 1
+        self.assert_access(
+            {
+                **{
+                    f"res.company {name}": (SUPER_USER, ("res.company", name, ids))
+                    for name in (
+                        "action_system_mail_connect",
+                        "action_system_mail_test",
+                        "action_system_mail_disconnect",
+                    )
+                },
+                "the connect dialog of System Mail": (
+                    SUPER_USER,
+                    ("system.mail.connect", "create", wizards),
+                ),
+                "Test in Connections": (
+                    SUPER_USER,
+                    ("system.mail.connection", "action_test", [row]),
+                ),
+                "Reconnect in Connections": (
+                    SUPER_USER,
+                    ("system.mail.connection", "action_connect", [row]),
+                ),
+                "Test Connection of the System Mail server": (
+                    SUPER_USER,
+                    ("ir.mail_server", "test_smtp_connection", self.system_server.ids),
+                ),
+            }
+        )
+
+    def test_the_system_mail_server(self):
+        ids, model = self.system_server.ids, "ir.mail_server"
+        copied = {"name": "Copy", "smtp_host": "h", "system_mail_password": "x"}
+        self.assert_access(
+            {
+                "read the System Mail server": (SUPER_USER, (model, "read", ids, ["smtp_user"])),
+                "read its smtp_pass": (SUPER_USER, (model, "read", ids, ["smtp_pass"])),
+                "read its system_mail_password": (
+                    NOBODY,
+                    (model, "read", ids, ["system_mail_password"]),
+                ),
+                "search it": (SUPER_USER, (model, "search", [("id", "in", ids)])),
+                "search it, archived or not": (
+                    SUPER_USER,
+                    (model, "search", [("id", "in", ids), ("active", "in", [True, False])]),
+                ),
+                "find it by name": (SUPER_USER, (model, "name_search", "hello@")),
+                "write it": (SUPER_USER, (model, "write", ids, {"smtp_pass": "x"})),
+                "copy it": (SUPER_USER, (model, "copy", ids)),
+                "delete it": (SUPER_USER, (model, "unlink", ids)),
+                "take a server for System Mail": (
+                    SUPER_USER,
+                    (
+                        model,
+                        "write",
+                        self.own_server.ids,
+                        {"system_mail_company_ids": [(6, 0, self.company.ids)]},
+                    ),
+                ),
+                "create a server with system_mail_password": (NOBODY, (model, "create", copied)),
+                "write system_mail_password": (
+                    NOBODY,
+                    (model, "write", ids, {"system_mail_password": "x"}),
+                ),
+                "search by system_mail_password": (
+                    NOBODY,
+                    (model, "search", [("system_mail_password", "!=", "x")]),
+                ),
+                "sort by system_mail_password": (
+                    NOBODY,
+                    (model, "search", [], 0, 9, "system_mail_password"),
+                ),
+                "group by system_mail_password": (
+                    NOBODY,
+                    (model, "formatted_read_group", [], ["system_mail_password"], ["__count"]),
+                ),
+                "export system_mail_password": (
+                    NOBODY,
+                    (model, "export_data", ids, ["system_mail_password"]),
+                ),
+            }
+        )
+
+    def test_the_records(self):
+        records = {
+            "system.mail.health": (self.system_health.id, {"state": "disconnected"}),
+            "system.mail.event": (self.event.id, {"reason": "Changed"}),
+            "system.mail.connection": (2 * self.system_server.id + 1, {"address": "x"}),
+            "system.mail.usage": (self.usage.id, {"recipient_count": 0}),
+            "system.mail.oauth.token": (self.token.id, {"access_token": "x"}),
+            "system.mail.oauth.provider": (self.provider.id, {"name": "Other"}),
+        }
+        new = {
+            "system.mail.health": {"server_id": self.own_server.id},
+            "system.mail.event": {"kind": "test", "company_id": self.company.id},
+            "system.mail.usage": {"company_id": self.company.id, "recipient_count": 1},
+            "system.mail.oauth.token": {"server_id": self.own_server.id},
+            "system.mail.oauth.provider": {
+                "name": "New",
+                "scope": "mail",
+                "smtp_host": "smtp.new.test",
+                "authorization_endpoint": "https://new.test/a",
+                "token_endpoint": "https://new.test/t",
+            },
+        }
+        actions = {}
+        for model, (id_, values) in records.items():
+            readers = NOBODY if model == "system.mail.oauth.token" else SUPER_USER
+            writers = SUPER_USER if model == "system.mail.oauth.provider" else NOBODY
+            actions |= {
+                f"read {model}": (readers, (model, "read", [id_], ["display_name"])),
+                f"search {model}": (readers, (model, "search", [])),
+                f"group {model}": (
+                    readers,
+                    (model, "formatted_read_group", [], ["id"], ["__count"]),
+                ),
+                f"write {model}": (writers, (model, "write", [id_], values)),
+                f"create {model}": (writers, (model, "create", new.get(model, values))),
+                f"delete {model}": (writers, (model, "unlink", [id_])),
+            }
+        self.assert_access(actions)
+
+    def test_what_a_search_or_an_export_would_tell(self):
+        provider, company = "system.mail.oauth.provider", "res.company"
+        actions = {
+            f"search {model} by {prefix}{name}": (
+                SUPER_USER,
+                (model, "search", [(prefix + name, operator, value)]),
+            )
+            for model, prefix in (
+                (company, ""),
+                ("res.users", "company_id."),
+                ("res.partner", "user_ids.company_id."),
+            )
+            for name, operator, value in TELLTALE
+        }
+        paths = ("system_mail_address", "system_mail_server_id/smtp_pass")
+        self.assert_access(
+            {
+                **actions,
+                **{
+                    f"export {path}": (
+                        SUPER_USER,
+                        (company, "export_data", self.company.ids, [path]),
+                    )
+                    for path in paths
+                },
+                "group companies by address": (
+                    SUPER_USER,
+                    (company, "formatted_read_group", [], ["system_mail_address"], ["__count"]),
+                ),
+                "sort companies by address": (
+                    SUPER_USER,
+                    (company, "search", [], 0, 9, "system_mail_address"),
+                ),
+                "read client_secret": (
+                    NOBODY,
+                    (provider, "read", self.provider.ids, ["client_secret"]),
+                ),
+                "search by client_secret": (
+                    NOBODY,
+                    (provider, "search", [("client_secret", "=like", "p%")]),
+                ),
+                "export client_secret": (
+                    NOBODY,
+                    (provider, "export_data", self.provider.ids, ["client_secret"]),
+                ),
+                "read tokens": (
+                    NOBODY,
+                    ("system.mail.oauth.token", "read", self.token.ids, ["refresh_token"]),
+                ),
+                "search templates by their server's password": (
+                    NOBODY,
+                    ("mail.template", "search", [("mail_server_id.system_mail_password", "!=", "x")]),
+                ),
+            }
+        )
+
+    def test_another_persons_dialog_and_mailbox(self):
+        dialog = self.env["system.mail.connect"].with_user(self.ana).create(
+            {"user_id": self.ana.id, "address": "ana@company.test", "smtp_pass": "hers"}
+        )
+        test = self.env["system.mail.test"].with_user(self.ana).create({"user_id": self.ana.id})
+        model, mine = "system.mail.connect", {"user_id": self.ana.id, "address": "x@company.test"}
+        self.assert_access(
+            {
+                "read another's connect dialog": (
+                    NOBODY,
+                    (model, "read", dialog.ids, ["address"]),
+                ),
+                "write another's connect dialog": (
+                    NOBODY,
+                    (model, "write", dialog.ids, {"smtp_host": "127.0.0.1"}),
+                ),
+                "connect by another's dialog": (NOBODY, (model, "action_connect", dialog.ids)),
+                "sign in by another's dialog": (NOBODY, (model, "action_sign_in", dialog.ids)),
+                "open a dialog for another": (NOBODY, (model, "create", mine)),
+                "search dialogs by secret": (NOBODY, (model, "search", [("secret", "!=", "x")])),
+                "send another's test": (NOBODY, ("system.mail.test", "action_send", test.ids)),
+                "read the state of another's mailbox": (
+                    NOBODY,
+                    (
+                        "res.users",
+                        "search",
+                        [("id", "=", self.ana.id), ("system_mail_state", "=", "connected")],
+                    ),
+                ),
+            }
+        )
+
+    def test_nobody_sends_by_system_mail_by_choosing_it(self):
+        forced = {"mail_server_id": self.system_server.id}
+        for role in ROLES:
+            self.log_in(role)
+            for attempt in self._attempts(forced):
+                with self.subTest(role=role, attempt=attempt.__name__):
+                    with contextlib.suppress(JsonRpcException):
+                        attempt()
+                    self.run_queue()
+                    self.assertFalse(self.system.accepted)
+
+    def _attempts(self, forced):
+        """The ways to name a server."""
+        customer = self.env["res.partner"].create({"name": "C", "email": "c@else.test"})
+        target = {"model": "res.partner", "res_ids": [customer.id]}
+
+        def message():
+            self.call(
+                "res.partner",
+                "message_post",
+                [customer.id],
+                body="Forced",
+                partner_ids=customer.ids,
+                message_type="comment",
+                subtype_xmlid="mail.mt_comment",
+                **forced,
+            )
+
+        def mail():
+            [id_] = self.call(
+                "mail.mail", "create", [{"email_to": "c@else.test", "body_html": "F", **forced}]
+            )
+            self.call("mail.mail", "send", [id_])
+
+        def template():
+            values = {
+                "name": "F",
+                "model_id": self.env.ref("base.model_res_partner").id,
+                "email_to": "c@else.test",
+                "body_html": "F",
+            }
+            [id_] = self.call("mail.template", "create", [{**values, **forced}])
+            self.call("mail.template", "send_mail", [id_], customer.id, force_send=True)
+
+        def composer():
+            values = {
+                "model": target["model"],
+                "res_ids": str(target["res_ids"]),
+                "partner_ids": customer.ids,
+                "body": "F",
+                "subject": "F",
+                "composition_mode": "comment",
+            }
+            [id_] = self.call("mail.compose.message", "create", [{**values, **forced}])
+            self.call("mail.compose.message", "action_send_mail", [id_])
+
+        return message, mail, template, composer
