@@ -4,6 +4,7 @@ from . import (
     test_failover_breaker,
     test_failover_rules,
     test_fallback,
+    test_life,
     test_matrix,
     test_oauth,
     test_oauth_lab,
