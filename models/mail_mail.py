@@ -154,9 +154,12 @@ class MailMail(models.Model):
         """Core writes the Message-ID that the message has. Two workers that send mails of one
         message would clash there, after they have left.
         """
-        if "message_id" in vals and self.env["ir.mail_server"]._system_mail_run():
-            if all(mail.message_id == vals["message_id"] for mail in self):
-                vals = {name: value for name, value in vals.items() if name != "message_id"}
+        if (
+            "message_id" in vals
+            and self.env["ir.mail_server"]._system_mail_run()
+            and all(mail.message_id == vals["message_id"] for mail in self)
+        ):
+            vals = {name: value for name, value in vals.items() if name != "message_id"}
         return super().write(vals)
 
     def _postprocess_sent_message(

@@ -96,8 +96,8 @@ class SystemMailHealth(models.Model):
 
     @api.model
     def _read(self, server, read):
-        """What ``read`` says of the mailbox's row, on a cursor of its own. Where there is none to be
-        had, sending goes on as if nothing were known.
+        """What ``read`` says of the mailbox's row, on a cursor of its own. Where there is none to
+        be had, sending goes on as if nothing were known.
         """
         try:
             with own_environment(self.env) as env:

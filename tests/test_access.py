@@ -344,14 +344,20 @@ class TestAccess(HttpCase, SystemMailCase):
                 ),
                 "search templates by their server's password": (
                     NOBODY,
-                    ("mail.template", "search", [("mail_server_id.system_mail_password", "!=", "x")]),
+                    (
+                        "mail.template",
+                        "search",
+                        [("mail_server_id.system_mail_password", "!=", "x")],
+                    ),
                 ),
             }
         )
 
     def test_another_persons_dialog_and_mailbox(self):
-        dialog = self.env["system.mail.connect"].with_user(self.ana).create(
-            {"user_id": self.ana.id, "address": "ana@company.test", "smtp_pass": "hers"}
+        dialog = (
+            self.env["system.mail.connect"]
+            .with_user(self.ana)
+            .create({"user_id": self.ana.id, "address": "ana@company.test", "smtp_pass": "hers"})
         )
         test = self.env["system.mail.test"].with_user(self.ana).create({"user_id": self.ana.id})
         model, mine = "system.mail.connect", {"user_id": self.ana.id, "address": "x@company.test"}
