@@ -9,6 +9,8 @@ from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
 
 from ..failover.session import Fate, explain
 
+_OF_PARTNER = (Fate.ACCEPTED, Fate.HELD, Fate.DEFERRED, Fate.FAILED)
+"""What a partner with several addresses comes to: the first of what these came to."""
 _MOST_TO_COME = (Fate.DEFERRED, Fate.HELD, Fate.FAILED, Fate.ACCEPTED)
 
 
@@ -65,12 +67,17 @@ def _add_invalid(part, mail, unit, failure_type):
 
 
 def _add_partner(parts, unit):
-    """A partner with several addresses is reached when one of them is; the others go on alone."""
+    """A partner with several addresses is reached when one of them is; the others go on alone. One
+    who waits is sent to at all of them again, those that were refused included; so nobody waits
+    who has an address where it is uncertain: that partner is held, and the rest goes on alone.
+    """
     by_fate = {}
     for address in unit.report.recipients:
         by_fate.setdefault(unit.report.fate(address), []).append(address)
-    main = Fate.ACCEPTED if Fate.ACCEPTED in by_fate else min(by_fate, key=_MOST_TO_COME.index)
+    main = min(by_fate, key=_OF_PARTNER.index)
     parts[main].partners |= unit.partner
+    if main is Fate.DEFERRED:
+        by_fate.pop(Fate.FAILED, None)
     for fate, addresses in by_fate.items():
         _explain(parts[fate], unit.report, addresses)
         if fate is not main and fate is not Fate.ACCEPTED:

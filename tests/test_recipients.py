@@ -110,6 +110,19 @@ class TestRecipients(SystemMailCase):
         self.assertEqual(len(self.own.accepted), 1)
         self.assertEqual(self.statuses(message), {"Ben": "sent"})
 
+    def test_a_partner_with_two_addresses_who_waits_is_not_said_to_have_failed(self):
+        self.ben.partner_id.email = "ben@company.test, ben.second@company.test"
+        bad = self.own.fail("rcpt", reply="550 5.1.1 Not yet", recipient="ben@company.test")
+        busy = self.own.fail("rcpt", reply="450 4.2.1 Busy", recipient="ben.second@company.test")
+        message = self.mention()
+        [mail] = self.env["mail.mail"].search([("message_id", "=", message.message_id)])
+        self.assertEqual(mail.state, "outgoing")
+        self.own.heal(bad, busy)
+        self.run_queue(mail)
+        for address in ("ben@company.test", "ben.second@company.test"):
+            self.assertEqual(len(self.received(address)), 1)
+        self.assertEqual(message.notification_ids.notification_status, "sent")
+
     def test_an_address_that_is_none_fails_as_in_odoo(self):
         self.ben.partner_id.email = "nobody at all"
         message = self.mention(partners=self.both)
