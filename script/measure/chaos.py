@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import office, plan, storm
+from . import instance, office, plan, storm
 from .audit import Auditor
 from .weather import generator
 
@@ -63,7 +63,7 @@ class Run:
             office.load(self.options.config_file, self.options.log_file)
             office.found_company(ports)
             office.write_messages(self.messages)
-            office.rest()
+            instance.rest()
             say(f"{len(self.messages)} messages are in the queue; the storm begins")
             return self._weather_the_storm()
         finally:

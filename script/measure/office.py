@@ -12,15 +12,14 @@ from typing import NamedTuple
 
 import psycopg2
 
-from odoo import SUPERUSER_ID, api, fields, sql_db
+from odoo import SUPERUSER_ID, api, fields
 from odoo.modules.registry import Registry
-from odoo.service.server import load_server_wide_modules
-from odoo.tools import config
 from odoo.tools.mail import email_normalize_all
 
 from odoo.addons.base.models import ir_mail_server
 
-from . import plan
+from . import instance, plan
+from .instance import environment
 from .storm import TAG
 from .weather import generator
 
@@ -33,28 +32,8 @@ BATCH = 500
 
 def load(config_file: str, log_file: str):
     """Load Odoo into this process, once; its log goes to the file."""
-    options = ["-c", config_file, "--logfile", log_file, "--log-level", "warn"]
-    config.parse_config(options, setup_logging=True)
-    load_server_wide_modules()
-    logging.getLogger("odoo.addons.mail.models.mail_mail").addFilter(_is_news)
+    instance.load(config_file, log_file)
     ir_mail_server.SMTP_TIMEOUT = TIMEOUT
-    Registry(database())
-
-
-def database():
-    return config["db_name"][0]
-
-
-@contextlib.contextmanager
-def environment():
-    """An environment of the superuser; committed at the end."""
-    with Registry(database()).cursor() as cr:
-        yield api.Environment(cr, SUPERUSER_ID, {})
-
-
-def _is_news(record):
-    # Odoo tells each mail that fails, with a traceback: here they are thousands.
-    return not str(record.msg).startswith("failed sending mail")
 
 
 # --- the company
@@ -63,26 +42,15 @@ def _is_news(record):
 def found_company(ports: dict[str, int]):
     """Its people, their mailboxes, System Mail, and a record of each state a mailbox was in."""
     with environment() as env:
-        env["ir.config_parameter"].set_param("base_setup.default_external_email_server", True)
-        domain = env["mail.alias.domain"].create(
-            {
-                "name": plan.DOMAIN,
-                "default_from": plan.NOTIFICATIONS.address.partition("@")[0],
-                "company_ids": [(6, 0, env.company.ids)],
-            }
-        )
-        env.company.alias_domain_id = domain
-        users = {name: _user(env, name, email) for name, email in plan.USERS.items()}
+        instance.domain(env, plan.DOMAIN, plan.NOTIFICATIONS.address)
+        users = {name: instance.user(env, name, email) for name, email in plan.USERS.items()}
         env["res.partner"].create(
             [{"name": name, "email": email} for name, email in plan.CUSTOMERS.items()]
         )
-        servers = {m.name: _server(env, m, ports[m.name], users) for m in plan.MAILBOXES}
-        env.company.write(
-            {
-                "system_mail_address": plan.SYSTEM.address,
-                "system_mail_server_id": servers[plan.SYSTEM.name].id,
-            }
-        )
+        for mailbox in (plan.NOTIFICATIONS, plan.SHARED, *plan.PERSONAL):
+            owner = users[mailbox.name] if mailbox in plan.PERSONAL else None
+            instance.server(env, mailbox, ports[mailbox.name], owner)
+        instance.use_system_mail(env, plan.SYSTEM, ports[plan.SYSTEM.name])
         env.cr.execute(_AUDIT)
 
 
@@ -98,38 +66,6 @@ CREATE FUNCTION chaos_audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 CREATE TRIGGER chaos_audit AFTER INSERT OR UPDATE ON system_mail_health
     FOR EACH ROW EXECUTE FUNCTION chaos_audit();
 """
-
-
-def _user(env, name, email):
-    return (
-        env["res.users"]
-        .with_context(no_reset_password=True)
-        .create(
-            {
-                "name": name,
-                "login": name,
-                "email": email,
-                "notification_type": "email",
-                "group_ids": [(6, 0, env.ref("base.group_user").ids)],
-            }
-        )
-    )
-
-
-def _server(env, mailbox, port, users):
-    personal = mailbox in plan.PERSONAL
-    return env["ir.mail_server"].create(
-        {
-            "name": mailbox.name,
-            "smtp_host": "127.0.0.1",
-            "smtp_port": port,
-            "smtp_encryption": mailbox.encryption or "none",
-            "smtp_user": mailbox.address,
-            "smtp_pass": mailbox.password,
-            "from_filter": mailbox.address,
-            "owner_user_id": users[mailbox.name].id if personal else False,
-        }
-    )
 
 
 def write_messages(messages):
@@ -249,7 +185,7 @@ def work(number: int, life: int, seed: int, diary: Path, stop, raging):
 
 @contextlib.contextmanager
 def _noted_cursor(book):
-    cr = Registry(database()).cursor()
+    cr = Registry(instance.database()).cursor()
     commit = cr.commit
 
     def noted_commit():
@@ -415,8 +351,3 @@ def read_facts():
         ]
         env.cr.execute("SELECT DISTINCT answer FROM chaos_health WHERE answer IS NOT NULL")
         return Facts(rows, notices, events, [answer for (answer,) in env.cr.fetchall()])
-
-
-def rest():
-    """Close all connections: no fork may inherit one."""
-    sql_db.close_all()
