@@ -37,16 +37,22 @@ class Workbench:
     server: postgres.Server
 
     def create_database(
-        self, name: str, *, install: Sequence[str] = (), extra: Sequence[str] = ()
+        self,
+        name: str,
+        *,
+        install: Sequence[str] = (),
+        extra: Sequence[str] = (),
+        copy_of: str | None = None,
     ) -> None:
         """Make the database `name` anew, with its filestore, and install modules.
 
-        It is a copy of a template that has the addon's dependencies, `extra` and the asset bundles;
-        then `install` is installed, which takes seconds. So `extra` is for modules that stay as
-        they are, `install` for what is being worked on. A database of that name is dropped first.
-        Raises Problem when a module does not install.
+        It is a copy of a template that has the addon's dependencies, `extra` and the asset bundles,
+        or of the database `copy_of`, which nobody may be using; then `install` is installed, which
+        takes seconds. So `extra` is for modules that stay as they are, `install` for what is being
+        worked on. A database of that name is dropped first. Raises Problem when a module does not
+        install.
         """
-        template = self._template(extra)
+        template = copy_of or self._template(extra)
         self.drop_database(name)
         self.server.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         _copy_filestore(template, name)
@@ -61,19 +67,17 @@ class Workbench:
         _config_path(name).unlink(missing_ok=True)
 
     @contextmanager
-    def temporary_database(
-        self, prefix: str, *, install: Sequence[str] = (), extra: Sequence[str] = ()
-    ) -> Iterator[str]:
+    def temporary_database(self, prefix: str, **options) -> Iterator[str]:
         """A database with a name of its own, dropped at the end.
 
-        If this process is killed, a later run drops it. Arguments as for `create_database`.
+        If this process is killed, a later run drops it. Options as for `create_database`.
         """
         self._sweep()
         name = f"tmp_{prefix}_{secrets.token_hex(4)}"
         owner = Lock(f"database-{name}")
         owner.exclusive()
         try:
-            self.create_database(name, install=install, extra=extra)
+            self.create_database(name, **options)
             yield name
         finally:
             self.drop_database(name)
