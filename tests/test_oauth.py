@@ -111,6 +111,15 @@ class TestSigningIn(OAuthCase):
         self.assert_arrives_once_by_system_mail(self.mention())
         self.assertEqual(self.system.attempts[-1].mechanism, "XOAUTH2")
 
+    def test_in_a_browser_from_the_settings_to_the_provider_and_back(self):
+        self.company.system_mail_address = False
+        self.oauth.ask = False
+        self.start_tour("/odoo/settings", "system_mail_sign_in", login="admin")
+        self.company.invalidate_recordset()
+        self.assertEqual(self.company.system_mail_address, HELLO)
+        self.assertEqual(self.company.system_mail_server_id.smtp_authentication, OAUTH)
+        self.assertEqual(self.company.system_mail_state, "connected")
+
     def test_a_wrong_verifier_is_refused(self):
         dialog = self.dialog()
         back = self.oauth.consent(self.begin(dialog))
