@@ -80,6 +80,7 @@ class Road:
         *,
         name: str = "",
         patience: Patience | None = None,
+        refresh: Callable[[], None] | None = None,
         rewrite: Callable | None = None,
         admit: Callable | None = None,
         on_failure: Callable | None = None,
@@ -91,6 +92,7 @@ class Road:
         :param connect: opens a logged-in connection; may raise ``RoadClosed`` or any of
             ``CONNECTION_ERRORS``
         :param name: what people call the mailbox
+        :param refresh: fetches a new access token, where one was refused; may raise as ``connect``
         :param rewrite: ``(message, from_addr, author) -> (message, from_addr)``
         :param admit: called with the number of recipients, may raise OverLimit
         :param on_failure: ``(mailbox, failure, decision)``, once per connection
@@ -99,7 +101,8 @@ class Road:
         """
         self.mailbox, self.name, self.shared = mailbox, name, shared
         self.trouble: Trouble | None = None
-        self._connect, self._rewrite, self._admit = connect, rewrite, admit
+        self._connect, self._refresh = connect, refresh
+        self._rewrite, self._admit = rewrite, admit
         self._patience = patience or Patience()
         self._on_failure, self._on_success = on_failure, on_success
         self._connection: WatchedConnection | None = None
@@ -111,22 +114,43 @@ class Road:
             return False
         if self._connection is not None and not self._connection.lost:
             return True
+        return self._reconnect()
+
+    def _reconnect(self, with_new_token=False):
         self._praised = self._blamed = False
+        try:
+            trouble = self._log_in(with_new_token)
+            if trouble and self._may_refresh(trouble.decision):
+                trouble = self._log_in(with_new_token=True)
+        except RoadClosed as exc:
+            self.trouble = Trouble(self, exc.failure, exc.decision)
+            return False
+        if trouble:
+            self.trouble = trouble
+            self._blame(trouble.failure, trouble.decision)
+        return not trouble
+
+    def _log_in(self, with_new_token):
+        """Connect; returns the trouble, or None."""
         with watching(self._patience) as trace:
             try:
+                if with_new_token:
+                    refresh, self._refresh = self._refresh, None
+                    refresh()
                 self._connection = self._connect()
-            except RoadClosed as exc:
-                self.trouble = Trouble(self, exc.failure, exc.decision)
+            except RoadClosed:
+                raise
             except CONNECTION_ERRORS as exc:
-                failure = trace.failure(exc)
-                self.trouble = Trouble(self, failure, classify(failure))
-                self._blame(failure, self.trouble.decision)
                 if trace.connection is not None:
                     trace.connection.close()
-        if self.trouble:
-            return False
+                failure = trace.failure(exc)
+                return Trouble(self, failure, classify(failure))
         self._connection.trace.settled = True
-        return True
+        return None
+
+    def _may_refresh(self, decision):
+        """Whether a new access token may help: it is tried once."""
+        return decision.retry_forced_token and self._refresh is not None
 
     def send(self, message, from_addr, to_addrs, author):
         """Send it to as many of the recipients as the mailbox takes.
@@ -171,14 +195,17 @@ class Road:
 
     def _to_try_again(self, outcome, served):
         """The recipients for whom this same mailbox is asked once more at once: those over its
-        limit per message, and all of them where a connection that had served before has ended.
+        limit per message, and all of them where a connection that had served before has ended, or
+        where the access token was refused only now.
         """
         decisions = classify_recipients(outcome.failures)
         if outcome.accepted:
             return [a for a, decision in decisions.items() if decision.verdict is Verdict.SPLIT]
-        if served and any(decision.reconnect_first for decision in decisions.values()):
+        refresh = any(self._may_refresh(decision) for decision in decisions.values())
+        ended = served and any(decision.reconnect_first for decision in decisions.values())
+        if refresh or ended:
             self._connection.close()
-            if self.open():
+            if self._reconnect(with_new_token=refresh):
                 return list(decisions)
         return []
 

@@ -34,6 +34,10 @@ REFRESH_TOKEN_FIELDS = {
     "gmail": "google_gmail_refresh_token",
     "outlook": "microsoft_outlook_refresh_token",
 }
+TOKEN_EXPIRATION_FIELDS = {
+    "gmail": "google_gmail_access_token_expiration",
+    "outlook": "microsoft_outlook_access_token_expiration",
+}
 OWN_CURSOR_FIELDS = LIMIT_FIELDS | {
     "google_gmail_access_token",
     "google_gmail_access_token_expiration",
@@ -224,7 +228,11 @@ class IrMailServer(models.Model):
 
     def _system_mail_sign_in(self, connection, smtp_user, _password):
         """AUTH XOAUTH2, with the answer read; RFC 4954 for what is common to all of AUTH."""
-        token = self.env["system.mail.oauth.token"].sudo()._access_token(self)
+        run = self._system_mail_run()
+        token = run and run.tokens.get(self.id)
+        token = token or self.env["system.mail.oauth.token"].sudo()._access_token(self)
+        if run:
+            run.tokens[self.id] = token
         if isinstance(connection, WatchedConnection):
             connection.trace.secrets += (token,)
         connection.ehlo_or_helo_if_needed()
@@ -232,6 +240,23 @@ class IrMailServer(models.Model):
             raise smtplib.SMTPNotSupportedError("AUTH is not offered")
         credentials = f"user={smtp_user}\1auth=Bearer {token}\1\1"
         connection.auth("XOAUTH2", lambda challenge=None: "" if challenge else credentials)
+
+    def _system_mail_has_token(self):
+        return self.sudo().smtp_authentication in (OAUTH, *TOKEN_EXPIRATION_FIELDS)
+
+    def _system_mail_refresh(self):
+        """Have the next log-in of the run use a new access token: this one was refused.
+
+        :raises MailboxError: the access was revoked, or the provider does not answer
+        """
+        authentication = self.sudo().smtp_authentication
+        if authentication == OAUTH:
+            tokens = self._system_mail_run().tokens
+            refused = tokens.pop(self.id, None)
+            token_sudo = self.env["system.mail.oauth.token"].sudo()
+            tokens[self.id] = token_sudo._refreshed(self, unless=refused)
+        else:  # Odoo fetches a new one where the old one has expired
+            self.write({TOKEN_EXPIRATION_FIELDS[authentication]: 0})
 
     def _system_mail_token_failure(self, exc):
         """Odoo's OAuth modules say the same of a revoked grant and of a provider that is down: the

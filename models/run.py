@@ -84,6 +84,8 @@ class Run:
         self._usage = servers.env["system.mail.usage"]
         self.sent_from = ""
         """The From of the last message that System Mail carried."""
+        self.tokens = {}
+        """The access token in use, by the mailbox's id: a refreshed one is not in our snapshot."""
         self._letters, self._units = {}, collections.defaultdict(list)
         self._partners, self._mail_id = [], None
 
@@ -196,10 +198,18 @@ class Run:
             connect,
             name=server.sudo().name or "Odoo",
             patience=patience(),
+            refresh=self._refresh(server) if server and server._system_mail_has_token() else None,
             on_failure=self._failed if server else None,
             on_success=self._succeeded if server else None,
             **options,
         )
+
+    def _refresh(self, server):
+        def refresh():
+            server._system_mail_refresh()
+            self._looked[server.id] = None  # the same attempt goes on
+
+        return refresh
 
     def is_closed(self, server):
         """Whether the mailbox is known to be out of order; one look serves the next connection."""

@@ -3,6 +3,7 @@ from . import (
     test_batches,
     test_failover_breaker,
     test_failover_rules,
+    test_failover_session,
     test_fallback,
     test_life,
     test_matrix,

@@ -270,6 +270,21 @@ class TestTokens(OAuthCase):
         self.mention()
         self.assertFalse(self.oauth.refreshes)
 
+    def test_a_token_that_the_server_refuses_is_replaced_once_at_once(self):
+        self.system.tokens[HELLO] = "the provider's, and not ours any more"
+        self.assert_arrives_once_by_system_mail(self.mention())
+        self.assertEqual(self.oauth.refreshes, 1)
+        self.assertEqual(self.health(self.system_server).state, "connected")
+        self.mention()
+        self.assertEqual(self.oauth.refreshes, 1)
+
+    def test_a_new_token_that_the_server_refuses_too_disconnects(self):
+        self.oauth.on_token = None
+        self.system.tokens[HELLO] = "another"
+        self.mention()
+        self.assertEqual(self.oauth.refreshes, 1)
+        self.assertEqual(self.health(self.system_server).state, "disconnected")
+
     def test_a_revoked_grant_disconnects(self):
         self.oauth.revoke(HELLO)
         self.expire()
