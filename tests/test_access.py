@@ -11,7 +11,6 @@ _logger = logging.getLogger(__name__)
 
 ROLES = ("super user", "administrator", "employee", "portal", "public")
 SUPER_USER, NOBODY = {"super user"}, set()
-INTERNAL = {"super user", "administrator", "employee"}
 SETTINGS = {
     "system_mail_address": "other@company.test",
     "system_mail_server_id": False,

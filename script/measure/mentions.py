@@ -139,9 +139,7 @@ class Mentions:
             with environment() as env:
                 env["mail.mail"].process_email_queue(batch_size=batch)
                 left = env["mail.mail"].search_count([("state", "=", "outgoing")], limit=1)
-        return Usage(
-            time.monotonic() - begin, _cpu_seconds() - cpu, sql_db.sql_counter - queries
-        )
+        return Usage(time.monotonic() - begin, _cpu_seconds() - cpu, sql_db.sql_counter - queries)
 
     @staticmethod
     def forget_peak():

@@ -11,7 +11,12 @@ export class SystemMailBadge extends BadgeField {
     };
     static defaultProps = {
         ...BadgeField.defaultProps,
-        icons: {},
+        icons: {
+            connected: "fa-check",
+            unstable: "fa-exclamation-triangle",
+            disconnected: "fa-plug",
+            not_connected: "fa-circle-o",
+        },
     };
 
     get icon() {
