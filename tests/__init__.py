@@ -1,4 +1,5 @@
 from . import (
+    property_tests,
     test_access,
     test_batches,
     test_failover_breaker,
