@@ -1,6 +1,7 @@
 """The OAuth lab is as strict as it says, seen by real clients. No Odoo here."""
 
 import base64
+import contextlib
 import gc
 import hashlib
 import hmac
@@ -48,8 +49,11 @@ def claims(token):
 class LabCase(unittest.TestCase):
     def setUp(self):
         super().setUp()
-        self.lab = OAuthLab(account=ANA)
+        self.lab = self.new_lab()
         self.addCleanup(self.lab.close)
+
+    def new_lab(self):
+        return OAuthLab(account=ANA)
 
     def address(self, **changed):
         """Where a good client sends people; a parameter of None is left out."""
@@ -104,12 +108,10 @@ class LabCase(unittest.TestCase):
 class TestTheFlow(LabCase):
     """A real client library, which insists on https."""
 
-    def setUp(self):
-        super().setUp()
-        directory = self.enterContext(tempfile.TemporaryDirectory())
-        self.lab = self.enterContext(
-            OAuthLab(account=ANA, authority=CertificateAuthority(directory))
-        )
+    def new_lab(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        return OAuthLab(account=ANA, authority=CertificateAuthority(directory.name))
 
     def client(self, **options):
         client = OAuth2Session(
@@ -178,8 +180,11 @@ class TestTheFlow(LabCase):
             )
 
     def test_a_stranger_to_the_authority_leaves_at_once(self):
-        with self.assertRaises(requests.exceptions.SSLError), self.assertNoLogs(level="ERROR"):
-            requests.get(self.lab.url, timeout=TIMEOUT)
+        # An exception that passes through assertNoLogs would keep it from looking.
+        with self.assertNoLogs(level="ERROR"):
+            with self.assertRaises(requests.exceptions.SSLError):
+                requests.get(self.lab.url, timeout=TIMEOUT)
+            self.lab.close()
 
 
 class TestConsent(LabCase):
@@ -224,6 +229,14 @@ class TestConsent(LabCase):
                 self.assertEqual(caught.exception.response.status_code, 400)
         with self.assertRaises(requests.HTTPError):
             self.lab.consent(self.address() + "&state=another")
+
+    def test_a_provider_that_does_not_ask(self):
+        self.lab.ask = False
+        response = requests.get(self.address(), allow_redirects=False, timeout=TIMEOUT)
+        code = parameters(response.headers["Location"])["code"]
+        self.assertTrue(self.exchange(code=code).ok)
+        with self.assertRaises(requests.HTTPError):
+            self.lab.consent(self.address(client_id="somebody"))
 
     def test_another_account_signs_in(self):
         self.lab.account = EVE
@@ -317,6 +330,24 @@ class TestTokens(LabCase):
         self.assertEqual(sorted(a.status_code for a in answers), [200] + [400] * 7)
         self.assertEqual(self.lab.refreshes, 8)
 
+    def test_of_two_that_would_meet_half_way_one_wins(self):
+        meeting = threading.Barrier(2)
+
+        class Claims(dict):
+            """Looked at after a refresh token was found good, before it is used up."""
+
+            def __ror__(self, usual):
+                with contextlib.suppress(threading.BrokenBarrierError):
+                    meeting.wait(SHORT)
+                return usual
+
+        token = self.lab.issue()["refresh_token"]
+        self.lab.claims = Claims()
+        with ThreadPoolExecutor(2) as workers:
+            answers = list(workers.map(self.refresh, [token] * 2))
+        self.assertEqual(sorted(a.status_code for a in answers), [200, 400])
+        self.assertTrue(meeting.broken)
+
     def test_an_unknown_refresh_token_and_a_wider_scope(self):
         self.assert_refused(self.refresh("x"), "invalid_grant")
         token = self.lab.issue(scope="openid")["refresh_token"]
@@ -401,11 +432,14 @@ class TestFaults(LabCase):
         self.assertTrue(self.exchange().ok)
 
     def test_single_bytes_that_never_make_an_answer(self):
-        self.lab.fail("token", action="drip")
+        self.lab.fail("token", action="drip", interval=0.001)
         # requests would read on for ever: its time-out is for each read
-        with socket.create_connection(("127.0.0.1", urlsplit(self.lab.url).port), SHORT) as client:
-            client.sendall(b"GET /token HTTP/1.0\r\n\r\n")
-            self.assertEqual(client.recv(1) + client.recv(1), b"HT")
+        address = ("127.0.0.1", urlsplit(self.lab.url).port)
+        with socket.create_connection(address, TIMEOUT) as client:
+            client.sendall(b"POST /token HTTP/1.0\r\n\r\n")
+            said = b"".join(client.recv(1) for _ in range(50))
+        self.assertTrue(said.startswith(b"HTTP/1.0 200 OK"))
+        self.assertNotIn(b"\n", said)
 
     def test_it_strikes_so_often_and_then_no_more(self):
         self.lab.fail("token", status=500, times=1)
