@@ -220,8 +220,8 @@ class WatchedConnection:
             if accepted:
                 reply = self._data(msg)
             else:
-                self._rset()
                 failures = _mark_unanimous(failures)
+                self._rset()
         except CONNECTION_ERRORS as exc:
             failure = self.trace.failure(exc)
             for address in to_addrs:

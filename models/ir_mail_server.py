@@ -129,7 +129,13 @@ class IrMailServer(models.Model):
             except UserError as exc:
                 raise as_mailbox_error(exc) from exc
 
+        def connect_with_new_token():
+            self._system_mail_refresh()
+            return connect()
+
         failure = probe(connect, patience(), sender)
+        if failure and classify(failure).retry_forced_token and self._system_mail_has_token():
+            failure = probe(connect_with_new_token, patience(), sender)
         return failure and (failure, classify(failure))
 
     def _system_mail_set_up(self, values, tokens=None):
@@ -228,11 +234,7 @@ class IrMailServer(models.Model):
 
     def _system_mail_sign_in(self, connection, smtp_user, _password):
         """AUTH XOAUTH2, with the answer read; RFC 4954 for what is common to all of AUTH."""
-        run = self._system_mail_run()
-        token = run and run.tokens.get(self.id)
-        token = token or self.env["system.mail.oauth.token"].sudo()._access_token(self)
-        if run:
-            run.tokens[self.id] = token
+        token = self.env["system.mail.oauth.token"].sudo()._access_token(self)
         if isinstance(connection, WatchedConnection):
             connection.trace.secrets += (token,)
         connection.ehlo_or_helo_if_needed()
@@ -245,16 +247,13 @@ class IrMailServer(models.Model):
         return self.sudo().smtp_authentication in (OAUTH, *TOKEN_EXPIRATION_FIELDS)
 
     def _system_mail_refresh(self):
-        """Have the next log-in of the run use a new access token: this one was refused.
+        """Have the next log-in use a new access token: the one in use was refused.
 
         :raises MailboxError: the access was revoked, or the provider does not answer
         """
         authentication = self.sudo().smtp_authentication
         if authentication == OAUTH:
-            tokens = self._system_mail_run().tokens
-            refused = tokens.pop(self.id, None)
-            token_sudo = self.env["system.mail.oauth.token"].sudo()
-            tokens[self.id] = token_sudo._refreshed(self, unless=refused)
+            self.env["system.mail.oauth.token"].sudo()._replace(self)
         else:  # Odoo fetches a new one where the old one has expired
             self.write({TOKEN_EXPIRATION_FIELDS[authentication]: 0})
 

@@ -84,8 +84,6 @@ class Run:
         self._usage = servers.env["system.mail.usage"]
         self.sent_from = ""
         """The From of the last message that System Mail carried."""
-        self.tokens = {}
-        """The access token in use, by the mailbox's id: a refreshed one is not in our snapshot."""
         self._letters, self._units = {}, collections.defaultdict(list)
         self._partners, self._mail_id = [], None
 

@@ -32,6 +32,9 @@ class Snapshot(typing.NamedTuple):
     generation: int
 
 
+UNSEEN = Snapshot("not_connected", None, 0)
+
+
 class SystemMailHealth(models.Model):
     """What is known of a mailbox. One row for each one ever tried, written by a cursor of its own:
     ``ir.mail_server`` is written by the sending transaction, and a clash there would send twice.
@@ -87,24 +90,24 @@ class SystemMailHealth(models.Model):
         :rtype: Snapshot
         :raises RoadClosed: it is out of order, do not try
         """
-        return self._read(server, lambda health: health._as_allowed())
+        return self._read(server, lambda health: health._as_allowed(), UNSEEN)
 
     @api.model
     def _snapshot(self, server):
         """The same for one who tries it in any case."""
-        return self._read(server, lambda health: health._as_seen())
+        return self._read(server, lambda health: health._as_seen(), UNSEEN)
 
     @api.model
-    def _read(self, server, read):
-        """What ``read`` says of the mailbox's row, on a cursor of its own. Where there is none to
-        be had, sending goes on as if nothing were known.
+    def _read(self, server, read, otherwise):
+        """What ``read`` says of the mailbox's row, on a cursor of its own; ``otherwise`` where none
+        can be had: sending goes on as if nothing were known.
         """
         try:
             with own_environment(self.env) as env:
                 return read(env[self._name].search([("server_id", "=", server.id)]))
         except psycopg2.Error as exc:
             _logger.warning("The health of mailbox %s is not known: %s", server.id, exc)
-            return self.browse()._as_seen()
+            return otherwise
 
     def _as_allowed(self):
         if self and not self._may_be_tried():
@@ -114,7 +117,7 @@ class SystemMailHealth(models.Model):
 
     def _as_seen(self):
         if not self:
-            return Snapshot("not_connected", None, 0)
+            return UNSEEN
         return Snapshot(self.state, self.last_success, self.generation)
 
     def _may_be_tried(self):
@@ -174,12 +177,15 @@ class SystemMailHealth(models.Model):
         )
 
     def _lease(self, now):
-        """Whether this worker is the one that probes: the others find the lease taken."""
+        """Whether this worker is the one that probes: the others find the lease taken, and do not
+        wait for one who takes it.
+        """
         leased = circuit.lease(self._breaker(), now)
         self.env.cr.execute(
             """UPDATE system_mail_health
                   SET breaker_state = %s, next_probe_at = %s, generation = %s
-                WHERE id = %s AND generation = %s
+                WHERE id = (SELECT id FROM system_mail_health
+                             WHERE id = %s AND generation = %s FOR UPDATE SKIP LOCKED)
             RETURNING id""",
             [
                 leased.state.value,
@@ -189,8 +195,9 @@ class SystemMailHealth(models.Model):
                 self.generation,
             ],
         )
+        taken = self.env.cr.fetchone()
         self.invalidate_recordset()
-        return bool(self.env.cr.fetchone())
+        return bool(taken)
 
     # --- after it
 
@@ -321,8 +328,11 @@ class SystemMailHealth(models.Model):
 
     def _lease_apart(self, now):
         """The lease on a cursor of its own: the other workers must see it while this one probes."""
-        with own_environment(self.env) as env:
-            return env[self._name].browse(self.id)._lease(now)
+
+        def lease_if_due(health):
+            return circuit.allows(health._breaker(), now) == "probe" and health._lease(now)
+
+        return self._read(self.server_id, lease_if_due, otherwise=False)
 
     def _own_network_suspected(self, now):
         """Most hosts failed at once without a word: then it is not they who failed."""

@@ -60,6 +60,17 @@ class SystemMailOauthToken(models.Model):
         return token._if_fresh() or self._refreshed(server)
 
     @api.model
+    def _replace(self, server):
+        """Get another token than the one at hand, which was refused.
+
+        :raises MailboxError: as for ``_access_token``
+        """
+        token = self.search([("server_id", "=", server.id)])
+        successor = self._refreshed(server, unless=token.access_token)
+        # our snapshot does not have what the own cursor wrote
+        self._fields["access_token"]._update_cache(token, successor)
+
+    @api.model
     def _refreshed(self, server, unless=None):
         """Refresh the token on a cursor of its own; of several workers one does it, the others wait
         and find it done. What the provider gave is committed before anything else happens.

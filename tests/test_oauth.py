@@ -12,6 +12,7 @@ from ..models.ir_mail_server import OAUTH
 from .common import SystemMailCase
 from .oauth_lab import OAuthLab
 
+HOUR = datetime.timedelta(hours=1)
 HELLO, ANA = "hello@company.test", "ana@company.test"
 
 
@@ -285,6 +286,11 @@ class TestTokens(OAuthCase):
         self.assertEqual(self.oauth.refreshes, 1)
         self.assertEqual(self.health(self.system_server).state, "disconnected")
 
+    def test_a_test_of_the_mailbox_replaces_a_refused_token_too(self):
+        self.system.tokens[HELLO] = "another"
+        self.assertIsNone(self.system_server._system_mail_check())
+        self.assertEqual(self.oauth.refreshes, 1)
+
     def test_a_revoked_grant_disconnects(self):
         self.oauth.revoke(HELLO)
         self.expire()
@@ -361,18 +367,19 @@ class TestSecrets(OAuthCase):
 class TestRefreshRace(TransactionCase):
     """Two workers, each with a connection of its own to the database."""
 
-    def test_two_workers_refresh_once(self):
+    def setUp(self):
+        super().setUp()
         self.enterContext(patch.dict(os.environ, OAUTHLIB_INSECURE_TRANSPORT="1"))
-        lab = self.enterContext(OAuthLab(account=HELLO, latency=0.3))
+        self.oauth = self.enterContext(OAuthLab(account=HELLO, latency=0.3))
         with self._worker() as env:
             provider = env["system.mail.oauth.provider"].create(
                 {
                     "name": "Race",
-                    "client_id": lab.client_id,
-                    "client_secret_input": lab.client_secret,
-                    "authorization_endpoint": lab.authorization_endpoint,
-                    "token_endpoint": lab.token_endpoint,
-                    "scope": lab.scope,
+                    "client_id": self.oauth.client_id,
+                    "client_secret_input": self.oauth.client_secret,
+                    "authorization_endpoint": self.oauth.authorization_endpoint,
+                    "token_endpoint": self.oauth.token_endpoint,
+                    "scope": self.oauth.scope,
                     "smtp_host": "127.0.0.1",
                 }
             )
@@ -390,18 +397,20 @@ class TestRefreshRace(TransactionCase):
                 {
                     "server_id": server.id,
                     "access_token": "old",
-                    "refresh_token": lab.issue()["refresh_token"],
+                    "refresh_token": self.oauth.issue()["refresh_token"],
                     "expires_at": fields.Datetime.now(),
                 }
             )
+        self.server_id = server.id
         self.addCleanup(self._clean_up, server.id, provider.id)
+    def test_two_workers_refresh_once(self):
         got = []
 
         def work():
             with self._worker() as env:
                 env["ir.mail_server"].search_count([])  # its snapshot is taken
                 barrier.wait(5)
-                own = env["ir.mail_server"].browse(server.id)
+                own = env["ir.mail_server"].browse(self.server_id)
                 got.append(env["system.mail.oauth.token"]._access_token(own))
 
         barrier = threading.Barrier(2)
@@ -410,10 +419,21 @@ class TestRefreshRace(TransactionCase):
             worker.start()
         for worker in workers:
             worker.join(20)
-        self.assertEqual(lab.refreshes, 1)
+        self.assertEqual(self.oauth.refreshes, 1)
         self.assertEqual(len(got), 2)
         self.assertEqual(len(set(got)), 1)
         self.assertNotIn("old", got)
+
+    def test_the_worker_that_replaced_a_token_uses_its_successor(self):
+        with self._worker() as env:
+            env["system.mail.oauth.token"].search([]).expires_at = fields.Datetime.now() + HOUR
+        with self._worker() as env:
+            own = env["ir.mail_server"].browse(self.server_id)
+            tokens = env["system.mail.oauth.token"]
+            self.assertEqual(tokens._access_token(own), "old")
+            tokens._replace(own)
+            self.assertEqual(self.oauth.refreshes, 1)
+            self.assertNotEqual(tokens._access_token(own), "old")
 
     @contextlib.contextmanager
     def _worker(self):
