@@ -62,6 +62,7 @@ class Auditor:
                     self.verdicts[self._fate(message, mail, address)] += 1
             self._check_notices(message)
         self._check_mailboxes()
+        self._check_clashes()
         return self.verdicts
 
     def _complain(self, text, message=None):
@@ -94,12 +95,13 @@ class Auditor:
         return "accepted"
 
     def _check_second_copies(self, message, address, copies):
+        inside = address in plan.COLLEAGUES
         for copy in copies[:-1]:
             if self._interrupted(copy):
                 self.verdicts["copies after a kill or rollback"] += 1
-            elif message.internal and copy.unanswered:
+            elif inside and copy.unanswered:
                 self.verdicts["copies after a line lost at the dot"] += 1
-            elif message.internal and copy.message_id in self._uncertain_at_dot:
+            elif inside and copy.message_id in self._uncertain_at_dot:
                 self.verdicts["copies after an answer that came too late"] += 1
             else:
                 self._complain(f"{address} got a second copy", message)
@@ -159,6 +161,13 @@ class Auditor:
                 self._complain(f"it left by the mailbox of {copy.mailbox}", message)
             if not set(copy.recipients) <= set(mail.addresses):
                 self._complain(f"it went to {copy.recipients}", message)
+
+    def _check_clashes(self):
+        """Else a clash of two workers would pass for one of the rollbacks that we made."""
+        for number, diary in enumerate(self.diaries):
+            for _at, what in diary:
+                if what == "S":
+                    self._complain(f"worker{number} could not serialize its transaction")
 
     def _check_mailboxes(self):
         for answer in self.facts.faults_of_mailboxes:

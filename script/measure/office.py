@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psycopg2
+import psycopg2.errors
 
 from odoo import SUPERUSER_ID, api, fields
 from odoo.modules.registry import Registry
@@ -148,8 +149,10 @@ class Diary:
     becomes of the process.
     """
 
-    COMMIT, UNDONE, END, KILLED = "C", "U", "E", "K"
-    """``END`` of a transaction: by a rollback, unless it was committed just before."""
+    COMMIT, UNDONE, END, KILLED, CLASH = "C", "U", "E", "K", "S"
+    """``END`` of a transaction: by a rollback, unless it was committed just before. ``CLASH``: it
+    could not be serialized.
+    """
 
     def __init__(self, path: Path):
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -172,6 +175,7 @@ def work(number: int, life: int, seed: int, diary: Path, stop, raging):
     """
     rng, book = generator(seed, "worker", number, life), Diary(diary)
     socket.getfqdn = lambda _name="": f"worker{number}.{plan.DOMAIN}"  # Odoo's host is not asked
+    logging.getLogger("odoo.sql_db").addFilter(lambda record: _note_clash(record, book))
     mine = [("headers", "like", f"'{TAG}': '{number} ")]
     while not stop.value:
         try:
@@ -181,6 +185,12 @@ def work(number: int, life: int, seed: int, diary: Path, stop, raging):
                     time.sleep(0.1)
         except psycopg2.Error as exc:  # its line to the database was cut
             logging.getLogger(__name__).info("Worker %s: %s", number, exc)
+
+
+def _note_clash(record, book):
+    if any(isinstance(arg, psycopg2.errors.SerializationFailure) for arg in record.args or ()):
+        book.note(Diary.CLASH)
+    return True
 
 
 @contextlib.contextmanager
