@@ -26,8 +26,6 @@ GRACE = 0.2
 """Seconds in which the servers read what a killed worker had still sent."""
 CALM = 0.04
 """The storm ends when this share of the mails is left."""
-SHOWN = 3
-"""Violations whose message's history is printed."""
 
 
 class Run:
@@ -224,7 +222,8 @@ def _print_violations(options, auditor, violations):
         v.text.partition(" ")[2] for v in violations
     ).most_common(20):
         print(f"{count:8}  {text}")
-    for violation in violations[:SHOWN]:
+    examples = {violation.text.partition(" ")[2]: violation for violation in reversed(violations)}
+    for violation in examples.values():
         print(f"\n{violation.text}")
         if violation.message:
             print("\n".join(f"    {line}" for line in auditor.history(violation.message)))

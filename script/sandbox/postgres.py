@@ -134,6 +134,31 @@ def running(binaries: Path) -> Iterator[Server]:
             others.close()
 
 
+@contextmanager
+def private_copy(server: Server) -> Iterator[Server]:
+    """Have a copy of the running server, with all its databases, for a caller who restarts it."""
+    with tempfile.TemporaryDirectory(prefix="system_mail-") as folder:
+        copy = Server(server.binaries, Path(folder) / "data", Path(folder) / "sockets")
+        for path in (copy.data, copy.sockets):
+            path.mkdir(mode=0o700)
+        command = [server.binaries / "pg_basebackup", "-h", server.sockets, "-U", USER]
+        call(
+            [*_without_root(copy), *command, "-D", copy.data, "-c", "fast", "-N"],
+            log=LOGS / "pg_basebackup.log",
+            hint="The copy of the PostgreSQL server could not be made.",
+        )
+        _start(copy)
+        try:
+            yield copy
+        finally:
+            _pg_ctl(copy, "stop", "-m", "immediate")
+
+
+def restart(server: Server) -> None:
+    """End all its connections and start it again."""
+    _pg_ctl(server, "restart", "-m", "fast")
+
+
 def _server(binaries: Path) -> Server:
     version = subprocess.run(
         [binaries / "initdb", "--version"], capture_output=True, text=True, check=False
