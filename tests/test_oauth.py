@@ -403,6 +403,7 @@ class TestRefreshRace(TransactionCase):
             )
         self.server_id = server.id
         self.addCleanup(self._clean_up, server.id, provider.id)
+
     def test_two_workers_refresh_once(self):
         got = []
 

@@ -23,6 +23,8 @@ def ensure_venv(name: str, lock: str, title: str) -> Path:
     interpreter = _interpreter()
     venv = SANDBOX / name
     python = venv / "bin" / "python"
+    if Path(sys.prefix) == venv:  # we run in it: nobody renews what they stand on
+        return python
     born = digest(interpreter, platform.python_version(), venv)
     key = digest(born, (REQUIREMENTS / lock).read_text())
     if is_stamped(name, key) and python.exists():

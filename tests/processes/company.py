@@ -4,13 +4,14 @@ import collections
 import contextlib
 import multiprocessing
 import os
-import stat
+from pathlib import Path
 from typing import NamedTuple
 
 from measure import instance
-from sandbox import layout, postgres, workbench
 
 from odoo.addons.base.models import ir_mail_server
+
+from sandbox import layout, postgres, workbench
 
 from ..smtp_lab import SmtpServer
 
@@ -72,10 +73,10 @@ def _work(task, *args):
 
 def _close_sockets():
     """Those of the SMTP lab are the parent's: with a copy here none would ever be closed."""
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
-                os.close(int(name))
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the folder's own is closed by now
+            if descriptor.is_socket():
+                os.close(int(descriptor.name))
 
 
 class Company:
@@ -101,16 +102,15 @@ class Company:
     def found():
         """In a new database: its people and mailboxes."""
         with instance.environment() as env:
-            env["ir.config_parameter"].set_param(
-                "base_setup.default_external_email_server", True
-            )
+            env["ir.config_parameter"].set_param("base_setup.default_external_email_server", True)
             author, _reader = (instance.user(env, *person) for person in (AUTHOR, READER))
             instance.server(env, OWN, 1, author)
             instance.use_system_mail(env, SYSTEM, 1)
 
-    def write(self, count=1, message=None):
-        """Mails from Ana to Ben, in the queue; all of one message, if it is given.
+    def compose(self, count=1, another_of=None):
+        """Mails from Ana to Ben, in the queue.
 
+        :param int another_of: a mail whose message they are of, too
         :return: their ids
         """
         with instance.environment() as env:
@@ -124,8 +124,8 @@ class Company:
                 "author_id": author.partner_id.id,
                 "recipient_ids": [(6, 0, reader.partner_id.ids)],
             }
-            if message:
-                values["mail_message_id"] = mails.browse(message).mail_message_id.id
+            if another_of:
+                values["mail_message_id"] = mails.browse(another_of).mail_message_id.id
             return mails.create([dict(values) for _ in range(count)]).ids
 
     def copies(self, server=None):

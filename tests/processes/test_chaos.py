@@ -10,8 +10,6 @@ SEED = 1
 
 def test_every_invariant_holds_in_a_short_storm():
     command = [layout.CHECKOUT / "script" / "chaos", "--messages", "150", "--seed", str(SEED)]
-    done = subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Every invariant holds." in done.stdout

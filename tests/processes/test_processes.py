@@ -1,6 +1,7 @@
 """Several workers, and what may happen to them. The servers' ledger is what counts."""
 
 import contextlib
+import itertools
 import multiprocessing
 import threading
 
@@ -10,6 +11,7 @@ from measure.instance import environment
 
 from odoo import sql_db
 
+from ...models.own_cursor import own_environment
 from ..smtp_lab import SmtpLab
 from .company import Company, Process, company_on_a_server_of_its_own
 
@@ -86,23 +88,23 @@ def all_once(company, ids):
 def test_workers_that_find_a_mailbox_dead_at_the_same_time(company):
     company.own.fail("auth", reply=REJECTED)
     company.own.latency = 0.05
-    batches = [company.write(3) for _ in range(3)]
+    batches = [company.compose(3) for _ in range(3)]
     send_together(*batches)
-    assert all_once(company, sum(batches, []))
+    assert all_once(company, [*itertools.chain(*batches)])
     assert len(company.copies(company.system)) == 9
     assert 1 <= len(company.own.attempts) <= 3, "one log-in each, at most"
     assert company.health(company.own) == ("disconnected", 1), "what came late was dropped"
     assert company.events() == {"fallback": 9, "disconnected": 1}
-    send_together(company.write())
+    send_together(company.compose())
     assert len(company.own.connections) <= 3, "every worker knows"
 
 
 def test_workers_that_send_from_one_healthy_mailbox(company):
     """Odoo counts a mailbox's mails in a row that they all write."""
     company.own.latency = 0.02
-    batches = [company.write(3) for _ in range(3)]
+    batches = [company.compose(3) for _ in range(3)]
     send_together(*batches)
-    assert all_once(company, sum(batches, []))
+    assert all_once(company, [*itertools.chain(*batches)])
     assert len(company.copies(company.own)) == 9
     assert company.health(company.own) == ("connected", 0)
     assert not company.events()
@@ -111,26 +113,46 @@ def test_workers_that_send_from_one_healthy_mailbox(company):
 def test_workers_that_send_mails_of_one_message(company):
     """Odoo writes the message's row for each of its mails."""
     company.own.latency = 0.02
-    first = company.write()
-    second = company.write(message=first[0])
+    first = company.compose()
+    second = company.compose(another_of=first[0])
     send_together(first, second)
     assert set(company.mails(first + second).values()) == {"sent"}
     assert list(company.copies().values()) == [2], "a copy for each mail"
 
 
 def test_one_of_several_workers_tries_a_mailbox_that_was_out_of_order(company):
-    company.own.fail("auth", reply=REJECTED)
-    send_together(company.write())
-    company.own.heal()
-    company.do("UPDATE system_mail_health SET next_probe_at = now() - interval '1 hour'"
-               " WHERE breaker_state != 'closed'")
+    put_out_of_order(company)
     company.own.latency = 0.05
     before = len(company.own.connections)
-    send_together(*(company.write() for _ in range(4)))
+    send_together(*(company.compose() for _ in range(4)))
     assert len(company.own.connections) == before + 1
     assert sum(company.copies(company.own).values()) == 1
     assert set(company.copies().values()) == {1}
     assert company.health(company.own) == ("connected", 0)
+
+
+def test_of_two_workers_that_find_a_probe_due_one_gets_the_lease(company):
+    put_out_of_order(company)
+    with environment() as env, own_environment(env) as mine, own_environment(env) as theirs:
+        health, same = (
+            e["system.mail.health"].search([("server_id.name", "=", "own")]) for e in (mine, theirs)
+        )
+        assert health.generation == same.generation, "both have read it"
+        assert health._may_be_tried()
+        assert not same._may_be_tried(), "it does not even wait"
+        mine.cr.commit()
+        assert not same._may_be_tried()
+
+
+def put_out_of_order(company):
+    """The author's mailbox was, for long: whoever sends may try it again. It works by now."""
+    company.own.fail("auth", reply=REJECTED)
+    send_together(company.compose())
+    company.own.heal()
+    company.do(
+        "UPDATE system_mail_health SET next_probe_at = now() - interval '1 hour'"
+        " WHERE breaker_state != 'closed'"
+    )
 
 
 # --- killed
@@ -138,7 +160,7 @@ def test_one_of_several_workers_tries_a_mailbox_that_was_out_of_order(company):
 
 def test_a_worker_killed_before_the_dot_has_sent_nothing(company):
     fault = company.own.fail("data", action="hang")
-    ids = company.write()
+    ids = company.compose()
     worker = Process(run_queue, ids)
     company.own.wait(lambda _server: fault.struck)
     worker.kill()
@@ -150,7 +172,7 @@ def test_a_worker_killed_before_the_dot_has_sent_nothing(company):
 
 
 def test_a_worker_killed_at_the_dot_sends_that_one_mail_again(company):
-    ids = company.write(5)
+    ids = company.compose(5)
     third = sorted(ids)[2]
     [message_id] = company.mails([third])
     accepted, killed = threading.Event(), threading.Event()
@@ -173,7 +195,7 @@ def test_a_worker_killed_at_the_dot_sends_that_one_mail_again(company):
 
 def test_a_worker_killed_after_the_dot_leaves_the_mailbox_healthy_and_sends_again(company):
     fault = company.own.fail("quit", action="hang")
-    ids = company.write()
+    ids = company.compose()
     worker = Process(send, ids)  # it commits after the good-bye
     company.own.wait(lambda _server: fault.struck)
     worker.kill()
@@ -188,7 +210,7 @@ def test_a_worker_killed_after_the_dot_leaves_the_mailbox_healthy_and_sends_agai
 
 def test_a_worker_of_the_queue_killed_after_the_dot_sends_nothing_again(company):
     fault = company.own.fail("quit", action="hang")
-    ids = company.write(2)
+    ids = company.compose(2)
     worker = Process(run_queue, ids)
     company.own.wait(lambda _server: fault.struck)
     worker.kill()
@@ -202,7 +224,7 @@ def test_a_worker_of_the_queue_killed_after_the_dot_sends_nothing_again(company)
 
 def test_a_rollback_forgets_nothing_that_left_the_building(company):
     company.own.fail("auth", reply=REJECTED)
-    ids = company.write()
+    ids = company.compose()
     Process(send, ids, None, True).join()
     [message_id] = company.mails(ids)
     assert company.mails(ids) == {message_id: "outgoing"}
@@ -218,7 +240,7 @@ def test_a_rollback_forgets_nothing_that_left_the_building(company):
 def test_sending_goes_on_where_no_second_connection_to_the_database_can_be_had(company, works):
     if not works:
         company.own.fail("auth", reply=REJECTED)
-    ids = company.write(2)
+    ids = company.compose(2)
     Process(send_without_own_cursor, ids).join()
     assert all_once(company, ids)
     assert len(company.copies(company.own if works else company.system)) == 2
@@ -227,17 +249,16 @@ def test_sending_goes_on_where_no_second_connection_to_the_database_can_be_had(c
 
 def test_postgresql_restarts_under_a_running_queue(company):
     company.own.fail("auth", reply=REJECTED)
-    batches = [company.write(20) for _ in range(2)]
+    batches = [company.compose(20) for _ in range(2)]
     company.system.latency = 0.01
     workers = [Process(keep_running_queue, ids) for ids in batches]
     company.system.wait(lambda server: server.accepted_count >= 10)
     company.restart_postgres()
     for worker in workers:
         worker.join()
-    ids = sum(batches, [])
+    ids = [*itertools.chain(*batches)]
     copies = company.copies()
     assert company.mails(ids) == dict.fromkeys(copies, "sent")
     again = sum(copies.values()) - len(copies)
     assert again <= len(workers), "no more than one each was accepted and not yet committed"
     assert max(copies.values()) <= 2
-
