@@ -29,6 +29,7 @@ class Snapshot(typing.NamedTuple):
 
     state: str
     last_success: datetime.datetime | None
+    """None also where it has failed since."""
     generation: int
 
 
@@ -118,7 +119,8 @@ class SystemMailHealth(models.Model):
     def _as_seen(self):
         if not self:
             return UNSEEN
-        return Snapshot(self.state, self.last_success, self.generation)
+        last_success = not self._failed_last() and self.last_success
+        return Snapshot(self.state, last_success or None, self.generation)
 
     def _may_be_tried(self):
         breaker, now = self._breaker(), fields.Datetime.now()
@@ -271,38 +273,44 @@ class SystemMailHealth(models.Model):
         self._record(server, seen, lambda health: health._write_failure(failure, decision, now))
 
     def _write_failure(self, failure, decision, now):
-        breaker, before = self._breaker(), self.state
-        values = {
-            "last_failure": now,
-            "phase": failure.phase.value,
-            "kind": failure.kind.value,
-            "smtp_code": failure.code,
-            "enhanced_code": failure.enhanced,
-            "answer": failure.text,
-        }
-        if not (circuit.is_network_failure(failure) and self._own_network_suspected(now)):
-            after = circuit.after_failure(
-                breaker,
-                decision.effect,
-                failure.kind,
-                now,
-                random.SystemRandom(),
-                quota=decision.quota,
+        before = self.state
+        self.last_failure = now
+        # rejected credentials stay the reason, whatever else comes on top
+        tells = self.effect != Effect.DISCONNECTED or decision.effect is Effect.DISCONNECTED
+        if tells:
+            self.write(
+                {
+                    "phase": failure.phase.value,
+                    "kind": failure.kind.value,
+                    "smtp_code": failure.code,
+                    "enhanced_code": failure.enhanced,
+                    "answer": failure.text,
+                }
             )
-            values |= self._breaker_values(after)
-            state = after.reason_effect.state or before
-            values |= {
-                "state": state,
-                "reason": describe(failure, decision),
-                "remedy": REMEDIES[decision.remedy],
-                "since": now if state != before else self.since,
-            }
-        self.write(values)
+        if not (circuit.is_network_failure(failure) and self._own_network_suspected(now)):
+            self._trip(failure, decision, now)
+            if tells:
+                reason, remedy = describe(failure, decision), REMEDIES[decision.remedy]
+                self.write({"reason": reason, "remedy": remedy})
         cron = self.env.ref("system_mail.ir_cron_probe", raise_if_not_found=False)
         if cron and self.next_probe_at:
             cron._trigger(self.next_probe_at)
         if self.state == "disconnected" != before:
             self._log_event("disconnected")
+
+    def _trip(self, failure, decision, now):
+        """Count the failure; the breaker may open."""
+        after = circuit.after_failure(
+            self._breaker(),
+            decision.effect,
+            failure.kind,
+            now,
+            random.SystemRandom(),
+            quota=decision.quota,
+        )
+        state = after.reason_effect.state or self.state
+        since = now if state != self.state else self.since
+        self.write({**self._breaker_values(after), "state": state, "since": since})
 
     # --- probes
 
@@ -342,13 +350,18 @@ class SystemMailHealth(models.Model):
         for health in self.search(recent) | self:
             host = health.server_id.smtp_host
             hosts.add(host)
-            if (health.last_failure or now) <= (health.last_success or datetime.datetime.min):
+            if not health._failed_last():
                 continue
             if health.phase and circuit.is_network_failure(health._last_failure()):
                 failed.add(host)
                 if health.kind == Kind.UNKNOWN_HOST.value:
                     unresolved.add(host)
         return circuit.own_network_suspected(len(hosts), len(failed), len(unresolved))
+
+    def _failed_last(self):
+        return bool(self.last_failure) and self.last_failure >= (
+            self.last_success or self.last_failure
+        )
 
     def _log_event(self, kind):
         self.ensure_one()

@@ -1,0 +1,80 @@
+import datetime
+
+from odoo import fields
+from odoo.tests import tagged
+
+from .common import SystemMailCase
+
+
+@tagged("post_install", "-at_install")
+class TestHealth(SystemMailCase):
+    """What is known of a mailbox, and when it is left alone."""
+
+    def test_a_daily_limit_leaves_the_mailbox_alone_until_it_resets(self):
+        self.own.fail("data", reply="550 5.4.5 Daily user sending limit exceeded")
+        self.mention()
+        health = self.health(self.own_server)
+        self.assertEqual((health.state, health.breaker_state), ("unstable", "open"))
+        self.assertGreater(
+            health.next_probe_at, fields.Datetime.now() + datetime.timedelta(hours=23)
+        )
+        self.mention()
+        self.assertEqual(len(self.own.connections), 1)
+        self.assertEqual(len(self.system.accepted), 2)
+
+    def test_a_mailbox_that_relays_for_nobody_is_left_alone_and_its_mail_goes_by_system_mail(self):
+        self.own.fail("rcpt", reply="554 5.7.1 Relay access denied")
+        for _ in range(2):
+            self.mention()
+        self.assertEqual(len(self.own.connections), 1)
+        self.assertEqual(len(self.system.accepted), 2)
+
+    def test_a_line_lost_at_the_dot_holds_no_mail_that_was_never_tried(self):
+        customer = self.env["res.partner"].create({"name": "C", "email": "c@elsewhere.test"})
+        self.own.fail("dot", action="hang", accept=True)
+        mails = self.env["mail.mail"].union(
+            *(self.mail(recipient_ids=[(6, 0, customer.ids)]) for _ in range(2))
+        )
+        mails.send()
+        later = self.mail(recipient_ids=[(6, 0, customer.ids)])
+        later.send()
+        self.assertEqual(mails.mapped("state"), ["exception", "outgoing"])
+        self.assertEqual(later.state, "outgoing")
+        self.assertEqual(len(self.own.accepted), 1)
+
+    def test_why_nothing_could_be_sent_is_told_in_the_chatter(self):
+        customer = self.env["res.partner"].create({"name": "C", "email": "c@elsewhere.test"})
+        self.own.fail("auth", reply="535 5.7.8 Rejected")
+        message = self.mention(partners=customer)
+        self.assertIn("the password was rejected", message.notification_ids.failure_reason)
+
+    def test_rejected_credentials_stay_the_reason_when_the_server_is_down_too(self):
+        fault = self.own.fail("auth", reply="535 5.7.8 Rejected")
+        self.mention()
+        self.own.heal(fault)
+        self.own.fail("banner", action="drop")
+        self.own_server._system_mail_check()
+        health = self.health(self.own_server)
+        self.assertEqual((health.state, health.phase), ("disconnected", "auth"))
+        self.assertIn("the password was rejected", health.reason)
+
+    def test_nobody_is_blamed_for_our_own_network(self):
+        servers = self.own_server | self.system_server
+        authors = [self.ana]
+        for name in ("dora", "emil"):
+            address = f"{name}@company.test"
+            authors.append(self._user(name.title(), address))
+            self.own.logins[address] = "secret"
+            servers |= self.mailbox(
+                self.own, address, "secret", owner_user_id=authors[-1].id, name=name
+            )
+        for author in authors:
+            self.mention(author=author)
+        for number, server in enumerate(servers, 2):
+            server.smtp_host = f"127.0.0.{number}"  # where nobody listens
+        self.env.flush_all()
+        for _ in range(3):
+            self.env["mail.mail"].union(*(self.mail(author=author) for author in authors)).send()
+        states = {self.health(server).breaker_state for server in servers}
+        self.assertEqual(states, {"closed"})
+        self.assertEqual({self.health(server).state for server in servers[2:]}, {"connected"})
