@@ -176,7 +176,7 @@ class MailMail(models.Model):
             else:  # core tells the mail why, but not its notifications
                 self._system_mail_fail(str(run.refusal), failure_type)
             return True
-        units = run.settle(self.id) if len(self) == 1 else []
+        units = run.settle(self.id, self) if len(self) == 1 else []
         if run.raise_exception or not units:
             return settle(success_pids, success_emails, failure_reason, failure_type)
         for part in self._system_mail_split(units, failure_type):
@@ -253,12 +253,12 @@ class MailMail(models.Model):
         if retry_at:
             self._system_mail_wait(reason, retry_at)
             return
-        now, hours = fields.Datetime.now(), self._system_mail_give_up_hours()
+        now = fields.Datetime.now()
         alike = collections.defaultdict(self.browse)
         for mail in self:
             alike[mail.system_mail_attempts, mail.system_mail_waiting_since or now] |= mail
         for (attempts, since), mails in alike.items():
-            if expired(since, now, hours):
+            if mails[0]._system_mail_gives_up():
                 mails.write({"system_mail_attempts": 0, "system_mail_waiting_since": False})
                 mails._system_mail_fail(reason, "mail_smtp")
                 continue
@@ -266,9 +266,12 @@ class MailMail(models.Model):
             mails.write({"system_mail_attempts": attempts + 1, "system_mail_waiting_since": since})
             mails._system_mail_wait(reason, now + datetime.timedelta(seconds=delay))
 
-    def _system_mail_give_up_hours(self):
+    def _system_mail_gives_up(self):
+        """Whether it has waited long enough."""
+        now = fields.Datetime.now()
         given = self.env["ir.config_parameter"].sudo().get_param("system_mail.give_up_hours", "")
-        return int(given) if re.fullmatch(r"\d{1,5}", given.strip()) else GIVE_UP_HOURS
+        hours = int(given) if re.fullmatch(r"\d{1,5}", given.strip()) else GIVE_UP_HOURS
+        return expired(self.system_mail_waiting_since or now, now, hours)
 
     def _system_mail_wait(self, reason, due):
         self.write(

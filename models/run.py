@@ -284,19 +284,21 @@ class Run:
         if units := self._units[self._mail_id]:  # a test belongs to no mail
             units[-1] = units[-1]._replace(report=report)
 
-    def settle(self, mail_id):
+    def settle(self, mail_id, mail=None):
         """What became of the mail's e-mails: notes it as events, and forgets it.
 
+        :param mail: None where the transaction is broken
         :return: the e-mails, or nothing where all went well
         :rtype: list[Unit]
         """
         units, letter = self._units.pop(mail_id, []), self._letters.pop(mail_id, None)
         if all(unit.report and not unit.report.troubles for unit in units):
             return []
+        gives_up = mail is not None and mail._system_mail_gives_up()
         counts, examples = collections.Counter(), {}
         for report in filter(None, (unit.report for unit in units)):
             for address, troubles in report.troubles.items():
-                if kind := self._kind(report, address):
+                if kind := self._kind(report, address, gives_up):
                     counts[kind] += 1
                     examples.setdefault(kind, troubles)
         # at most one event of each kind for the mail
@@ -308,20 +310,24 @@ class Run:
     def settle_refused(self, mails):
         """None of these mails could be sent: there was no mailbox to send them by."""
         report = self.refusal.report
-        kind = "deferred" if report.fate("") is Fate.DEFERRED else "failed"
         self._note_events(
             [
                 self._event(
-                    kind, report.troubles[""], Letter.of(mail), len(mail.recipient_ids) or 1
+                    self._kind(report, "", mail._system_mail_gives_up()),
+                    report.troubles[""],
+                    Letter.of(mail),
+                    len(mail.recipient_ids) or 1,
                 )
                 for mail in mails
             ]
         )
 
-    def _kind(self, report, address):
+    def _kind(self, report, address, gives_up):
         """The kind of event that a troubled address is, or None for the recipient's own fault."""
         troubles = report.troubles[address]
         fate = report.fate(address)
+        if fate is Fate.DEFERRED and gives_up and not troubles[-1].retry_at:
+            return "failed"
         if fate is Fate.ACCEPTED:
             carried = report.accepted[address] is self._system
             return "fallback" if carried and troubles[0].road is not self._system else None

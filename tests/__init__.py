@@ -5,7 +5,9 @@ from . import (
     test_failover_breaker,
     test_failover_rules,
     test_failover_session,
+    test_failover_wire,
     test_fallback,
+    test_health,
     test_life,
     test_matrix,
     test_oauth,
@@ -14,4 +16,5 @@ from . import (
     test_recipients,
     test_smtp_lab,
     test_tours,
+    test_waiting,
 )

@@ -1,0 +1,263 @@
+import datetime
+
+from odoo import fields
+from odoo.exceptions import AccessError
+from odoo.tests import tagged
+
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
+
+from .common import SystemMailCase
+
+MINUTE, HOUR = datetime.timedelta(minutes=1), datetime.timedelta(hours=1)
+
+
+@tagged("post_install", "-at_install")
+class TestBothDown(SystemMailCase):
+    """Neither mailbox works: the mail waits, and is not forgotten."""
+
+    def setUp(self):
+        super().setUp()
+        self.own.stop()
+        self.system.fail("banner", reply="421 4.3.2 Shutting down")
+
+    def waits(self, mail):
+        """For how long."""
+        self.assertEqual(mail.state, "outgoing")
+        return mail.scheduled_date - fields.Datetime.now()
+
+    def give_up_after(self, hours):
+        self.env["ir.config_parameter"].set_param("system_mail.give_up_hours", hours)
+
+    def test_it_is_tried_again_after_a_growing_while(self):
+        mail = self.mail()
+        mail.send()
+        for attempt, longest in enumerate((MINUTE, 2 * MINUTE, 4 * MINUTE), 1):
+            self.assertEqual(mail.system_mail_attempts, attempt)
+            self.assertLessEqual(self.waits(mail), longest)
+            self.assertGreaterEqual(self.waits(mail), longest / 2 - datetime.timedelta(seconds=5))
+            self.run_queue(mail)
+
+    def test_the_queue_is_woken_when_it_is_due(self):
+        cron = self.env.ref("mail.ir_cron_mail_scheduler_action")
+        mail = self.mail()
+        mail.send()
+        triggers = self.env["ir.cron.trigger"].search([("cron_id", "=", cron.id)])
+        [woken] = triggers.filtered(lambda trigger: trigger.call_at > mail.scheduled_date)
+        self.assertLess(woken.call_at - mail.scheduled_date, datetime.timedelta(seconds=3))
+
+    def test_after_two_days_it_fails_with_both_reasons(self):
+        message = self.mention()
+        mail = message.notification_ids.mail_mail_id
+        mail.system_mail_waiting_since = fields.Datetime.now() - 49 * HOUR
+        self.run_queue(mail)
+        self.assertEqual(mail.state, "exception")
+        notification = message.notification_ids
+        self.assertEqual(notification.notification_status, "exception")
+        for reason in (mail.failure_reason, notification.failure_reason):
+            self.assertIn("ana@company.test: the server could not be reached", reason)
+            self.assertIn("hello@company.test: the server is not available (421", reason)
+        self.assertEqual(len(self.events("failed")), 1)
+
+    def test_how_long_it_is_tried_can_be_set(self):
+        self.give_up_after("1")
+        mail = self.mail()
+        mail.system_mail_waiting_since = fields.Datetime.now() - 2 * HOUR
+        mail.send()
+        self.assertEqual(mail.state, "exception")
+
+    def test_a_malformed_setting_stops_no_mail(self):
+        self.give_up_after("two days")
+        mail = self.mail()
+        mail.send()
+        self.assertEqual(mail.state, "outgoing")
+
+    def test_a_caller_who_wants_an_exception_gets_it_and_nothing_is_queued(self):
+        mail = self.mail()
+        with self.assertRaises(MailDeliveryException):
+            mail.send(raise_exception=True)
+        self.assertFalse(mail.system_mail_attempts)
+        self.assertFalse(mail.scheduled_date)
+
+    def test_a_caller_who_wants_an_exception_gets_it_also_at_the_dot(self):
+        self.own.heal()
+        self.system.heal()
+        for server in (self.own, self.system):
+            server.fail("dot", reply="451 4.3.0 Local error")
+        mail = self.mail()
+        with self.assertRaises(MailDeliveryException):
+            mail.send(raise_exception=True)
+        self.assertFalse(mail.system_mail_attempts)
+
+    def test_the_chatter_says_that_it_waits(self):
+        message = self.mention()
+        self.assertEqual(message.notification_ids.failure_type, "system_mail_waiting")
+        self.assertEqual(message.notification_ids.notification_status, "ready")
+        self.assertIn(message.notification_ids, message.notification_ids._filtered_for_web_client())
+
+
+@tagged("post_install", "-at_install")
+class TestOdoosOwnSender(SystemMailCase):
+    """Dora has no mailbox: System Mail stands in for Odoo's own sender, and that for it."""
+
+    def setUp(self):
+        super().setUp()
+        self.dora = self._user("Dora Author", "dora@company.test")
+        self.plain = self.smtp("plain", logins={"odoo@company.test": "plain"})
+        self.mailbox(self.plain, "odoo@company.test", "plain", from_filter=False)
+
+    def test_system_mail_carries_it_as_a_matter_of_routine(self):
+        self.assert_arrives_once_by_system_mail(self.mention(author=self.dora))
+        self.assertFalse(self.events())
+
+    def test_odoos_own_sender_carries_what_system_mail_cannot(self):
+        for phase, reply in (
+            ("banner", "421 4.3.2 Shutting down"),
+            ("auth", "535 5.7.8 Rejected"),
+            ("rcpt", "550 5.1.1 No such user here"),
+            ("dot", "554 5.7.1 Looks like spam"),
+        ):
+            with self.subTest(phase):
+                fault = self.system.fail(phase, reply=reply)
+                before = len(self.plain.accepted)
+                message = self.mention(author=self.dora)
+                self.assertEqual(message.notification_ids.notification_status, "sent")
+                self.assertEqual(len(self.plain.accepted), before + 1)
+                self.system.heal(fault)
+        self.assertFalse(self.system.accepted)
+
+
+@tagged("post_install", "-at_install")
+class TestHeld(SystemMailCase):
+    """The line was lost after the dot, and the reader is a customer: the author decides."""
+
+    def setUp(self):
+        super().setUp()
+        customer = self.env["res.partner"].create({"name": "C", "email": "c@elsewhere.test"})
+        self.own.fail("dot", action="drop", accept=True, times=1)
+        self.message = self.mention(partners=customer)
+        self.held = self.message.notification_ids.mail_mail_id
+        self.assertEqual(self.held.failure_type, "system_mail_held")
+
+    def test_the_queue_leaves_it_alone(self):
+        self.run_queue()
+        self.assertEqual(len(self.received("c@elsewhere.test")), 1)
+        self.assertEqual(len(self.events("held")), 1)
+
+    def test_the_author_sends_it_again(self):
+        self.message.with_user(self.ana).action_system_mail_send_again()
+        self.run_queue()
+        first, second = self.received("c@elsewhere.test")
+        self.assertEqual(first.message["Message-Id"], second.message["Message-Id"])
+        self.assertEqual(self.message.notification_ids.notification_status, "sent")
+
+    def test_the_author_drops_it(self):
+        self.message.with_user(self.ana).action_system_mail_drop()
+        self.run_queue()
+        self.assertEqual(len(self.received("c@elsewhere.test")), 1)
+        self.assertEqual(self.held.state, "cancel")
+        self.assertEqual(self.message.notification_ids.notification_status, "canceled")
+
+    def test_nobody_else_decides(self):
+        for action in ("action_system_mail_send_again", "action_system_mail_drop"):
+            with self.subTest(action), self.assertRaises(AccessError):
+                getattr(self.message.with_user(self.ben), action)()
+        self.assertEqual(self.held.state, "exception")
+
+
+@tagged("post_install", "-at_install")
+class TestLimits(SystemMailCase):
+    """So many recipients, and the rest waits its turn."""
+
+    def setUp(self):
+        super().setUp()
+        self.own.fail("auth", reply="535 5.7.8 Rejected")
+
+    def mails(self, count, **values):
+        return self.env["mail.mail"].union(*(self.mail(**values) for _ in range(count)))
+
+    def pass_time(self, passed):
+        for usage in self.env["system.mail.usage"].search([]):
+            usage.minute -= passed
+        self.env.flush_all()
+
+    def carried(self):
+        return [delivery.message["Message-Id"] for delivery in self.system.accepted]
+
+    def test_over_the_limit_of_a_minute_mail_waits_in_order(self):
+        self.company.system_mail_limit_minute = 2
+        mails = self.mails(5)
+        mails.send()
+        self.assertEqual(mails.mapped("state"), ["sent"] * 2 + ["outgoing"] * 3)
+        now = fields.Datetime.now()
+        for mail in mails[2:]:
+            self.assertLessEqual(mail.scheduled_date - now, MINUTE)
+        for _ in range(2):
+            self.pass_time(MINUTE)
+            self.run_queue(mails.filtered(lambda mail: mail.state == "outgoing"))
+        self.assertEqual(self.carried(), mails.mapped("message_id"))
+        self.assertFalse(any(mails.mapped("system_mail_attempts")), "it was its turn, no failure")
+        self.assertNotEqual(self.health(self.system_server).state, "unstable")
+
+    def test_the_limit_of_an_author_is_nobody_elses(self):
+        self.company.system_mail_limit_user_hour = 1
+        dora = self._user("Dora Author", "dora@company.test")
+        own = self.mails(2)
+        theirs = self.mail(author=dora)
+        (own | theirs).send()
+        self.assertEqual(own.mapped("state"), ["sent", "outgoing"])
+        self.assertEqual(theirs.state, "sent")
+
+    def test_the_limit_of_a_day(self):
+        self.company.system_mail_limit_day = 1
+        mails = self.mails(2)
+        mails.send()
+        self.assertEqual(mails.mapped("state"), ["sent", "outgoing"])
+        self.assertGreater(mails[1].scheduled_date, fields.Datetime.now() + 22 * HOUR)
+        self.assertEqual(len(self.events("deferred")), 1, "a Super User sees it")
+
+    def test_odoos_throttle_does_not_delay_what_a_dead_mailbox_does_not_send(self):
+        self.mail().send()
+        mails = self.mails(40)
+        mails.send()
+        self.assertEqual(set(mails.mapped("state")), {"sent"})
+        self.assertEqual(len(self.carried()), 41)
+
+    def test_odoos_throttle_spares_a_mailbox_that_works(self):
+        self.own.heal()
+        mails = self.mails(35)
+        mails.send()
+        self.assertEqual(len(self.own.accepted), 30)
+        self.assertEqual(mails.mapped("state").count("outgoing"), 5)
+
+
+@tagged("post_install", "-at_install")
+class TestSplit(SystemMailCase):
+    """Each part of a mail comes to its own end; the message stays while one of them needs it."""
+
+    def test_a_part_that_waits_keeps_the_message_of_the_part_that_was_sent(self):
+        fault = self.own.fail("rcpt", reply="450 4.2.1 Busy", recipient="ben@company.test")
+        mail = self.mail(
+            recipient_ids=False, email_to="ben@company.test, c@elsewhere.test", auto_delete=True
+        )
+        message = mail.mail_message_id
+        mail.send()
+        self.assertEqual(len(self.received("c@elsewhere.test")), 1)
+        self.assertEqual((mail.state, mail.email_to), ("outgoing", "ben@company.test"))
+        self.own.heal(fault)
+        self.run_queue(mail)
+        self.assertEqual(len(self.received("ben@company.test")), 1)
+        self.assertFalse(message.exists(), "the last part takes it along")
+
+    def test_a_part_that_failed_outlives_the_part_that_waited(self):
+        self.own.fail("rcpt", reply="550 5.1.1 No such user", recipient="c@elsewhere.test")
+        fault = self.own.fail("rcpt", reply="450 4.2.1 Busy", recipient="ben@company.test")
+        mail = self.mail(
+            recipient_ids=False, email_to="ben@company.test, c@elsewhere.test", auto_delete=True
+        )
+        message = mail.mail_message_id
+        mail.send()
+        self.own.heal(fault)
+        self.run_queue(mail)
+        self.assertFalse(mail.exists())
+        [left] = self.env["mail.mail"].search([("mail_message_id", "=", message.id)])
+        self.assertEqual((left.state, left.email_to), ("exception", "c@elsewhere.test"))
