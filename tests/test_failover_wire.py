@@ -1,0 +1,110 @@
+"""How long a mailbox may take, and what is known of a message when it fails."""
+
+import smtplib
+import socket
+import threading
+import time
+from unittest.mock import patch
+
+import pytest
+
+from ..failover.failure import Kind, Phase
+from ..failover.rules import classify_recipients
+from ..failover.wire import CONNECTION_ERRORS, Patience, watching
+from .smtp_lab import SmtpLab
+
+IMPATIENT = Patience(log_in=0.4, command=0.4, body=0.4, dot=0.4, quit=0.4)
+MESSAGE = b"Subject: Hello\r\n\r\nSee this\r\n"
+
+
+@pytest.fixture(name="server")
+def _server():
+    with SmtpLab() as lab:
+        yield lab.server()
+
+
+def connect(server, host=None):
+    return smtplib.SMTP(host or server.host, server.port, local_hostname="here.test")
+
+
+def failing(server, host=None):
+    """What failed when connecting, and how long it took."""
+    begin = time.monotonic()
+    with watching(IMPATIENT) as trace, pytest.raises(CONNECTION_ERRORS) as caught:
+        connect(server, host).ehlo()
+    return trace.failure(caught.value), time.monotonic() - begin
+
+
+def send(server, *recipients):
+    """The outcome of one message."""
+    with watching(IMPATIENT) as trace:
+        connection = connect(server)
+        connection.ehlo()
+        trace.settled = True
+        return connection.sendmail("ana@company.test", recipients or ["ben@company.test"], MESSAGE)
+
+
+class TestPatience:
+    @pytest.mark.parametrize(
+        ("phase", "action", "found"),
+        [
+            ("connect", "hang", Phase.BANNER),
+            ("banner", "hang", Phase.BANNER),
+            ("banner", "drip", Phase.BANNER),
+            ("ehlo", "drip", Phase.EHLO),
+        ],
+    )
+    def test_silence_and_drips_end_at_the_deadline(self, server, phase, action, found):
+        server.fail(phase, action=action)
+        failure, seconds = failing(server)
+        assert (failure.phase, failure.kind) == (found, Kind.TIMEOUT)
+        assert seconds < 2
+
+    def test_the_deadline_covers_the_look_up_of_the_name(self, server):
+        answered = threading.Event()
+
+        def never(*_args):
+            answered.wait(10)
+            return []
+
+        with patch.object(socket, "getaddrinfo", never):
+            failure, seconds = failing(server, "mail.company.test")
+            answered.set()
+        assert (failure.phase, failure.kind) == (Phase.DNS, Kind.TIMEOUT)
+        assert seconds < 2
+
+    def test_after_the_dot_it_waits_as_long_as_it_was_told(self, server):
+        server.fail("dot", action="drip")
+        begin = time.monotonic()
+        [failure] = send(server).failures.values()
+        assert (failure.phase, failure.kind) == (Phase.DOT, Kind.TIMEOUT)
+        assert time.monotonic() - begin < 2
+
+    def test_elsewhere_smtplib_is_as_it_was(self, server):
+        assert type(connect(server)) is smtplib.SMTP
+
+
+class TestOutcome:
+    DENIED = "554 5.7.1 Relay access denied"
+
+    def test_each_recipient_has_a_fate_of_their_own(self, server):
+        server.fail("rcpt", reply="550 5.1.1 No such user", nth=2)
+        outcome = send(server, "a@x.test", "b@x.test", "c@x.test")
+        assert outcome.accepted == ("a@x.test", "c@x.test")
+        assert [failure.code for failure in outcome.failures.values()] == [550]
+
+    @pytest.mark.parametrize("at_reset", [None, "drop", "hang"])
+    def test_what_is_said_to_all_is_said_of_the_mailbox(self, server, at_reset):
+        server.fail("rcpt", reply=self.DENIED)
+        if at_reset:
+            server.fail("rset", action=at_reset)
+        outcome = send(server, "a@x.test", "b@x.test")
+        decisions = classify_recipients(outcome.failures).values()
+        assert {decision.rule for decision in decisions} == {"relay_denied"}
+
+    def test_nobody_has_it_when_the_line_closes_at_a_later_recipient(self, server):
+        server.fail("rcpt", reply="421 4.3.2 Shutting down", nth=2)
+        outcome = send(server, "a@x.test", "b@x.test")
+        assert not outcome.accepted
+        assert {failure.code for failure in outcome.failures.values()} == {421}
+        assert not server.accepted
