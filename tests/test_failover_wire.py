@@ -24,7 +24,7 @@ def _server():
 
 
 def connect(server, host=None):
-    return smtplib.SMTP(host or server.host, server.port, local_hostname="here.test")
+    return smtplib.SMTP(host or server.host, server.port, local_hostname="here.test", timeout=60)
 
 
 def failing(server, host=None):
