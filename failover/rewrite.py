@@ -1,6 +1,7 @@
 """A message in System Mail's name."""
 
 import copy
+import functools
 from email.utils import parseaddr
 
 _PERSONAL_HEADERS = ("Sender", "Disposition-Notification-To", "Return-Receipt-To")
@@ -19,16 +20,26 @@ def in_the_name_of(message, address, author):
     system = copy.copy(message)
     for header in ("From", *_PERSONAL_HEADERS):
         del system[header]  # del makes a new list: the original keeps its headers
-    name, author_address = parseaddr(str(author or ""))
-    system["From"] = sender(author, address)
-    if not system["Reply-To"] and author_address:
-        system["Reply-To"] = _mailbox(name, author_address)
+    author = str(author or "")
+    system["From"] = _header(system.policy, "From", sender(author, address))
+    if not system["Reply-To"] and parseaddr(author)[1]:
+        system["Reply-To"] = _header(system.policy, "Reply-To", _mailbox(*parseaddr(author)))
     return system
 
 
+@functools.lru_cache(maxsize=256)
+def _header(policy, name, value):
+    """A parsed header: parsing takes longer than all else, and people write more than once."""
+    return policy.header_store_parse(name, value)[1]
+
+
+@functools.lru_cache(maxsize=256)
 def sender(author, address):
-    """The From that readers see: the author's name, System Mail's address."""
-    return _mailbox(parseaddr(str(author or ""))[0], address)
+    """The From that readers see: the author's name, System Mail's address.
+
+    :param str author: as for ``in_the_name_of``
+    """
+    return _mailbox(parseaddr(author or "")[0], address)
 
 
 def _mailbox(name, address):

@@ -3,6 +3,7 @@ from . import (
     test_access,
     test_batches,
     test_failover_breaker,
+    test_failover_rewrite,
     test_failover_rules,
     test_failover_session,
     test_failover_wire,

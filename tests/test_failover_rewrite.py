@@ -1,0 +1,67 @@
+import email.policy
+from email.message import EmailMessage
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ..failover.rewrite import in_the_name_of
+
+HELLO = "hello@company.test"
+
+
+def written_by(author, **headers):
+    message = EmailMessage(policy=email.policy.SMTP)
+    message["From"] = author
+    message["Message-Id"] = "<1@company.test>"
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    message.set_content("See this")
+    return message
+
+
+def test_the_original_stays_as_it_is():
+    message = written_by('"Ana" <ana@company.test>', Sender="ana@company.test")
+    before = message.as_bytes()
+    in_the_name_of(message, HELLO, message["From"])
+    assert message.as_bytes() == before
+
+
+def test_each_author_has_their_own_name_however_often_they_write():
+    for name in ("Ana", "Ben", "Ana"):
+        author = f'"{name}" <{name.lower()}@company.test>'
+        system = in_the_name_of(written_by(author), HELLO, author)
+        assert f'From: "{name}" <{HELLO}>\r\n'.encode() in system.as_bytes()
+        assert f"Reply-To: {author}\r\n".encode() in system.as_bytes()
+        assert system["Message-Id"] == "<1@company.test>"
+
+
+def test_a_reply_to_that_is_there_is_kept_and_personal_headers_are_not():
+    message = written_by(
+        "ana@company.test",
+        Reply_To="catchall@company.test",
+        Sender="ana@company.test",
+        Disposition_Notification_To="ana@company.test",
+    )
+    system = in_the_name_of(message, HELLO, "ana@company.test")
+    assert system["Reply-To"] == "catchall@company.test"
+    assert system["From"] == HELLO
+    assert not system["Sender"]
+    assert not system["Disposition-Notification-To"]
+
+
+@given(st.text(max_size=60))
+def test_no_name_adds_a_header_or_an_address(name):
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    system = in_the_name_of(written_by("ana@company.test"), HELLO, f'"{quoted}" <ana@company.test>')
+    head = system.as_bytes().partition(b"\r\n\r\n")[0]
+    names = [line.partition(b":")[0] for line in head.split(b"\r\n") if line[:1] not in b" \t"]
+    assert sorted(names) == sorted({*names}), "no header twice"
+    assert {*names} <= {
+        b"From",
+        b"Message-Id",
+        b"Content-Type",
+        b"Content-Transfer-Encoding",
+        b"MIME-Version",
+        b"Reply-To",
+    }
+    assert [a.addr_spec for a in system["From"].addresses] == [HELLO]
