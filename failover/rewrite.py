@@ -20,7 +20,7 @@ def in_the_name_of(message, address, author):
     system = copy.copy(message)
     for header in ("From", *_PERSONAL_HEADERS):
         del system[header]  # del makes a new list: the original keeps its headers
-    author = str(author or "")
+    author = _on_one_line(str(author or ""))
     system["From"] = _header(system.policy, "From", sender(author, address))
     if not system["Reply-To"] and parseaddr(author)[1]:
         system["Reply-To"] = _header(system.policy, "Reply-To", _mailbox(*parseaddr(author)))
@@ -39,11 +39,16 @@ def sender(author, address):
 
     :param str author: as for ``in_the_name_of``
     """
-    return _mailbox(parseaddr(author or "")[0], address)
+    return _mailbox(parseaddr(_on_one_line(author or ""))[0], address)
 
 
 def _mailbox(name, address):
-    """``"Name" <address>``, as Odoo writes it: quoted, and on one line whatever the name holds."""
-    name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    """``"Name" <address>``, as Odoo writes it: quoted."""
+    name = " ".join(name.split())
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}" <{address}>' if name else address
+
+
+def _on_one_line(text):
+    """The text without what could end a header or hide in it."""
+    return "".join(char if char.isprintable() else " " for char in text)

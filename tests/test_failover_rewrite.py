@@ -1,7 +1,7 @@
 import email.policy
 from email.message import EmailMessage
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ..failover.rewrite import in_the_name_of
@@ -50,6 +50,8 @@ def test_a_reply_to_that_is_there_is_kept_and_personal_headers_are_not():
 
 
 @given(st.text(max_size=60))
+@example("\x0c0\r")
+@example("Ana\r\nBcc: eve@elsewhere.test")
 def test_no_name_adds_a_header_or_an_address(name):
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     system = in_the_name_of(written_by("ana@company.test"), HELLO, f'"{quoted}" <ana@company.test>')
