@@ -1,6 +1,7 @@
 from . import (
     property_tests,
     test_access,
+    test_bad_input,
     test_batches,
     test_failover_breaker,
     test_failover_rewrite,
@@ -13,6 +14,7 @@ from . import (
     test_matrix,
     test_oauth,
     test_oauth_lab,
+    test_odoo_oauth,
     test_personal_mailbox,
     test_recipients,
     test_smtp_lab,
