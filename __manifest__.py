@@ -12,6 +12,7 @@
         "security/ir.model.access.csv",
         "security/system_mail_rules.xml",
         "data/ir_cron.xml",
+        "data/alerts_channel.xml",
         "data/oauth_providers.xml",
         "wizards/system_mail_connect_views.xml",
         "wizards/system_mail_test_views.xml",

@@ -297,6 +297,9 @@ class SystemMailHealth(models.Model):
             cron._trigger(self.next_probe_at)
         if self.state == "disconnected" != before:
             self._log_event("disconnected")
+        if decision.effect is Effect.PROVIDER_MISCONFIGURED:
+            providers = self.env["system.mail.oauth.provider"]
+            providers._of_server(self.server_id)._tell_client_rejected()
 
     def _trip(self, failure, decision, now):
         """Count the failure; the breaker may open."""

@@ -66,6 +66,9 @@ class SystemMailOauthProvider(models.Model):
         readonly=True, help="Start of the names of Odoo's own parameters for this provider."
     )
     can_reuse_client = fields.Boolean(compute="_compute_can_reuse_client")
+    client_rejected_at = fields.Datetime(
+        readonly=True, copy=False, help="Since then the provider rejects the client's secret."
+    )
     redirect_uri = fields.Char(
         "Return Address",
         compute="_compute_redirect_uri",
@@ -133,6 +136,46 @@ class SystemMailOauthProvider(models.Model):
                         port=provider.smtp_port,
                     )
                 )
+
+    def write(self, vals):
+        if {"client_id", "client_secret"} & vals.keys():
+            vals = {"client_rejected_at": False, **vals}
+        return super().write(vals)
+
+    @api.model
+    def _of_server(self, server):
+        """The provider where a mailbox signs in, also one that Odoo's own modules connected."""
+        parameter = {"gmail": "google_gmail", "outlook": "microsoft_outlook"}.get(
+            server.smtp_authentication
+        )
+        return server.system_mail_provider_id or self.search(
+            [("odoo_parameter", "!=", False), ("odoo_parameter", "=", parameter)], limit=1
+        )
+
+    def _tell_client_rejected(self):
+        """Tell the Super Users, once for all mailboxes, until the client is changed."""
+        self.env.cr.execute(
+            """UPDATE system_mail_oauth_provider SET client_rejected_at = %s
+                WHERE id IN %s AND client_rejected_at IS NULL
+            RETURNING id""",
+            [fields.Datetime.now(), (*self.ids, 0)],
+        )
+        told = self.browse(row[0] for row in self.env.cr.fetchall())
+        told.invalidate_recordset(["client_rejected_at"])
+        channel = self.env.ref("system_mail.channel_alerts", raise_if_not_found=False)
+        for provider in told if channel else ():
+            channel.message_post(
+                author_id=self.env.ref("base.partner_root").id,
+                body=self.env._(
+                    "%(provider)s rejects this system's client secret: it is wrong or has expired. "
+                    "The mailboxes connected there cannot send; System Mail carries what it may. "
+                    "Renew the secret in Settings ▸ System Mail ▸ Providers (for mailboxes of "
+                    "Odoo's own Gmail and Outlook modules, in Settings ▸ General Settings).",
+                    provider=provider.name,
+                ),
+                message_type="comment",
+                subtype_xmlid="mail.mt_comment",
+            )
 
     def action_reuse_client(self):
         """Take the client that Odoo's own settings have for this provider."""

@@ -312,6 +312,31 @@ class TestTokens(OAuthCase):
         health = self.health(self.system_server)
         self.assertEqual((health.state, health.effect), ("unstable", "provider_misconfigured"))
 
+    def test_super_users_are_told_once_of_a_wrong_client_secret(self):
+        channel = self.env.ref("system_mail.channel_alerts")
+        other = self.mailbox(
+            self.own,
+            "ben@company.test",
+            False,
+            smtp_authentication=OAUTH,
+            system_mail_provider_id=self.provider.id,
+        )
+        self.env["system.mail.oauth.token"].create(
+            {"server_id": other.id, "refresh_token": self.oauth.issue()["refresh_token"]}
+        )
+        self.oauth.fail("token", error="invalid_client")
+        self.expire()
+        mails = self.env["mail.mail"].search([])
+        for server in (self.system_server, other, other):
+            server._system_mail_check()
+        told = [m for m in channel.message_ids if "client secret" in m.body]
+        self.assertEqual(len(told), 1)
+        self.assertIn("Lab Mail", told[0].body)
+        self.assertEqual(self.env["mail.mail"].search([]), mails, "never by mail")
+        self.assertIn(self.env.ref("base.partner_admin"), channel.channel_partner_ids)
+        self.provider.client_secret_input = "renewed"
+        self.assertFalse(self.provider.client_rejected_at)
+
 
 @tagged("post_install", "-at_install")
 class TestSecrets(OAuthCase):

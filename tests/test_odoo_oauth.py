@@ -58,6 +58,7 @@ class OdooOAuthCase(SystemMailCase):
         )
         self.own.encryption = "starttls"
         self.own_server.sudo().write(tokens)
+        self.env.flush_all()  # the own cursor sees what is in the database
 
     def assert_falls_back(self, state, phase):
         self.assert_arrives_once_by_system_mail(self.mention())
@@ -123,6 +124,9 @@ class TestOutlook(OdooOAuthCase):
         self.expire()
         self.assert_falls_back("unstable", "token")
         self.assertEqual(self.health(self.own_server).effect, "provider_misconfigured")
+        self.env.invalidate_all()
+        channel = self.env.ref("system_mail.channel_alerts")
+        self.assertEqual(sum("client secret" in (m.body or "") for m in channel.message_ids), 1)
 
 
 @tagged("post_install", "-at_install")
