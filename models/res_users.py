@@ -103,13 +103,19 @@ class ResUsers(models.Model):
         self._check_system_mail_own()
         if not self.email:
             raise UserError(self.env._("Set your e-mail address first, then connect its mailbox."))
-        return self.env["system.mail.connect"]._open(
+        dialog = self.env["system.mail.connect"]._open(
             {
                 "user_id": self.id,
                 "address": email_normalize(self.email) or self.email,
                 "wants_sign_in": server_type == OAUTH,
             }
         )
+        # not the dialog itself: the page is to show what became of it
+        return {
+            "type": "ir.actions.client",
+            "tag": "system_mail_connect",
+            "params": {"dialog": dialog},
+        }
 
     def _check_system_mail_own(self):
         if self != self.env.user:

@@ -18,7 +18,8 @@ class TestPersonalMailbox(SystemMailCase):
     def dialog(self, server_type="login", **values):
         """The dialog that Preferences opens, filled in."""
         action = self.as_ana.action_setup_outgoing_mail_server(server_type)
-        dialog = self.env["system.mail.connect"].with_user(self.ana).browse(action["res_id"])
+        dialog = self.env["system.mail.connect"].with_user(self.ana)
+        dialog = dialog.browse(action["params"]["dialog"]["res_id"])
         dialog.write(
             {
                 "method": "password",
@@ -173,7 +174,7 @@ class TestPersonalSignIn(OAuthCase):
         self.oauth.account = ANA
         self.authenticate(ANA, ANA)
         action = self.call("res.users", "action_setup_outgoing_mail_server", OAUTH)
-        dialog = self.env["system.mail.connect"].browse(action["res_id"])
+        dialog = self.env["system.mail.connect"].browse(action["params"]["dialog"]["res_id"])
         self.assertEqual(dialog.method, str(self.provider.id))
         self.sign_in(dialog)
         self.assertEqual((dialog.state, dialog.problem), ("connected", False))

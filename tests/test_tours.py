@@ -61,6 +61,22 @@ class TestTours(SystemMailCase, HttpCase):
         )
         self.assertEqual(self.company._system_mail_settings(), before)
 
+    # --- preferences
+
+    def test_an_employee_connects_tests_and_disconnects_their_own_mailbox(self):
+        self.own_server.unlink()
+        self.walk(
+            f"/odoo/my-preferences/{self.ana.id}",
+            "system_mail_preferences",
+            self.ana,
+            cookies={"system_mail_port": str(self.own.port)},
+        )
+        [delivery] = self.own.accepted
+        self.assertEqual(delivery.rcpt_to, ("ana@company.test",))
+        self.assertFalse(self.ana.outgoing_mail_server_id)
+        servers = self.env["ir.mail_server"].with_context(active_test=False)
+        self.assertFalse(servers.search([("owner_user_id", "=", self.ana.id)]))
+
     # --- chatter
 
     def test_an_employee_mentions_a_colleague_though_the_mailbox_is_dead(self):

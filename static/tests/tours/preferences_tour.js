@@ -1,0 +1,98 @@
+import { cookie } from "@web/core/browser/cookie";
+import { registry } from "@web/core/registry";
+
+const DIALOG = ".modal:not(.o_inactive_modal)";
+const STATE = "[name=system_mail_own] [name=system_mail_state] .badge";
+
+function type(password) {
+    return [
+        {
+            trigger: `${DIALOG} [name=smtp_pass] input`,
+            run: `edit ${password}`,
+        },
+        {
+            trigger: `${DIALOG} footer button[name=action_connect]`,
+            run: "click",
+        },
+    ];
+}
+
+registry.category("web_tour.tours").add("system_mail_preferences", {
+    steps: () => [
+        {
+            content: "choose SMTP for one's own mailbox",
+            trigger: "[name=outgoing_mail_server_type] select",
+            run: "select login",
+        },
+        {
+            content: "the address is one's own",
+            trigger: `${DIALOG} [name=address]:contains(ana@company.test)`,
+        },
+        {
+            trigger: `${DIALOG} [name=smtp_host] input`,
+            run: "edit 127.0.0.1",
+        },
+        {
+            trigger: `${DIALOG} [name=smtp_encryption] .o_select_menu input`,
+            run: "click",
+        },
+        {
+            trigger: ".o_select_menu_item:contains(/^None$/)",
+            run: "click",
+        },
+        {
+            trigger: `${DIALOG} [name=smtp_port] input:value(25)`,
+            run: ({ edit }) => edit(cookie.get("system_mail_port")),
+        },
+        ...type("wrong"),
+        {
+            trigger: `${DIALOG} [role=alert]:contains(password was rejected)`,
+        },
+        ...type("secret"),
+        {
+            trigger: `${DIALOG} [role=status]:contains(Connected.):contains(ana@company.test)`,
+        },
+        {
+            trigger: `${DIALOG} footer button[name=action_test]`,
+            run: "click",
+        },
+        {
+            trigger: `${DIALOG} footer button[name=action_send]`,
+            run: "click",
+        },
+        {
+            trigger: `${DIALOG} [role=status]:contains(Sent):contains(ana@company.test)`,
+        },
+        {
+            trigger: `${DIALOG} footer button:contains(Done)`,
+            run: "click",
+        },
+        {
+            content: "the page tells the new state",
+            trigger: `${STATE}:contains(Connected):has(.fa-check)`,
+        },
+        {
+            trigger: "[name=system_mail_own] button:contains(Reconnect)",
+            run: "click",
+        },
+        {
+            content: "what it was connected with is there, but for the password",
+            trigger: `${DIALOG} [name=smtp_host] input:value(127.0.0.1)`,
+        },
+        {
+            trigger: `${DIALOG} footer button:contains(Cancel)`,
+            run: "click",
+        },
+        {
+            trigger: "[name=system_mail_own] button:contains(Disconnect)",
+            run: "click",
+        },
+        {
+            trigger: `${DIALOG} footer button:contains(Disconnect)`,
+            run: "click",
+        },
+        {
+            trigger: "body:not(:has([name=system_mail_own] .badge))",
+        },
+    ],
+});
