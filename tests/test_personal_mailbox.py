@@ -92,6 +92,26 @@ class TestPersonalMailbox(SystemMailCase):
         self.mention()
         self.assertEqual(len(self.own.accepted), 1)
 
+    def test_the_dialog_opens_with_the_account_as_it_is(self):
+        self.connected()
+        action = self.as_ana.action_system_mail_reconnect()
+        dialog = self.env["system.mail.connect"].with_user(self.ana)
+        dialog = dialog.browse(action["params"]["dialog"]["res_id"])
+        self.assertRecordValues(
+            dialog,
+            [
+                {
+                    "smtp_host": self.own.host,
+                    "smtp_port": self.own.port,
+                    "smtp_encryption": "none",
+                    "smtp_user": ANA,
+                    "keeps_password": True,
+                }
+            ],
+        )
+        dialog.action_connect()
+        self.assertEqual(dialog.state, "connected", "the password that is stored serves again")
+
     def test_test_says_what_is_wrong(self):
         self.connected()
         self.assertEqual(

@@ -133,7 +133,7 @@ class SystemMailConnect(models.TransientModel):
         service = found.service
         before, self.proposed = self.proposed or {}, self._proposal(address, service)
         for name, value in self.proposed.items():
-            if not self[name] or self[name] == before.get(name):
+            if not self[name] or self[name] == before.get(name, self[name]):
                 self[name] = value
         self.provider_id = service.provider_id if service else 0
         self.service_name = service.name if service else False

@@ -77,7 +77,12 @@ registry.category("web_tour.tours").add("system_mail_preferences", {
         },
         {
             content: "what it was connected with is there, but for the password",
-            trigger: `${DIALOG} [name=smtp_host] input:value(127.0.0.1)`,
+            trigger: [
+                `${DIALOG}:has([name=smtp_host] input:value(127.0.0.1))`,
+                ":has([name=smtp_encryption] input:value(None))",
+                `:has([name=smtp_port] input:value(${cookie.get("system_mail_port")}))`,
+                ":has([name=smtp_pass] input[placeholder=Unchanged])",
+            ].join(""),
         },
         {
             trigger: `${DIALOG} footer button:contains(Cancel)`,
