@@ -1,4 +1,6 @@
 from . import (
+    ir_actions,
+    ir_config_parameter,
     ir_mail_server,
     mail_mail,
     mail_message,
@@ -7,10 +9,13 @@ from . import (
     res_config_settings,
     res_users,
     sql_log,
+    system_mail_alert,
     system_mail_connection,
     system_mail_event,
     system_mail_health,
     system_mail_oauth_provider,
     system_mail_oauth_token,
+    system_mail_outage,
+    system_mail_summary,
     system_mail_usage,
 )

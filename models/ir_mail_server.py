@@ -92,6 +92,10 @@ class IrMailServer(models.Model):
 
     def unlink(self):
         self.env.registry.clear_cache()
+        outages = self.env["system.mail.outage"].sudo()
+        outages.search([("server_id", "in", self.ids), ("ended_at", "=", False)]).write(
+            {"ended_at": fields.Datetime.now()}
+        )
         return super().unlink()
 
     def _system_mail_run(self):
@@ -165,6 +169,10 @@ class IrMailServer(models.Model):
         else:
             health._note_success(self, seen)
         return trouble
+
+    def _system_mail_check_in_parallel(self):
+        for server in self:
+            yield server, server._system_mail_check()
 
     # --- keep System Mail out of ordinary choice
 

@@ -1,13 +1,12 @@
 import collections
 import datetime
 import random
-import re
 
 from odoo import api, fields, models
 from odoo.tools import email_normalize
 from odoo.tools.mail import email_normalize_all
 
-from ..failover.breaker import GIVE_UP_HOURS, backoff, expired
+from ..failover.breaker import backoff, expired
 from ..failover.session import Fate
 from .mail_notification import WAITING
 from .mail_part import parts_of
@@ -269,8 +268,7 @@ class MailMail(models.Model):
     def _system_mail_gives_up(self):
         """Whether it has waited long enough."""
         now = fields.Datetime.now()
-        given = self.env["ir.config_parameter"].sudo().get_param("system_mail.give_up_hours", "")
-        hours = int(given) if re.fullmatch(r"\d{1,5}", given.strip()) else GIVE_UP_HOURS
+        hours = self.env["ir.config_parameter"]._system_mail_number("system_mail.give_up_hours")
         return expired(self.system_mail_waiting_since or now, now, hours)
 
     def _system_mail_wait(self, reason, due):

@@ -179,6 +179,27 @@ class ResCompany(models.Model):
                     }
                 )
         self.env["system.mail.event"].sudo().create(events)
+        for company, old in before.items():
+            company._system_mail_tell_change(old)
+
+    def _system_mail_tell_change(self, old):
+        """Tell all Super Users of a new address or server: from then on, mail comes from there."""
+        new = self._system_mail_settings()
+        names = ("system_mail_address", "system_mail_server_id")
+        labels = [self._fields[name]._description_string(self.env) for name in names]
+        if all(new[label] == old[label] for label in labels):
+            return
+        address, server = (new[label] or self.env._("none") for label in labels)
+        self.env["system.mail.alert"].sudo()._tell_super_users(
+            self.env._(
+                "%(user)s changed System Mail of %(company)s: its address is now %(address)s, its "
+                "server: %(server)s.",
+                user=self.env.user.name,
+                company=self.name,
+                address=address,
+                server=server,
+            )
+        )
 
     def _system_mail_forget(self):
         """Remove the server with its credentials: without an address nothing may be left that

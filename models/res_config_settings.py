@@ -3,6 +3,19 @@ from odoo import api, fields, models
 from .res_company import GROUP
 
 
+def _parameter(field_type, name, **options):
+    """A field of ``system_mail.<name>``, kept for all companies. Not by ``config_parameter``: what
+    a user does not see would be reset when that user saves the page.
+    """
+    return field_type(
+        compute=lambda settings: settings._read_system_mail_parameter(name),
+        inverse=lambda settings: settings._write_system_mail_parameter(name),
+        readonly=False,
+        groups=GROUP,
+        **options,
+    )
+
+
 class ResConfigSettings(models.TransientModel):
     _inherit = "res.config.settings"
 
@@ -31,6 +44,28 @@ class ResConfigSettings(models.TransientModel):
     system_mail_limit_user_hour = fields.Integer(
         related="company_id.system_mail_limit_user_hour", readonly=False, groups=GROUP
     )
+
+    system_mail_alert_owners = _parameter(
+        fields.Boolean, "alert_owners", string="Tell people when their mailbox is disconnected"
+    )
+    system_mail_alert_share = _parameter(fields.Integer, "alert_share")
+    system_mail_summary = _parameter(
+        fields.Boolean, "summary", string="Weekly summary by e-mail to Super Users"
+    )
+    system_mail_review_days = _parameter(fields.Integer, "review_days")
+    system_mail_retention_days = _parameter(fields.Integer, "retention_days")
+
+    def _read_system_mail_parameter(self, name):
+        number = self.env["ir.config_parameter"]._system_mail_number(f"system_mail.{name}")
+        self[f"system_mail_{name}"] = number
+
+    def _write_system_mail_parameter(self, name):
+        parameters, field = self.env["ir.config_parameter"], self._fields[f"system_mail_{name}"]
+        for settings in self:
+            number = int(settings[field.name])
+            if number != parameters._system_mail_number(f"system_mail.{name}"):
+                label = field._description_string(self.env)
+                parameters._system_mail_set_number(f"system_mail.{name}", number, label)
 
     @api.depends("company_id")
     def _compute_system_mail_address(self):

@@ -233,6 +233,18 @@ class ResUsers(models.Model):
             self.env.user.outgoing_mail_server_type
         )
 
+    @api.model
+    def action_system_mail_reconnect_page(self):
+        """The user's preferences, and the reconnect dialog over them: where alerts lead.
+
+        :rtype: dict
+        """
+        page = self.env["ir.actions.act_window"]._for_xml_id("mail.action_res_users_my_fullpage")
+        return {
+            "page": {**page, "res_id": self.env.uid},
+            "dialog": self.env.user.action_system_mail_reconnect(),
+        }
+
     def action_system_mail_disconnect(self):
         """Forget the user's own mailbox: Odoo's own sender takes its place."""
         action = self.env["res.users"].action_setup_outgoing_mail_server("default")

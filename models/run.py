@@ -338,7 +338,8 @@ class Run:
         return fate.value
 
     def _event(self, kind, troubles, letter, recipient_count):
-        first = troubles[0]
+        # one that waits its turn does so for a limit, whatever had failed before
+        first = troubles[-1] if kind == "deferred" and troubles[-1].retry_at else troubles[0]
         server_sudo = first.road.mailbox.sudo()
         return {
             **letter._asdict(),

@@ -1,3 +1,4 @@
+import datetime
 import logging
 
 import psycopg2
@@ -8,6 +9,9 @@ from odoo.exceptions import AccessError
 from .own_cursor import own_environment
 
 _logger = logging.getLogger(__name__)
+
+BATCH = 10_000
+"""Events that one pass of the cleaning deletes."""
 
 
 class SystemMailEvent(models.Model):
@@ -59,6 +63,7 @@ class SystemMailEvent(models.Model):
     answer = fields.Char("Provider's Answer", readonly=True)
 
     _kind_date = models.Index("(kind, create_date)")
+    _server_date = models.Index("(server_id, kind, create_date) WHERE server_id IS NOT NULL")
     _create_date = models.Index("(create_date DESC, id DESC)")
     _user_date = models.Index("(user_id, create_date) WHERE user_id IS NOT NULL")
 
@@ -73,13 +78,17 @@ class SystemMailEvent(models.Model):
         )
 
     def action_open_document(self):
-        """Open the document that the message belongs to, if the user may read it."""
+        """Open the message in its document, if the user may read it."""
         self.ensure_one()
         message_sudo = self.env["mail.message"].sudo().browse(self.mail_message_id).exists()
         if message_sudo.model and message_sudo.res_id:
             document = self.env[message_sudo.model].browse(message_sudo.res_id).exists()
             if document and document.has_access("read"):
-                return document.get_formview_action()
+                return {
+                    "type": "ir.actions.act_url",
+                    "url": f"/mail/message/{self.mail_message_id}",
+                    "target": "self",
+                }
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
@@ -92,6 +101,28 @@ class SystemMailEvent(models.Model):
             },
         }
 
+    @api.autovacuum
+    def _gc_events(self):
+        """Delete what is older than the settings keep, a batch at a time. Who changed what is kept.
+
+        :return: how many were deleted, and whether more are left
+        """
+        days = self.env["ir.config_parameter"]._system_mail_number("system_mail.retention_days")
+        if not days:
+            return 0, 0
+        cutoff = fields.Datetime.now() - datetime.timedelta(days=days)
+        self.env["system.mail.outage"].search([("ended_at", "<", cutoff)], limit=BATCH).unlink()
+        self.env.cr.execute(  # not unlink(): that is closed to everybody
+            """DELETE FROM system_mail_event WHERE id IN (
+                   SELECT id FROM system_mail_event
+                    WHERE create_date < %s AND kind != 'configured'
+                 ORDER BY create_date LIMIT %s)""",
+            [cutoff, BATCH],
+        )
+        deleted = self.env.cr.rowcount
+        self.invalidate_model()
+        return deleted, int(deleted == BATCH)
+
     @api.model
     def _write_down(self, vals_list):
         """Create events on a cursor of their own, so that a rollback of the sending does not forget
@@ -103,7 +134,8 @@ class SystemMailEvent(models.Model):
             return
         try:
             with own_environment(self.env) as env:
-                env[self._name].create(list(self._visible(env, vals_list)))
+                events = env[self._name].create(list(self._visible(env, vals_list)))
+                env["system.mail.outage"]._count_in(events)
         except psycopg2.Error as exc:
             _logger.warning("%d System Mail events were not written: %s", len(vals_list), exc)
 

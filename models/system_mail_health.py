@@ -260,6 +260,9 @@ class SystemMailHealth(models.Model):
                 "since": self.since if before == "connected" and self.last_success else now,
             }
         )
+        if before in ("unstable", "disconnected"):
+            self.env["system.mail.outage"]._note_success(self)
+            self.env["system.mail.alert"]._trigger()
         if before == "disconnected":
             self._log_event("reconnected")
 
@@ -295,6 +298,9 @@ class SystemMailHealth(models.Model):
         cron = self.env.ref("system_mail.ir_cron_probe", raise_if_not_found=False)
         if cron and self.next_probe_at:
             cron._trigger(self.next_probe_at)
+        if self.state != before:
+            self.env["system.mail.outage"]._note_failure(self)
+            self.env["system.mail.alert"]._trigger()
         if self.state == "disconnected" != before:
             self._log_event("disconnected")
         if decision.effect is Effect.PROVIDER_MISCONFIGURED:

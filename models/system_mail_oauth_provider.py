@@ -162,19 +162,15 @@ class SystemMailOauthProvider(models.Model):
         )
         told = self.browse(row[0] for row in self.env.cr.fetchall())
         told.invalidate_recordset(["client_rejected_at"])
-        channel = self.env.ref("system_mail.channel_alerts", raise_if_not_found=False)
-        for provider in told if channel else ():
-            channel.message_post(
-                author_id=self.env.ref("base.partner_root").id,
-                body=self.env._(
+        for provider in told:
+            self.env["system.mail.alert"]._tell_super_users(
+                self.env._(
                     "%(provider)s rejects this system's client secret: it is wrong or has expired. "
                     "The mailboxes connected there cannot send; System Mail carries what it may. "
                     "Renew the secret in Settings ▸ System Mail ▸ Providers (for mailboxes of "
                     "Odoo's own Gmail and Outlook modules, in Settings ▸ General Settings).",
                     provider=provider.name,
-                ),
-                message_type="comment",
-                subtype_xmlid="mail.mt_comment",
+                )
             )
 
     def action_reuse_client(self):

@@ -20,3 +20,17 @@ async function openConnectDialog(env, action, options) {
 }
 
 registry.category("actions").add("system_mail_connect", openConnectDialog);
+
+/** Where an alert leads: the user's preferences, with the dialog to reconnect over them. */
+async function reconnect(env) {
+    const actions = env.services.action;
+    const { page, dialog } = await env.services.orm.call(
+        "res.users",
+        "action_system_mail_reconnect_page",
+        [],
+    );
+    await actions.doAction(page, { clearBreadcrumbs: true });
+    await actions.doAction(dialog);
+}
+
+registry.category("actions").add("system_mail_reconnect", reconnect);

@@ -16,6 +16,13 @@ export class SystemMailBadge extends BadgeField {
             unstable: "fa-exclamation-triangle",
             disconnected: "fa-plug",
             not_connected: "fa-circle-o",
+            fallback: "fa-envelope",
+            held: "fa-question-circle",
+            deferred: "fa-clock-o",
+            failed: "fa-times-circle",
+            reconnected: "fa-check",
+            test: "fa-flask",
+            configured: "fa-cog",
         },
     };
 

@@ -1,0 +1,56 @@
+import re
+
+from odoo import api, models
+from odoo.exceptions import ValidationError
+
+from ..failover.breaker import GIVE_UP_HOURS
+
+DEFAULTS = {
+    "system_mail.give_up_hours": GIVE_UP_HOURS,
+    "system_mail.retention_days": 180,
+    "system_mail.alert_owners": 0,
+    "system_mail.alert_share": 20,
+    "system_mail.summary": 0,
+    "system_mail.review_days": 0,
+}
+"""What integrators and Super Users may set, each a whole number; a switch is 0 or 1."""
+HIGHEST = 99_999
+
+
+class IrConfigParameter(models.Model):
+    _inherit = "ir.config_parameter"
+
+    @api.model
+    def _system_mail_number(self, name):
+        """A parameter of ours, as a whole number of at most five digits; its default where it is
+        not set or is no such number.
+
+        :rtype: int
+        """
+        given = self.sudo().get_param(name, "").strip()
+        if given.lower() in ("true", "false"):
+            return int(given.lower() == "true")
+        return int(given) if re.fullmatch(r"\d{1,5}", given) else DEFAULTS[name]
+
+    @api.model
+    def _system_mail_set_number(self, name, number, label):
+        """Change a parameter of ours, and write down who did.
+
+        :param str label: as people read it
+        """
+        if not 0 <= number <= HIGHEST:
+            raise ValidationError(
+                self.env._(
+                    "“%(label)s” takes a number from 0 to 99,999; 0 switches it off.", label=label
+                )
+            )
+        old = self._system_mail_number(name)
+        self.sudo().set_param(name, str(number))
+        self.env["system.mail.event"].sudo().create(
+            {
+                "kind": "configured",
+                "company_id": self.env.company.id,
+                "user_id": self.env.uid,
+                "reason": f"{label}: {old} → {number}",
+            }
+        )

@@ -1,0 +1,288 @@
+import datetime
+
+from odoo import fields
+from odoo.exceptions import ValidationError
+
+from .common import SystemMailCase
+
+REJECTED = "535 5.7.8 Rejected"
+
+
+class TestAlerts(SystemMailCase):
+    def setUp(self):
+        super().setUp()
+        self.channel = self.env.ref("system_mail.channel_alerts")
+        self.told_before = self.channel.message_ids
+
+    def tell(self):
+        """Run the scheduled action, as the changes since have triggered it."""
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.env.ref("system_mail.ir_cron_tell").method_direct_trigger()
+        self.env.invalidate_all()
+
+    def told(self):
+        """What the Super Users read since the last time."""
+        self.channel.invalidate_recordset()
+        new = self.channel.message_ids - self.told_before
+        self.told_before |= new
+        return [message.body for message in new.sorted("id")]
+
+    def told_to(self, user):
+        """What OdooBot wrote to the user."""
+        chats = self.env["discuss.channel"].search([("channel_type", "=", "chat")])
+        chats = chats.filtered(lambda c: user.partner_id in c.channel_member_ids.partner_id)
+        messages = chats.message_ids.sorted("id")
+        self.assertLessEqual(messages.author_id, self.env.ref("base.partner_root"))
+        return [message.body for message in messages]
+
+    def set_option(self, name, value):
+        self.env["ir.config_parameter"].set_param(f"system_mail.{name}", value)
+
+    # --- Super Users
+
+    def test_system_mail_down_is_told_once_and_taken_back(self):
+        self.system.fail("auth", reply=REJECTED)
+        self.system_server._system_mail_check()
+        self.tell()
+        self.tell()
+        [body] = self.told()
+        self.assertIn("hello@company.test", body)
+        self.assertIn("the password was rejected", body)
+        self.system.heal()
+        self.system_server.smtp_pass = "neutral"
+        self.system_server._system_mail_check()
+        self.tell()
+        self.tell()
+        [body] = self.told()
+        self.assertIn("works again", body)
+
+    def test_system_mail_unstable_for_a_moment_is_no_news(self):
+        self.system.fail("auth", reply="454 4.7.0 Temporary failure")
+        self.system_server._system_mail_check()
+        self.tell()
+        self.assertFalse(self.told())
+        self.health(self.system_server).since -= datetime.timedelta(minutes=5)
+        self.tell()
+        self.assertEqual(len(self.told()), 1)
+
+    def test_the_alert_leaves_by_no_mailbox(self):
+        self.system.fail("auth", reply=REJECTED)
+        self.system_server._system_mail_check()
+        self.tell()
+        self.run_queue()
+        self.assertEqual(len(self.told()), 1)
+        self.assertFalse(self.own.accepted + self.system.accepted)
+
+    def test_a_new_address_is_told(self):
+        self.company.with_user(
+            self.env.ref("base.user_admin")
+        ).system_mail_address = "new@company.test"
+        [body] = self.told()
+        self.assertIn("new@company.test", body)
+        self.company.system_mail_scope = "all"
+        self.assertFalse(self.told(), "the scope is in Activity")
+
+    def test_a_mailbox_blocked_as_compromised_is_told_once(self):
+        self.own.fail("mail", reply="550 5.7.501 Access denied, spam abuse detected")
+        self.mention()
+        self.tell()
+        self.tell()
+        [body] = self.told()
+        self.assertIn("ana@company.test", body)
+        self.assertIn("compromised", body)
+
+    def test_a_limit_that_is_reached_is_told_once_a_day(self):
+        self.company.system_mail_limit_day = 1
+        self.own.stop()
+        self.mention()
+        self.mention()
+        self.tell()
+        self.mention()
+        self.tell()
+        [body] = self.told()
+        self.assertIn("limit", body)
+
+    def test_many_disconnected_mailboxes_are_told_once(self):
+        users = [self._user(f"User {n}", f"user{n}@company.test") for n in range(3)]
+        servers = [
+            self.mailbox(self.own, user.email, "wrong", owner_user_id=user.id) for user in users
+        ]
+        for server in servers[:2]:
+            server._system_mail_check()
+        self.tell()
+        self.assertFalse(self.told(), "two are not many")
+        servers[2]._system_mail_check()
+        self.tell()
+        self.tell()
+        [body] = self.told()
+        self.assertIn("3 of 3", body)
+        self.set_option("alert_share", "100")
+        self.tell()
+        [body] = self.told()
+        self.assertIn("few again", body)
+
+    def test_a_reminder_to_review_where_it_is_wanted(self):
+        self.tell()
+        self.assertFalse(self.told())
+        self.set_option("review_days", "30")
+        self.tell()
+        self.tell()
+        self.assertEqual(len(self.told()), 1)
+        review = self.env["system.mail.alert"].search([("key", "=", "review")])
+        review.told_at -= datetime.timedelta(days=30)
+        self.tell()
+        self.assertEqual(len(self.told()), 1)
+
+    # --- owners
+
+    def test_owners_are_not_told_by_default(self):
+        self.own.fail("auth", reply=REJECTED)
+        self.mention()
+        self.tell()
+        self.assertFalse(self.told_to(self.ana))
+
+    def test_an_owner_is_told_once_reminded_daily_and_told_when_it_is_over(self):
+        self.set_option("alert_owners", "1")
+        self.own.fail("auth", reply=REJECTED)
+        self.mention()
+        self.tell()
+        self.tell()
+        [body] = self.told_to(self.ana)
+        self.assertIn("ana@company.test", body)
+        self.assertIn("hello@company.test", body, "what still works")
+        self.assertIn("/odoo/reconnect-mailbox", body)
+        alert = self.env["system.mail.alert"].search([("key", "like", "owner:")])
+        alert.told_at -= datetime.timedelta(days=1)
+        self.tell()
+        self.tell()
+        self.assertEqual(len(self.told_to(self.ana)), 2)
+        self.own.heal()
+        self.own_server.smtp_pass = "secret"
+        self.own_server._system_mail_check()
+        self.tell()
+        self.tell()
+        self.assertIn("works again", self.told_to(self.ana)[2])
+        self.assertEqual(len(self.told_to(self.ana)), 3)
+        self.assertEqual(len(self.received("ana@company.test")), 0, "never by mail")
+
+    def test_an_unstable_mailbox_is_no_news_for_its_owner(self):
+        self.set_option("alert_owners", "1")
+        self.own.stop()
+        self.mention()
+        self.tell()
+        self.assertFalse(self.told_to(self.ana))
+
+    # --- summary
+
+    def test_the_weekly_summary_goes_by_mail_where_it_is_wanted(self):
+        admin = self.env.ref("base.user_admin")
+        admin.email = "admin@company.test"
+        self.own.fail("auth", reply=REJECTED)
+        self.mention()
+        self.env.invalidate_all()
+        mails = self.env["mail.mail"].search([])
+        self.env.ref("system_mail.ir_cron_summary").method_direct_trigger()
+        self.assertFalse(self.env["mail.mail"].search([]) - mails)
+        self.set_option("summary", "1")
+        self.env.ref("system_mail.ir_cron_summary").method_direct_trigger()
+        self.run_queue()
+        [delivery] = self.received("admin@company.test")
+        text = delivery.message.get_body(("html",)).get_content()
+        self.assertIn("1</t>", text + "1</t>")
+        self.assertIn("the password was rejected", text)
+        self.assertIn("hello@company.test", text)
+
+    # --- options
+
+    def test_an_option_takes_a_number(self):
+        settings = self.env["res.config.settings"].create({"system_mail_alert_share": 5})
+        settings.execute()
+        self.assertEqual(
+            self.env["ir.config_parameter"]._system_mail_number("system_mail.alert_share"), 5
+        )
+        self.assertIn("→ 5", self.events("configured")[-1].reason)
+        with self.assertRaisesRegex(ValidationError, "from 0 to"):
+            self.env["res.config.settings"].create({"system_mail_alert_share": -5})
+
+    def test_an_outsider_who_saves_the_settings_resets_nothing(self):
+        self.set_option("alert_owners", "1")
+        outsider = self._user(
+            "Otto", "otto@company.test", group_ids=self.env.ref("base.group_system").ids
+        )
+        self.env["res.config.settings"].with_user(outsider).create({}).execute()
+        self.assertTrue(
+            self.env["ir.config_parameter"]._system_mail_number("system_mail.alert_owners")
+        )
+
+
+class TestOutages(SystemMailCase):
+    def outages(self):
+        """All of Ana's mailbox, the oldest first."""
+        self.env.invalidate_all()
+        return self.env["system.mail.outage"].search(
+            [("server_id", "=", self.own_server.id)], order="id"
+        )
+
+    def test_an_outage_counts_what_system_mail_carried(self):
+        self.own.fail("auth", reply=REJECTED)
+        self.mention()
+        carol = self._user("Carol", "carol@company.test")
+        self.mention(partners=self.ben.partner_id + carol.partner_id)
+        [outage] = self.outages()
+        self.assertEqual(outage.state, "disconnected")
+        self.assertEqual(outage.user_id, self.ana)
+        self.assertEqual((outage.message_count, outage.recipient_count), (2, 3))
+        self.assertFalse(outage.ended_at)
+        self.own.heal()
+        self.own_server.smtp_pass = "secret"
+        self.mention()
+        [outage] = self.outages()
+        self.assertTrue(outage.ended_at)
+        self.assertEqual(outage.message_count, 2)
+        self.own.fail("auth", reply=REJECTED)
+        self.mention()
+        self.assertEqual(self.outages().mapped("message_count"), [2, 1])
+
+    def test_an_outage_keeps_its_worst_state(self):
+        self.own.fail("auth", reply="454 4.7.0 Temporary failure")
+        self.mention()
+        self.assertEqual(self.outages().state, "unstable")
+        self.own.heal()
+        self.own.fail("auth", reply=REJECTED)
+        self.own_server._system_mail_check()
+        self.assertEqual(self.health(self.own_server).state, "disconnected")
+        self.assertEqual(self.outages().state, "disconnected")
+
+    def test_a_recipients_fault_is_no_outage(self):
+        self.own.fail("rcpt", reply="550 5.1.1 No such user")
+        self.mention()
+        self.assertFalse(self.outages())
+
+    def test_a_mailbox_that_is_removed_ends_its_outage(self):
+        self.own.fail("auth", reply=REJECTED)
+        self.mention()
+        outage = self.outages()
+        self.own_server.unlink()
+        outage.invalidate_recordset()
+        self.assertTrue(outage.ended_at)
+        self.assertEqual(outage.server_name, "ana@company.test")
+        self.assertEqual(outage.message_count, 1)
+
+    def test_old_events_go_a_batch_at_a_time_and_changes_stay(self):
+        events = self.env["system.mail.event"]
+        events.create(
+            [
+                {"kind": kind, "company_id": self.company.id}
+                for kind in ("fallback", "fallback", "configured")
+            ]
+        )
+        old = fields.Datetime.now() - datetime.timedelta(days=181)
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE system_mail_event SET create_date = %s", [old])
+        events.create({"kind": "test", "company_id": self.company.id})
+        self.env.flush_all()
+        self.assertEqual(events._gc_events(), (2, 0))
+        self.assertEqual(set(events.search([]).mapped("kind")), {"configured", "test"})
+        self.env["ir.config_parameter"].set_param("system_mail.retention_days", "0")
+        self.assertEqual(events._gc_events(), (0, 0))

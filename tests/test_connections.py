@@ -1,0 +1,175 @@
+from odoo.tests import tagged
+from odoo.tests.common import HttpCase
+
+from .common import SystemMailCase
+
+REJECTED = "535 5.7.8 Rejected"
+
+
+class TestConnections(SystemMailCase):
+    def setUp(self):
+        super().setUp()
+        self.super_user = self.env.ref("base.user_admin")
+        self.connections = self.env["system.mail.connection"].with_user(self.super_user)
+
+    def row(self, server):
+        """The mailbox's line, fresh."""
+        self.env.flush_all()
+        self.env.invalidate_all()
+        return self.connections.search([("server_id", "=", server.id)])
+
+    def break_own(self):
+        self.own.fail("auth", reply=REJECTED)
+        self.mention()
+
+    def test_every_internal_user_and_every_mailbox_has_a_line(self):
+        shared = self.mailbox(self.own, "sales@company.test", "x")
+        self._user(
+            "Pia Portal", "pia@company.test", group_ids=self.env.ref("base.group_portal").ids
+        )
+        rows = self.connections.search([])
+        self.assertIn(self.ben, rows.user_id)
+        self.assertNotIn("pia@company.test", rows.mapped("address"))
+        self.assertEqual(self.row(shared).kind, "shared")
+        self.assertEqual(self.row(self.own_server).kind, "personal")
+        self.assertEqual(self.row(self.own_server).user_id, self.ana)
+        ben = rows.filtered(lambda row: row.user_id == self.ben)
+        self.assertEqual((ben.state, ben.server_id.id), ("not_connected", False))
+
+    def test_system_mail_is_first_in_any_order(self):
+        for order in (None, "address desc", "state, address", "fallback_count", "user_id desc"):
+            first = self.connections.search([], order=order, limit=1)
+            self.assertEqual(first.kind, "system", order)
+        self.assertEqual(self.connections.search([], order="address desc")[1:2].kind, "personal")
+
+    def test_fallbacks_of_the_last_week_are_counted_sorted_and_searched(self):
+        self.break_own()
+        self.mention()
+        row = self.row(self.own_server)
+        self.assertEqual(row.fallback_count, 2)
+        self.assertEqual(self.connections.search([("fallback_count", ">", 0)]), row)
+        self.assertEqual(
+            self.connections.search([("kind", "!=", "system")], order="fallback_count desc")[0], row
+        )
+        groups = self.connections._read_group([], ["kind"], ["fallback_count:sum"])
+        self.assertEqual(dict(groups)["personal"], 2)
+        self.env.cr.execute(
+            "UPDATE system_mail_event SET create_date = create_date - interval '8 days'"
+        )
+        self.assertEqual(self.row(self.own_server).fallback_count, 0)
+
+    def test_the_overview_counts_states_and_names_system_mail(self):
+        self.break_own()
+        self.env.invalidate_all()
+        overview = self.connections.get_overview()
+        self.assertEqual(overview["counts"]["disconnected"], 1)
+        self.assertEqual(overview["counts"]["needs_attention"], 1)
+        [system] = [s for s in overview["systems"] if s["company_id"] == self.company.id]
+        self.assertEqual(system["address"], "hello@company.test")
+        self.assertEqual(system["last_test"], "Not tested yet.")
+        self.company.with_user(self.super_user)._system_mail_send_test("ben@company.test")
+        [system] = self.connections.get_overview()["systems"]
+        self.assertIn("passed", system["last_test"])
+        self.assertTrue(self.row(self.system_server).last_test)
+
+    def test_it_opens_on_what_needs_attention_if_anything_does(self):
+        action = self.env["ir.actions.act_window"].with_user(self.super_user)
+
+        def context():
+            self.env.flush_all()
+            self.env.invalidate_all()
+            return action._for_xml_id("system_mail.system_mail_connection_action")["context"]
+
+        self.assertNotIn("needs_attention", context())
+        self.break_own()
+        self.assertIn("search_default_needs_attention", context())
+
+    def test_one_mailbox_is_tested_at_once(self):
+        self.own.fail("auth", reply=REJECTED)
+        action = self.row(self.own_server).action_test()
+        self.assertEqual(action["params"]["type"], "warning")
+        self.assertEqual(self.row(self.own_server).state, "disconnected")
+        self.own.heal()
+        action = self.row(self.own_server).action_test()
+        self.assertEqual(action["params"]["type"], "success")
+        self.assertEqual(self.row(self.own_server).state, "connected")
+
+    def test_many_are_tested_in_chunks(self):
+        rows = self.row(self.own_server) + self.row(self.system_server)
+        everybody = self.connections.search([])
+        action = everybody.action_test()
+        self.assertEqual(action["tag"], "system_mail_test")
+        self.assertEqual(set(action["params"]["ids"]), set(rows.ids), "those that can be tested")
+        self.own.fail("auth", reply=REJECTED)
+        self.assertEqual(rows.test_chunk(), 1)
+        self.assertEqual(self.row(self.own_server).state, "disconnected")
+        self.assertEqual(self.row(self.system_server).state, "connected")
+
+    def test_owners_are_asked_to_reconnect(self):
+        everybody = self.connections.search([])
+        action = everybody.action_ask_to_reconnect()
+        self.assertEqual(action["params"]["type"], "info")
+        self.break_own()
+        action = self.row(self.own_server).action_ask_to_reconnect()
+        self.assertIn("1 people", action["params"]["message"])
+        chats = self.env["discuss.channel"].search([("channel_type", "=", "chat")])
+        chat = chats.filtered(lambda c: self.ana.partner_id in c.channel_member_ids.partner_id)
+        self.assertIn("/odoo/reconnect-mailbox", chat.message_ids[0].body)
+
+    def test_the_form_tells_the_mailboxs_history(self):
+        self.break_own()
+        row = self.row(self.own_server)
+        self.assertEqual(set(row.event_ids.mapped("kind")), {"disconnected", "fallback"})
+        self.assertEqual(row.outage_ids.message_count, 1)
+        self.assertEqual(row.answer, "Rejected")
+
+    def test_the_number_of_queries_does_not_grow(self):
+        def queries():
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            self.connections.get_overview()
+            self.connections.web_search_read(
+                [],
+                {name: {} for name in ("address", "state", "reason", "fallback_count", "since")}
+                | {"user_id": {"fields": {"display_name": {}}}},
+                limit=80,
+            )
+            return self.env.cr.sql_log_count - before
+
+        queries()
+        few = queries()
+        users = [self._user(f"User {n}", f"user{n}@company.test") for n in range(30)]
+        for user in users:
+            self.mailbox(self.own, user.email, "x", owner_user_id=user.id)
+        queries()  # what Odoo keeps in its caches
+        self.assertEqual(queries(), few)
+
+
+@tagged("post_install", "-at_install")
+class TestConnectionsTours(SystemMailCase, HttpCase):
+    def setUp(self):
+        super().setUp()
+        self.own.fail("auth", reply=REJECTED)
+        self.mention()
+        self.own.heal()
+        self.env.flush_all()
+        self.env.invalidate_all()
+
+    def test_a_super_user_reviews_tests_and_asks(self):
+        self.start_tour("/odoo/system-mail-connections", "system_mail_connections", login="admin")
+        self.assertTrue(
+            [attempt for attempt in self.own.attempts if attempt.success], "it was tested"
+        )
+        chats = self.env["discuss.channel"].search([("channel_type", "=", "chat")])
+        self.assertIn(self.ana.partner_id, chats.channel_member_ids.partner_id)
+
+    def test_a_super_user_reads_activity_and_outages(self):
+        self.start_tour("/odoo/system-mail-activity", "system_mail_activity", login="admin")
+
+    def test_others_do_not_get_there(self):
+        outsider = self._user(
+            "Otto", "otto@company.test", group_ids=self.env.ref("base.group_system").ids
+        )
+        for user in (outsider, self.ana):
+            self.start_tour("/odoo", "system_mail_no_connections", login=user.login)
