@@ -6,7 +6,15 @@ HISTORY = 80
 """Lines of its past that a mailbox's form shows."""
 CHUNK = 16
 """Mailboxes that are tested at once, while the page shows how far it is."""
-COUNTED = {
+LOOKED_UP = {
+    "provider": """(
+        SELECT CASE WHEN smtp_authentication = 'gmail'
+                      OR smtp_host ~* '(^|[.])(gmail|google|googlemail)[.]com$' THEN 'Google'
+                    WHEN smtp_authentication = 'outlook'
+                      OR smtp_host ~* '(^|[.])(office365|outlook|hotmail)[.]com$'
+                    THEN 'Microsoft 365'
+                    ELSE smtp_host END
+          FROM ir_mail_server WHERE id = %(server)s)""",
     "fallback_count": """(
         SELECT count(*) FROM system_mail_event event
          WHERE event.server_id = %(server)s AND event.kind = 'fallback'
@@ -15,7 +23,7 @@ COUNTED = {
         SELECT max(event.create_date) FROM system_mail_event event
          WHERE event.server_id = %(server)s AND event.kind = 'test')""",
 }
-"""Looked up for the rows that are shown, not for the whole list: that has 10,000 of them."""
+"""For the rows that are shown, not for the whole list: that may have 10,000 of them."""
 
 
 class SystemMailConnection(models.Model):
@@ -88,13 +96,6 @@ class SystemMailConnection(models.Model):
             """
             WITH mailbox AS NOT MATERIALIZED (
                 SELECT s.id AS server_id, s.owner_user_id, s.name, s.from_filter,
-                       CASE WHEN s.smtp_authentication = 'gmail'
-                              OR s.smtp_host ~* '(^|[.])(gmail|google|googlemail)[.]com$'
-                            THEN 'Google'
-                            WHEN s.smtp_authentication = 'outlook'
-                              OR s.smtp_host ~* '(^|[.])(office365|outlook|hotmail)[.]com$'
-                            THEN 'Microsoft 365'
-                            ELSE s.smtp_host END AS provider,
                        c.id AS system_company_id, c.system_mail_address,
                        COALESCE(h.state, 'not_connected') AS state, h.reason, h.remedy, h.answer,
                        h.since, h.last_success, h.next_probe_at,
@@ -108,8 +109,8 @@ class SystemMailConnection(models.Model):
             )
             SELECT 2 * u.id AS id, 'personal' AS kind, 1 AS priority, u.id AS user_id,
                    m.server_id, u.company_id, COALESCE(m.from_filter, p.email) AS address,
-                   m.provider, COALESCE(m.state, 'not_connected') AS state, m.reason, m.remedy,
-                   m.answer, COALESCE(m.needs_attention, FALSE) AS needs_attention, m.since,
+                   COALESCE(m.state, 'not_connected') AS state, m.reason, m.remedy, m.answer,
+                   COALESCE(m.needs_attention, FALSE) AS needs_attention, m.since,
                    m.last_success, m.next_probe_at
               FROM res_users u
               JOIN res_partner p ON p.id = u.partner_id
@@ -121,19 +122,19 @@ class SystemMailConnection(models.Model):
                    CASE WHEN m.system_company_id IS NULL THEN 1 ELSE 0 END,
                    NULL, m.server_id, m.system_company_id,
                    COALESCE(m.system_mail_address, m.from_filter, m.name),
-                   m.provider, m.state, m.reason, m.remedy,
-                   m.answer, m.needs_attention, m.since, m.last_success, m.next_probe_at
+                   m.state, m.reason, m.remedy, m.answer, m.needs_attention, m.since,
+                   m.last_success, m.next_probe_at
               FROM mailbox m
              WHERE m.owner_user_id IS NULL
             """
         )
 
     def _field_to_sql(self, alias, field_expr, query=None):
-        if field_expr not in COUNTED:
+        if field_expr not in LOOKED_UP:
             return super()._field_to_sql(alias, field_expr, query)
         self._check_field_access(self._fields[field_expr], "read")
         server = SQL.identifier(alias, "server_id")
-        return SQL(COUNTED[field_expr], server=server, days=FALLBACK_DAYS)
+        return SQL(LOOKED_UP[field_expr], server=server, days=FALLBACK_DAYS)
 
     def _order_to_sql(self, order, query, alias=None, reverse=False):
         terms = super()._order_to_sql(order, query, alias, reverse)
