@@ -74,6 +74,7 @@ class Kind(Word):
     INVALID_GRANT = "token:invalid_grant"
     INVALID_CLIENT = "token:invalid_client"
     SIGN_IN_UNAVAILABLE = "token:unavailable"
+    NO_KEY = "no_key"  # the stored credentials are encrypted, and we have no key
     OVER_LIMIT = "over_limit"  # a limit that we keep ourselves
     UNKNOWN = "unknown"
 

@@ -103,6 +103,7 @@ RULES = (
     _on({RCPT, DOT}, (ACCEPTED, NONE), "accepted", said=r"^2"),
     _on(MAIL, (DEFER, NONE), "over_limit", kinds=Kind.OVER_LIMIT),
     # The access token (RFC 6749 5.2)
+    _on({TOKEN, AUTH}, (FALLBACK, MISCONFIGURED), "no_key", "no_key", kinds=Kind.NO_KEY),
     _on(TOKEN, (FALLBACK, DISCONNECTED), "token_revoked", "reconnect", kinds=Kind.INVALID_GRANT),
     _on(
         TOKEN,

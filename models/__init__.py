@@ -16,6 +16,7 @@ from . import (
     system_mail_oauth_provider,
     system_mail_oauth_token,
     system_mail_outage,
+    system_mail_secret,
     system_mail_summary,
     system_mail_usage,
 )

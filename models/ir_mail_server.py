@@ -14,6 +14,7 @@ from ..failover.probe import probe
 from ..failover.rules import classify
 from ..failover.session import Session, Undelivered
 from ..failover.wire import MailboxError, WatchedConnection
+from .encrypted import Encrypted, Unreadable
 from .run import LIMIT_FIELDS, Run, as_mailbox_error, patience
 
 CONNECTION_FIELDS = {
@@ -73,7 +74,7 @@ class IrMailServer(models.Model):
         copy=False,
         help="The name to log in with, where it is not the address.",
     )
-    system_mail_password = fields.Char(
+    system_mail_password = Encrypted(
         groups=fields.NO_ACCESS,
         copy=False,
         help="The password of a mailbox connected by this addon: no browser ever reads it.",
@@ -227,7 +228,7 @@ class IrMailServer(models.Model):
         if len(self) == 1:
             smtp_user = self.sudo().system_mail_login or smtp_user
             if self.smtp_authentication == "login":
-                smtp_password = smtp_password or self.sudo().system_mail_password or ""
+                smtp_password = smtp_password or self._system_mail_password()
             elif self.smtp_authentication == OAUTH:
                 log_in = self._system_mail_sign_in
         if not isinstance(connection, WatchedConnection):
@@ -239,6 +240,21 @@ class IrMailServer(models.Model):
             return log_in(connection, smtp_user, smtp_password)
         except UserError as exc:
             raise MailboxError(self._system_mail_token_failure(exc)) from exc
+
+    def _system_mail_password(self):
+        """The password that this addon keeps.
+
+        :raises MailboxError: this server has not the key for it
+        """
+        password = self.sudo().system_mail_password
+        if isinstance(password, Unreadable):
+            raise MailboxError(Failure(Phase.AUTH, kind=Kind.NO_KEY))
+        return password or ""
+
+    def _system_mail_take_password(self):
+        """Keep the password where it is encrypted, and no longer where Odoo keeps it."""
+        if self.smtp_pass and self.smtp_authentication == "login":
+            self.write({"system_mail_password": self.smtp_pass, "smtp_pass": False})
 
     def _system_mail_sign_in(self, connection, smtp_user, _password):
         """AUTH XOAUTH2, with the answer read; RFC 4954 for what is common to all of AUTH."""

@@ -144,6 +144,8 @@ class ResCompany(models.Model):
             self._system_mail_log_changes(before)
         if vals.get("system_mail_address", True) is False:
             self._system_mail_forget()
+        elif vals.get("system_mail_server_id") and self.env["system.mail.secret"]._has_key():
+            self.sudo().system_mail_server_id._system_mail_take_password()
         return result
 
     def _system_mail_settings(self):

@@ -35,6 +35,8 @@ class ResConfigSettings(models.TransientModel):
     system_mail_state = fields.Selection(related="company_id.system_mail_state", groups=GROUP)
     system_mail_reason = fields.Char(related="company_id.system_mail_reason", groups=GROUP)
     system_mail_message = fields.Char(related="company_id.system_mail_message", groups=GROUP)
+    system_mail_has_key = fields.Boolean(compute="_compute_system_mail_secrets", groups=GROUP)
+    system_mail_clear_count = fields.Integer(compute="_compute_system_mail_secrets", groups=GROUP)
     system_mail_limit_minute = fields.Integer(
         related="company_id.system_mail_limit_minute", readonly=False, groups=GROUP
     )
@@ -54,6 +56,17 @@ class ResConfigSettings(models.TransientModel):
     )
     system_mail_review_days = _parameter(fields.Integer, "review_days")
     system_mail_retention_days = _parameter(fields.Integer, "retention_days")
+
+    def _compute_system_mail_secrets(self):
+        secrets = self.env["system.mail.secret"].sudo()
+        self.system_mail_has_key = secrets._has_key()
+        self.system_mail_clear_count = secrets._clear_count()
+
+    def action_system_mail_encrypt(self):
+        """Encrypt what is in the clear, and what an older key encrypted."""
+        self.company_id._check_system_mail_access()
+        self.env["system.mail.secret"].sudo()._encrypt()
+        return {"type": "ir.actions.client", "tag": "soft_reload"}
 
     def _read_system_mail_parameter(self, name):
         number = self.env["ir.config_parameter"]._system_mail_number(f"system_mail.{name}")

@@ -6,6 +6,7 @@ from odoo.tools.urls import urljoin
 
 from ..connect.detection import APP_PASSWORD, Service
 from ..connect.oauth import Client
+from .encrypted import Encrypted
 
 MASK = "•" * 12
 """What a browser sees of a stored secret."""
@@ -25,7 +26,7 @@ class SystemMailOauthProvider(models.Model):
     sequence = fields.Integer(default=10)
     active = fields.Boolean(default=True)
     client_id = fields.Char("Client ID", copy=False)
-    client_secret = fields.Char(groups=fields.NO_ACCESS, copy=False)
+    client_secret = Encrypted(groups=fields.NO_ACCESS, copy=False)
     client_secret_input = fields.Char(
         "Client Secret",
         compute="_compute_client_secret_input",

@@ -8,6 +8,7 @@ from odoo import api, fields, models
 from ..connect.oauth import refresh
 from ..failover.failure import Failure, Kind, Phase
 from ..failover.wire import MailboxError
+from .encrypted import Encrypted, Unreadable
 from .own_cursor import own_environment
 
 _logger = logging.getLogger(__name__)
@@ -28,8 +29,8 @@ class SystemMailOauthToken(models.Model):
     _rec_name = "server_id"
 
     server_id = fields.Many2one("ir.mail_server", required=True, ondelete="cascade")
-    access_token = fields.Char(groups=fields.NO_ACCESS)
-    refresh_token = fields.Char(groups=fields.NO_ACCESS)
+    access_token = Encrypted(groups=fields.NO_ACCESS)
+    refresh_token = Encrypted(groups=fields.NO_ACCESS)
     expires_at = fields.Datetime()
 
     _server_uniq = models.Constraint("UNIQUE(server_id)", "A mailbox has one token.")
@@ -100,9 +101,13 @@ class SystemMailOauthToken(models.Model):
         current = self._if_fresh()
         if current and current != unless:
             return current
+        provider = self.server_id.system_mail_provider_id
+        secrets = (self.refresh_token, provider.client_secret)
+        if any(isinstance(secret, Unreadable) for secret in secrets):
+            raise MailboxError(Failure(Phase.TOKEN, kind=Kind.NO_KEY))
         if not self.refresh_token:
             raise MailboxError(Failure(Phase.TOKEN, kind=Kind.INVALID_GRANT))
-        self._keep(refresh(self.server_id.system_mail_provider_id._client(), self.refresh_token))
+        self._keep(refresh(provider._client(), self.refresh_token))
         return self.access_token
 
     def _if_fresh(self):

@@ -1,8 +1,10 @@
 from . import (
     property_tests,
     test_access,
+    test_alerts,
     test_bad_input,
     test_batches,
+    test_connections,
     test_failover_breaker,
     test_failover_rewrite,
     test_failover_rules,
@@ -17,6 +19,7 @@ from . import (
     test_odoo_oauth,
     test_personal_mailbox,
     test_recipients,
+    test_secrets,
     test_smtp_lab,
     test_tours,
     test_waiting,

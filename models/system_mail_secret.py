@@ -1,0 +1,70 @@
+from odoo import api, models
+from odoo.tools import SQL
+
+from .encrypted import MARK, Encrypted, fernet
+
+
+class SystemMailSecret(models.AbstractModel):
+    """All that is encrypted, on whichever record: what is left in the clear, and a new key."""
+
+    _name = "system.mail.secret"
+    _description = "System Mail Secrets"
+
+    @api.model
+    def _fields_of(self):
+        for model in self.env.values():
+            if model._auto and not model._abstract:
+                yield from (
+                    (model, field)
+                    for field in model._fields.values()
+                    if isinstance(field, Encrypted) and field.store
+                )
+
+    @api.model
+    def _has_key(self):
+        """Whether this server can encrypt."""
+        try:
+            return fernet() is not None
+        except ValueError:
+            return False
+
+    @api.model
+    def _clear_count(self):
+        """How many secrets are readable in a copy of the database.
+
+        :rtype: int
+        """
+        self.env.flush_all()
+        return sum(
+            self.env.execute_query(
+                SQL(
+                    "SELECT count(*) FROM %s WHERE %s NOT LIKE %s",
+                    SQL.identifier(model._table),
+                    SQL.identifier(field.name),
+                    f"{MARK}%",
+                )
+            )[0][0]
+            for model, field in self._fields_of()
+        )
+
+    @api.autovacuum
+    def _encrypt(self):
+        """Encrypt everything with the newest key: what is in the clear, and what an older key
+        encrypted. A secret whose key is missing stays as it is.
+        """
+        if not self._has_key():
+            return
+        for server in self.env["res.company"].sudo().search([]).system_mail_server_id:
+            server._system_mail_take_password()
+        for model, field in self._fields_of():
+            for record in model.sudo().with_context(active_test=False).search([]):
+                if secret := record[field.name]:
+                    model.env.cr.execute(
+                        SQL(
+                            "UPDATE %s SET %s = %s WHERE id = %s",
+                            SQL.identifier(model._table),
+                            SQL.identifier(field.name),
+                            field.convert_to_column(secret, record),
+                            record.id,
+                        )
+                    )
