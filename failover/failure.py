@@ -76,6 +76,7 @@ class Kind(Word):
     SIGN_IN_UNAVAILABLE = "token:unavailable"
     NO_KEY = "no_key"  # the stored credentials are encrypted, and we have no key
     OVER_LIMIT = "over_limit"  # a limit that we keep ourselves
+    DRILL = "drill"  # nothing failed: the mailbox is treated as down
     UNKNOWN = "unknown"
 
 

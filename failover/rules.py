@@ -114,6 +114,7 @@ RULES = (
     ),
     _on(TOKEN, (FALLBACK, TRANSIENT), "token_unavailable", kinds=ANY),
     # The way to the server
+    _on(CONNECT, (FALLBACK, NONE), "drill", kinds=Kind.DRILL),
     _on(
         {DNS, CONNECT}, (FALLBACK, MISCONFIGURED), "host_invalid", "server_name", kinds=Kind.INVALID
     ),

@@ -15,6 +15,7 @@ import smtplib
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 from .failure import Failure, Kind, Phase
 
@@ -145,6 +146,8 @@ class WatchedConnection:
     greeted = False
     challenged = False
     mechanism = ""
+    on_accepted: Callable[[str, bytes], None] | None = None
+    """Called with the envelope sender and the content of each message that was accepted."""
 
     def starttls(self, *args, **kwargs):
         self.ehlo_or_helo_if_needed()
@@ -230,6 +233,8 @@ class WatchedConnection:
             self._after_failure(failure)
         else:
             self.trace.accepted += bool(accepted)
+            if accepted and self.on_accepted:
+                self.on_accepted(from_addr, msg)
         return Outcome(tuple(accepted), failures, reply.decode("utf-8", "replace"))
 
     def _mail_options(self, msg, options):

@@ -9,6 +9,7 @@ REASONS = {  # by rule
     "token_revoked": "the provider revoked the access",
     "token_client": "the provider rejected this system's client secret",
     "token_unavailable": "the provider's sign-in service did not answer",
+    "drill": "the mailbox was treated as down, for a drill",
     "host_invalid": "the server name is not valid",
     "unknown_host": "the server name was not found",
     "certificate": "the server's certificate is not valid for it",

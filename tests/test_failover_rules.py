@@ -52,6 +52,8 @@ def _failure(phase, example, **fields):
         return Failure.from_reply(phase, int(first), rest.encode(), **fields)
     if example == "no key":
         return Failure(phase, kind=Kind.NO_KEY, **fields)
+    if example == "treated as down":
+        return Failure(phase, kind=Kind.DRILL, **fields)
     if example == "not SMTP":
         return Failure.from_reply(phase, -1, b"HTTP/1.1 400 Bad Request", **fields)
     if first == "HTTP":
