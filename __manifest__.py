@@ -16,6 +16,7 @@
         "data/oauth_providers.xml",
         "wizards/system_mail_connect_views.xml",
         "wizards/system_mail_test_views.xml",
+        "wizards/system_mail_drill_views.xml",
         "views/system_mail_connection_views.xml",
         "views/system_mail_event_views.xml",
         "views/system_mail_outage_views.xml",

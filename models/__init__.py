@@ -7,6 +7,7 @@ from . import (
     mail_notification,
     res_company,
     res_config_settings,
+    res_partner,
     res_users,
     sql_log,
     system_mail_alert,

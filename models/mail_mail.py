@@ -8,6 +8,7 @@ from odoo.tools.mail import email_normalize_all
 
 from ..failover.breaker import backoff, expired
 from ..failover.session import Fate
+from .drill import Drill, DrillRun
 from .mail_notification import WAITING
 from .mail_part import parts_of
 from .run import Run, Treatment
@@ -40,14 +41,18 @@ class MailMail(models.Model):
         for (policy, treatment), mails in self._system_mail_groups(policies).items():
             run = None
             if policy:
-                run = Run(self.env["ir.mail_server"], policy, treatment, raise_exception)
-            of_run = mails.with_context(system_mail_run=run)
+                run = self._system_mail_new_run(policy, treatment, raise_exception)
+            of_run = mails.with_context(system_mail_run=run, system_mail_drill=None)
             try:
                 super(MailMail, of_run).send(auto_commit, raise_exception, post_send_callback)
             finally:
                 if run:
                     run.close()
         return True
+
+    def _system_mail_new_run(self, *args):
+        drill, servers = Drill.of(self.env), self.env["ir.mail_server"]
+        return DrillRun(drill, servers, *args) if drill else Run(servers, *args)
 
     def _system_mail_groups(self, policies):
         """The mails by company and treatment, which is None for what goes Odoo's own way."""

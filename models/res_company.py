@@ -321,6 +321,12 @@ class ResCompany(models.Model):
         wizard = self.env["system.mail.test"].create({"company_id": self.id})
         return wizard._reopen()
 
+    def action_system_mail_drill(self):
+        """Try the fallback with one real notification to oneself."""
+        self.ensure_one()
+        self._check_system_mail_access()
+        return self.env["system.mail.drill"].create({"company_id": self.id})._reopen()
+
     @api.model
     @ormcache()
     def _system_mail_policies(self):

@@ -109,3 +109,7 @@ class ResConfigSettings(models.TransientModel):
     def action_system_mail_test(self):
         """Ask for an address and send a test to it."""
         return self.company_id.action_system_mail_test()
+
+    def action_system_mail_drill(self):
+        """Try the fallback with one real notification to oneself."""
+        return self.company_id.action_system_mail_drill()

@@ -178,12 +178,17 @@ class TestAccess(HttpCase, SystemMailCase):
                     for name in (
                         "action_system_mail_connect",
                         "action_system_mail_test",
+                        "action_system_mail_drill",
                         "action_system_mail_disconnect",
                     )
                 },
                 "the connect dialog of System Mail": (
                     SUPER_USER,
                     ("system.mail.connect", "create", wizards),
+                ),
+                "the dialog that tries the fallback": (
+                    SUPER_USER,
+                    ("system.mail.drill", "create", {"company_id": self.company.id}),
                 ),
                 "Test in Connections": (
                     SUPER_USER,
@@ -359,6 +364,11 @@ class TestAccess(HttpCase, SystemMailCase):
             .create({"user_id": self.ana.id, "address": "ana@company.test", "smtp_pass": "hers"})
         )
         test = self.env["system.mail.test"].with_user(self.ana).create({"user_id": self.ana.id})
+        drill = (
+            self.env["system.mail.drill"]
+            .with_user(self.env.ref("base.user_admin"))
+            .create({"company_id": self.company.id})
+        )
         model, mine = "system.mail.connect", {"user_id": self.ana.id, "address": "x@company.test"}
         self.assert_access(
             {
@@ -375,6 +385,14 @@ class TestAccess(HttpCase, SystemMailCase):
                 "open a dialog for another": (NOBODY, (model, "create", mine)),
                 "search dialogs by secret": (NOBODY, (model, "search", [("secret", "!=", "x")])),
                 "send another's test": (NOBODY, ("system.mail.test", "action_send", test.ids)),
+                "try the fallback by another's dialog": (
+                    NOBODY,
+                    ("system.mail.drill", "action_send", drill.ids),
+                ),
+                "read what another's dialog shows": (
+                    NOBODY,
+                    ("system.mail.drill", "read", drill.ids, ["headers"]),
+                ),
                 "read the state of another's mailbox": (
                     NOBODY,
                     (

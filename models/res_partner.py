@@ -1,0 +1,14 @@
+from odoo import models
+
+from .drill import Drill
+
+
+class ResPartner(models.Model):
+    _inherit = "res.partner"
+
+    def _notify_get_recipients(self, message, msg_vals=False, **kwargs):
+        recipients = super()._notify_get_recipients(message, msg_vals, **kwargs)
+        if Drill.of(self.env):
+            for recipient in recipients:  # by e-mail, also who reads the others in Odoo
+                recipient["notif"] = "email"
+        return recipients

@@ -1,0 +1,257 @@
+import contextlib
+import time
+
+from markupsafe import Markup
+
+from odoo import fields, models
+from odoo.tools import email_normalize
+
+from ..failover.drill import Expected, examine
+from ..failover.text import clean
+from ..failover.words import REMEDIES, describe
+from ..models.drill import Drill
+from ..models.res_company import TryFailed
+
+
+class SystemMailDrill(models.TransientModel):
+    """Sends one real notification to whoever asks, as if their own mailbox were down, and says what
+    was handed over.
+    """
+
+    _name = "system.mail.drill"
+    _description = "Try the Fallback"
+
+    company_id = fields.Many2one("res.company", required=True, ondelete="cascade", readonly=True)
+    recipient = fields.Char(default=lambda self: self.env.user.email_normalized, readonly=True)
+    state = fields.Selection(
+        [("draft", "Draft"), ("failed", "Failed"), ("wrong", "Wrong"), ("passed", "Passed")],
+        default="draft",
+        readonly=True,
+    )
+    verdict = fields.Text(readonly=True)
+    remedy = fields.Text(readonly=True)
+    checks = fields.Html(readonly=True, sanitize_attributes=False)
+    sent_from = fields.Char("From", readonly=True)
+    reply_to = fields.Char("Reply-To", readonly=True)
+    envelope_from = fields.Char(
+        "Envelope Sender", readonly=True, help="Where bounces go; the reader's Return-Path."
+    )
+    message_id = fields.Char("Message-ID", readonly=True)
+    auto_submitted = fields.Char("Auto-Submitted", readonly=True)
+    answer = fields.Char("Server's Answer", readonly=True)
+    seconds = fields.Float(readonly=True, digits=(16, 2))
+    headers = fields.Text(readonly=True)
+
+    def action_send(self):
+        """Send the notification and say what became of it."""
+        self.ensure_one()
+        self.check_access("write")
+        self.company_id._check_system_mail_access()
+        self.write({"remedy": False, "answer": False, **self._outcome()})
+        return self._reopen()
+
+    def _reopen(self):
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Try the Fallback"),
+            "res_model": self._name,
+            "res_id": self.id,
+            "views": [(False, "form")],
+            "target": "new",
+        }
+
+    # --- the drill
+
+    def _outcome(self):
+        company, user = self.company_id, self.env.user
+        policy = company._system_mail_policies().get(company.id)
+        if not policy:
+            return self._failed(self.env._("System Mail is not connected: connect it first."))
+        if not user.email_normalized:
+            return self._failed(
+                self.env._(
+                    "You have no e-mail address to send it to: give one in My Preferences, then "
+                    "try again."
+                )
+            )
+        drill, begin = Drill(), time.monotonic()
+        message = self._send(drill)
+        seconds = time.monotonic() - begin
+        if not drill.copies:
+            outcome = self._not_sent(drill)
+            self._write_down(policy, drill, message, outcome)
+            return outcome
+        expected = Expected(
+            address=policy.address,
+            name=user.name,
+            own_address=user.email_normalized,
+            replies=email_normalize(message.reply_to) or "",
+            bounces=frozenset(
+                filter(None, (policy.address, email_normalize(company.bounce_email)))
+            ),
+            message_id=message.message_id,
+        )
+        outcome = {**self._sent(drill, expected), "seconds": seconds}
+        self._write_down(policy, drill, message, outcome)
+        return outcome
+
+    def _send(self, drill):
+        """Have Odoo notify the user by e-mail; what does not leave at once is taken back, so that
+        nothing waits in the queue.
+
+        :return: the message, empty where System Mail did not send it
+        """
+        company, user = self.company_id, self.env.user
+        document_sudo = user.partner_id.sudo().with_company(company)
+        with contextlib.suppress(TryFailed), self.env.cr.savepoint():
+            message_sudo = document_sudo.with_context(
+                system_mail_drill=drill, mail_notify_force_send=False
+            ).message_notify(
+                author_id=user.partner_id.id,
+                email_from=user.email_formatted,
+                partner_ids=user.partner_id.ids,
+                subject=self._subject(),
+                body=self._body(),
+                record_company_id=company.id,
+                record_alias_domain_id=company.alias_domain_id.id,
+            )
+            message_sudo.mail_ids.with_context(system_mail_drill=drill).send()
+            if not drill.copies:
+                raise TryFailed
+            return message_sudo
+        return self.env["mail.message"]
+
+    def _subject(self):
+        return self.env._("System Mail: the fallback was tried")
+
+    def _body(self):
+        return Markup("<p>{}</p>").format(
+            self.env._(
+                "You tried the fallback of System Mail: this notification was sent to you alone, "
+                "as if your own mailbox were down. It is in your inbox, so the fallback works."
+            )
+        )
+
+    def _write_down(self, policy, drill, message, outcome):
+        trouble = drill.trouble
+        if not drill.copies:
+            reason = self.env._("A drill. %(outcome)s", outcome=outcome["verdict"])
+        elif drill.mailbox:
+            reason = self.env._(
+                "A drill: the mailbox %(mailbox)s was treated as down.", mailbox=drill.mailbox
+            )
+        else:
+            reason = self.env._("A drill: the author has no mailbox of their own.")
+        self.env["system.mail.event"]._write_down(
+            [
+                {
+                    "kind": "test",
+                    "company_id": policy.company_id,
+                    "author_id": self.env.user.partner_id.id,
+                    "server_id": policy.server_id,
+                    "server_name": self.company_id.system_mail_server_id.name,
+                    "message_id": drill.report and drill.report.message_id,
+                    "mail_message_id": message.id,
+                    "recipient_count": len(drill.report.accepted) if drill.report else 0,
+                    "original_from": self.env.user.email_formatted,
+                    "sent_from": outcome.get("sent_from"),
+                    "phase": trouble and trouble.failure.phase.value,
+                    "smtp_code": trouble and trouble.failure.code,
+                    "enhanced_code": trouble and trouble.failure.enhanced,
+                    "reason": reason,
+                    "answer": outcome.get("answer"),
+                }
+            ]
+        )
+
+    # --- what to say of it
+
+    def _failed(self, verdict, remedy=False, answer=False):
+        return {"state": "failed", "verdict": verdict, "remedy": remedy, "answer": answer}
+
+    def _not_sent(self, drill):
+        trouble = drill.trouble
+        if not trouble:
+            return self._failed(
+                self.env._("Odoo made no e-mail of the notification: nothing was sent."),
+                self.env._("Check your e-mail address in My Preferences."),
+            )
+        remedies = {
+            "none": self.env._("Try again in a few minutes."),
+            "recipient": self.env._("Check your e-mail address in My Preferences."),
+            "uncertain": self.env._("It may have arrived all the same: look into your inbox."),
+        }
+        return self._failed(
+            self.env._(
+                "The notification was not sent. System Mail: %(reason)s.",
+                reason=describe(trouble.failure, trouble.decision),
+            ),
+            remedies.get(trouble.decision.remedy, REMEDIES[trouble.decision.remedy]),
+            trouble.failure.text,
+        )
+
+    def _sent(self, drill, expected):
+        copy, found = drill.copies[0], examine(drill.copies, expected)
+        headers = copy.headers
+        return {
+            "state": "passed" if all(found.values()) else "wrong",
+            "verdict": self._verdict(drill, expected, all(found.values())),
+            "checks": self._list_checks(found, copy, expected),
+            "sent_from": str(headers["From"] or ""),
+            "reply_to": str(headers["Reply-To"] or ""),
+            "envelope_from": copy.envelope_from,
+            "message_id": str(headers["Message-Id"] or ""),
+            "auto_submitted": str(headers["Auto-Submitted"] or ""),
+            "answer": clean(f"250 {drill.report.reply}"),
+            "headers": copy.raw_headers,
+        }
+
+    def _verdict(self, drill, expected, passed):
+        values = {**expected._asdict(), "mailbox": drill.mailbox}
+        if not passed:
+            return self.env._(
+                "System Mail sent the notification, but not as it should be: see what is marked "
+                "“Not so”. Another module may change what is sent."
+            )
+        if drill.mailbox:
+            return self.env._(
+                "It works: with your own mailbox %(mailbox)s treated as down, the notification "
+                "left from %(address)s in your name, and replies reach %(replies)s. Nobody's "
+                "mailbox was touched.",
+                **values,
+            )
+        return self.env._(
+            "It works: the notification left from %(address)s in your name, and replies reach "
+            "%(replies)s. You have no mailbox of your own, so System Mail is your ordinary sender "
+            "for this.",
+            **values,
+        )
+
+    def _list_checks(self, found, copy, expected):
+        values = {**expected._asdict(), "envelope": copy.envelope_from}
+        to_author = expected.replies == expected.own_address
+        to_system = copy.envelope_from.lower() == expected.address
+        sentences = {
+            "sender": self.env._(
+                "It comes from %(address)s, the address of System Mail.", **values
+            ),
+            "name": self.env._("It carries your name, %(name)s.", **values),
+            "replies": self.env._("Replies reach you, at %(replies)s.", **values)
+            if to_author
+            else self.env._("Replies reach the document in Odoo, at %(replies)s.", **values),
+            "bounces": self.env._("Bounces come to System Mail, at %(envelope)s.", **values)
+            if to_system
+            else self.env._("Bounces come to Odoo, at %(envelope)s.", **values),
+            "one_copy": self.env._("One copy was sent, under one Message-ID."),
+            "no_trace": self.env._("Your own address is named nowhere as the sender."),
+        }
+        words = {True: self.env._("Yes"), False: self.env._("Not so")}
+        icons = {True: "fa-check text-success", False: "fa-times-circle text-danger"}
+        lines = [
+            Markup(
+                '<li class="d-flex gap-2"><i class="fa {} fa-fw mt-1" aria-hidden="true"></i>'
+                '<span class="text-break"><strong>{}:</strong> {}</span></li>'
+            ).format(icons[passed], words[passed], sentences[check])
+            for check, passed in found.items()
+        ]
+        return Markup('<ul class="list-unstyled mb-0">{}</ul>').format(Markup().join(lines))
