@@ -12,6 +12,13 @@ from ..failover.words import REMEDIES, describe
 from ..models.drill import Drill
 from ..models.res_company import TryFailed
 
+CHECK = Markup(
+    '<li class="d-flex gap-2">'
+    '<i class="fa {} fa-fw flex-shrink-0 mt-1" aria-hidden="true"></i>'
+    '<span class="text-break"><strong>{}:</strong> {}</span>'
+    "</li>"
+)
+
 
 class SystemMailDrill(models.TransientModel):
     """Sends one real notification to whoever asks, as if their own mailbox were down, and says what
@@ -248,10 +255,7 @@ class SystemMailDrill(models.TransientModel):
         words = {True: self.env._("Yes"), False: self.env._("Not so")}
         icons = {True: "fa-check text-success", False: "fa-times-circle text-danger"}
         lines = [
-            Markup(
-                '<li class="d-flex gap-2"><i class="fa {} fa-fw mt-1" aria-hidden="true"></i>'
-                '<span class="text-break"><strong>{}:</strong> {}</span></li>'
-            ).format(icons[passed], words[passed], sentences[check])
+            CHECK.format(icons[passed], words[passed], sentences[check])
             for check, passed in found.items()
         ]
         return Markup('<ul class="list-unstyled mb-0">{}</ul>').format(Markup().join(lines))
