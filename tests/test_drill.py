@@ -132,6 +132,25 @@ class TestDrill(DrillCase):
         self.assertFalse(self.own.connections)
         self.assertEqual(len(self.system.accepted), 1)
 
+    def test_it_tries_the_system_mail_of_the_company_it_was_asked_for(self):
+        theirs = self.smtp("theirs")
+        server = self.mailbox(theirs, "info@branch.test", False, smtp_user=False)
+        branch = self.env["res.company"].create(
+            {
+                "name": "Branch",
+                "system_mail_address": "info@branch.test",
+                "system_mail_server_id": server.id,
+            }
+        )
+        self.ana.company_ids += branch
+        self.ana.partner_id.company_id = self.company
+        self.company = branch
+        dialog = self.drill()
+        self.assertEqual(dialog.state, "passed", dialog.checks)
+        self.assertEqual(theirs.accepted[0].mail_from, "info@branch.test")
+        self.assertFalse(self.system.connections)
+        self.assertEqual(self.events().company_id, branch)
+
     def test_what_is_not_as_it_should_be_is_marked(self):
         drill = Drill()
         content = b"From: ana@company.test\r\nMessage-Id: <1@company.test>\r\n\r\nSee this\r\n"
@@ -166,6 +185,15 @@ class TestDrill(DrillCase):
         self.assertEqual(len(self.own.connections), connections)
         self.assertEqual((self.events() - events).kind, "test")
 
+    def test_it_is_not_counted_against_the_limit_of_a_healthy_mailbox(self):
+        limits = ["owner_limit_count", "owner_limit_time"]
+        self.mention()
+        self.env.invalidate_all()
+        before = self.own_server.read(limits)
+        self.assertTrue(before[0]["owner_limit_count"])
+        self.drill()
+        self.assertEqual(self.own_server.read(limits), before)
+
     def test_a_mailbox_never_tried_gets_no_health(self):
         self.drill()
         self.assertFalse(self.health(self.own_server))
@@ -176,12 +204,19 @@ class TestDrill(DrillCase):
         [delivery] = self.received("ben@company.test")
         self.assertIn(delivery, self.own.accepted)
 
-    def test_a_drill_serves_one_sending(self):
-        drill, mail = Drill(), self.mail()
-        mail.with_context(system_mail_drill=drill).send()
+    def test_mail_that_another_module_sends_meanwhile_goes_its_own_way(self):
+        other, notifications = self.mail(), self.registry["mail.notification"]
+        write = notifications.write
+
+        def write_and_send(self, vals):
+            if vals.get("notification_status") == "sent":
+                other.with_env(self.env).send()
+            return write(self, vals)
+
+        self.patch(notifications, "write", write_and_send)
+        self.assertEqual(self.drill().state, "passed")
         [delivery] = self.received("ben@company.test")
-        self.assertIn(delivery, self.system.accepted)
-        self.assertEqual(drill.copies, [Copy(delivery.mail_from, delivery.content)])
+        self.assertIn(delivery, self.own.accepted)
 
     def test_a_context_that_came_by_rpc_is_no_drill(self):
         for value in (True, "drill", {"mailbox": ""}):
