@@ -54,10 +54,14 @@ class SystemMailSecret(models.AbstractModel):
         """
         if not self._has_key():
             return
-        for server in self.env["res.company"].sudo().search([]).system_mail_server_id:
+        companies = self.env["res.company"].sudo()
+        for server in companies.search(
+            [("system_mail_server_id", "!=", False)]
+        ).system_mail_server_id:
             server._system_mail_take_password()
         for model, field in self._fields_of():
-            for record in model.sudo().with_context(active_test=False).search([]):
+            records = model.sudo().with_context(active_test=False)
+            for record in records.search([(field.name, "!=", False)]):
                 if secret := record[field.name]:
                     model.env.cr.execute(
                         SQL(

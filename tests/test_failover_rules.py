@@ -45,15 +45,16 @@ class OAuthError(Exception):
         self.error, self.description = error, ""
 
 
+OURS = {"treated as down": Kind.DRILL, "no key": Kind.NO_KEY}
+
+
 def _failure(phase, example, **fields):
     """The failure that the CSV's example describes: a reply, an HTTP answer or an exception."""
     first, _, rest = example.partition(" ")
     if first.isdigit():
         return Failure.from_reply(phase, int(first), rest.encode(), **fields)
-    if example == "no key":
-        return Failure(phase, kind=Kind.NO_KEY, **fields)
-    if example == "treated as down":
-        return Failure(phase, kind=Kind.DRILL, **fields)
+    if example in OURS:
+        return Failure(phase, kind=OURS[example], **fields)
     if example == "not SMTP":
         return Failure.from_reply(phase, -1, b"HTTP/1.1 400 Bad Request", **fields)
     if first == "HTTP":
