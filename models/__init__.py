@@ -6,6 +6,7 @@ from . import (
     mail_message,
     mail_notification,
     res_company,
+    res_company_address,
     res_config_settings,
     res_partner,
     res_users,

@@ -99,6 +99,13 @@ class IrMailServer(models.Model):
         )
         return super().unlink()
 
+    @api.constrains("owner_user_id", "from_filter")
+    def _check_system_mail_address(self):
+        for server in self.filtered("owner_user_id"):
+            addresses = self._parse_from_filter(server.from_filter)
+            owner = server.owner_user_id.name
+            self.env["res.company"]._check_system_mail_not_taken(addresses, owner)
+
     def _system_mail_run(self):
         """The sending in progress, or None. Only an object of ours counts: a context key that came
         by RPC is plain data.

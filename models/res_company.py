@@ -11,7 +11,7 @@ from ..failover.session import Undelivered
 from .run import Run, Treatment
 
 GROUP = "system_mail.group_super_user"
-_POLICY_FIELDS = {
+POLICY_FIELDS = {
     "system_mail_address",
     "system_mail_server_id",
     "system_mail_scope",
@@ -19,6 +19,7 @@ _POLICY_FIELDS = {
     "system_mail_limit_day",
     "system_mail_limit_user_hour",
 }
+AUDITED_FIELDS = POLICY_FIELDS | {"system_mail_accepted_clash"}
 
 
 class Policy(typing.NamedTuple):
@@ -127,7 +128,7 @@ class ResCompany(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         companies = super().create(vals_list)
-        if any(_POLICY_FIELDS & vals.keys() for vals in vals_list):
+        if any(POLICY_FIELDS & vals.keys() for vals in vals_list):
             self.env.registry.clear_cache()
         return companies
 
@@ -136,7 +137,7 @@ class ResCompany(models.Model):
             vals = dict(vals, system_mail_address=(vals["system_mail_address"] or "").strip())
             if not vals["system_mail_address"]:
                 vals["system_mail_address"] = False
-        changed = _POLICY_FIELDS & vals.keys()
+        changed = AUDITED_FIELDS & vals.keys()
         before = {company: company._system_mail_settings() for company in self if changed}
         result = super().write(vals)
         if changed:
@@ -152,7 +153,7 @@ class ResCompany(models.Model):
         """The settings as people read them, ``{label: value}``."""
         company_sudo = self.sudo()
         settings = {}
-        for name in sorted(_POLICY_FIELDS):
+        for name in sorted(AUDITED_FIELDS):
             field = self._fields[name]
             value = company_sudo[name]
             if field.type == "many2one":

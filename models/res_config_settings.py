@@ -35,6 +35,7 @@ class ResConfigSettings(models.TransientModel):
     system_mail_state = fields.Selection(related="company_id.system_mail_state", groups=GROUP)
     system_mail_reason = fields.Char(related="company_id.system_mail_reason", groups=GROUP)
     system_mail_message = fields.Char(related="company_id.system_mail_message", groups=GROUP)
+    system_mail_clash = fields.Char(related="company_id.system_mail_clash", groups=GROUP)
     system_mail_has_key = fields.Boolean(compute="_compute_system_mail_secrets", groups=GROUP)
     system_mail_clear_count = fields.Integer(compute="_compute_system_mail_secrets", groups=GROUP)
     system_mail_limit_minute = fields.Integer(

@@ -90,6 +90,12 @@ class ResUsers(models.Model):
             address=policy.address,
         )
 
+    @api.constrains("login", "partner_id", "active")
+    def _check_system_mail_address(self):
+        for user in self.filtered("active"):
+            addresses = [user.login, user.email]
+            self.env["res.company"]._check_system_mail_not_taken(addresses, user.name)
+
     # --- connect
 
     @api.model

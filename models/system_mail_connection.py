@@ -196,6 +196,7 @@ class SystemMailConnection(models.Model):
                 "state": company.system_mail_state,
                 "state_label": states[company.system_mail_state],
                 "message": company.system_mail_message or "",
+                "clash": company.system_mail_clash or "",
                 "last_test": self._last_test(last_tests.get(company.system_mail_server_id)),
             }
             for company in companies

@@ -16,6 +16,7 @@ from . import (
     test_health,
     test_life,
     test_matrix,
+    test_neutral_address,
     test_oauth,
     test_oauth_lab,
     test_odoo_oauth,

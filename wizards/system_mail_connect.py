@@ -47,6 +47,8 @@ class SystemMailConnect(models.TransientModel):
     keeps_password = fields.Boolean(compute="_compute_keeps_password")
     password_hint = fields.Char(compute="_compute_keeps_password")
     proposed = fields.Json(readonly=True, help="What was filled in for the address.")
+    clash = fields.Char(compute="_compute_clash", help="Whose the address is as well.")
+    accepts_clash = fields.Boolean("Use it all the same")
     limit_minute = fields.Integer("Recipients a Minute")
     limit_day = fields.Integer("Recipients a Day")
     state = fields.Selection(
@@ -206,6 +208,15 @@ class SystemMailConnect(models.TransientModel):
             used = company and company.system_mail_server_id and company.system_mail_address
             wizard.replaced_address = used if used and used != wizard.address else False
 
+    @api.depends("address", "company_id")
+    def _compute_clash(self):
+        for wizard in self:
+            company = wizard.company_id
+            address = (wizard.address or "").strip()
+            wizard.clash = company and (
+                company._system_mail_clash_of(address) or company._system_mail_free_domain(address)
+            )
+
     @api.depends("smtp_encryption")
     def _compute_smtp_port(self):
         for wizard in self:
@@ -300,6 +311,16 @@ class SystemMailConnect(models.TransientModel):
                     "“%(address)s” is not an address that can be connected: it takes one plain "
                     "address, such as hello@company.com.",
                     address=address,
+                )
+            )
+        if self.company_id and self.accepts_clash:
+            self.company_id.system_mail_accepted_clash = address
+        elif self.company_id and (clash := self.company_id._system_mail_clash_of(address)):
+            raise ValidationError(
+                self.env._(
+                    "%(clash)s System Mail needs a neutral address: type another one, or tick "
+                    "“Use it all the same”.",
+                    clash=clash,
                 )
             )
         if min(self.limit_minute, self.limit_day) < 0:

@@ -1,0 +1,104 @@
+from odoo.exceptions import ValidationError
+
+from .common import SystemMailCase
+
+
+class TestNeutralAddress(SystemMailCase):
+    def use(self, address):
+        self.company.system_mail_address = address
+
+    def assert_refused(self, address, whose):
+        with self.assertRaisesRegex(ValidationError, whose), self.cr.savepoint():
+            self.use(address)
+        self.assertEqual(self.company.system_mail_address, "hello@company.test")
+
+    def test_what_is_somebodys_own_is_refused_by_name(self):
+        self._user("Lou Login", "lou@home.test", login="lou@company.test")
+        self.assert_refused("ana@company.test", "Ana Author")
+        self.assert_refused("ANA@company.test", "Ana Author")
+        self.assert_refused("lou@company.test", "Lou Login")
+        self.assert_refused("lou@home.test", "Lou Login")
+        self.own_server.from_filter = "second@company.test"
+        self.assert_refused("second@company.test", "personal mailbox of Ana Author")
+
+    def test_odoos_own_addresses_are_recognised(self):
+        domain = self.env["mail.alias.domain"].create({"name": "company.test"})
+        self.assert_refused("catchall@company.test", "replies or bounces")
+        self.assert_refused("bounce@company.test", "replies or bounces")
+        self.env["mail.alias"].create(
+            {
+                "alias_name": "jobs",
+                "alias_domain_id": domain.id,
+                "alias_model_id": self.env["ir.model"]._get_id("res.partner"),
+            }
+        )
+        self.assert_refused("jobs@company.test", "alias")
+        self.use("notifications@company.test")
+        self.assertEqual(domain.default_from_email, self.company.system_mail_address)
+
+    def test_the_risk_is_accepted_by_a_super_user_alone_and_shown_from_then_on(self):
+        self.company.system_mail_accepted_clash = "ana@company.test"
+        self.use("ana@company.test")
+        self.assertIn("Ana Author", self.company.system_mail_clash)
+        admin = self.env.ref("base.user_admin")
+        overview = self.env["system.mail.connection"].with_user(admin).get_overview()
+        self.assertIn("Ana Author", overview["systems"][0]["clash"])
+        self.assertIn("ana@company.test", self.events("configured")[-2].reason)
+        self.use("hello@company.test")
+        self.assertFalse(self.company.system_mail_clash)
+
+    def test_the_dialog_says_whose_it_is_and_takes_it_all_the_same(self):
+        admin = self.env.ref("base.user_admin")
+        dialog = (
+            self.env["system.mail.connect"]
+            .with_user(admin)
+            .create(
+                {
+                    "company_id": self.company.id,
+                    "address": "ana@company.test",
+                    "smtp_host": self.system.host,
+                    "smtp_port": self.system.port,
+                    "smtp_encryption": "none",
+                    "smtp_user": "hello@company.test",
+                    "smtp_pass": "neutral",
+                }
+            )
+        )
+        self.assertIn("Ana Author", dialog.clash)
+        dialog.action_connect()
+        self.assertEqual(dialog.state, "failed")
+        self.assertIn("Use it all the same", dialog.problem)
+        dialog.accepts_clash = True
+        dialog.action_connect()
+        self.assertEqual(dialog.state, "connected", dialog.problem)
+        self.assertEqual(self.company.system_mail_address, "ana@company.test")
+
+    def test_nobody_takes_the_address_later(self):
+        taken = "hello@company.test"
+        attempts = (
+            lambda: self._user("Tim Taker", taken),
+            lambda: self._user("Tim Taker", taken.upper(), login="tim@company.test"),
+            lambda: self.ben.write({"login": taken}),
+            lambda: self.ben.write({"email": taken}),
+            lambda: self.ben.partner_id.write({"email": f"Ben <{taken}>"}),
+            lambda: self.own_server.write({"from_filter": taken}),
+        )
+        for attempt in attempts:
+            with (
+                self.assertRaisesRegex(ValidationError, "System Mail's address"),
+                self.cr.savepoint(),
+            ):
+                attempt()
+                self.env.flush_all()
+            self.env.invalidate_all()
+        self.env["res.partner"].create({"name": "The company", "email": taken})
+        self.company.system_mail_accepted_clash = taken
+        self.ben.email = taken
+
+    def test_unset_it_minds_nobodys_address(self):
+        self.company.system_mail_address = False
+        self.ben.email = "hello@company.test"
+
+    def test_free_mail_is_a_warning(self):
+        self.use("company@gmail.com")
+        self.assertIn("gmail.com is open to everybody", self.company.system_mail_clash)
