@@ -8,6 +8,7 @@ from . import (
     test_drill,
     test_failover_breaker,
     test_failover_drill,
+    test_failover_lanes,
     test_failover_rewrite,
     test_failover_rules,
     test_failover_session,
