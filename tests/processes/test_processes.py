@@ -12,22 +12,9 @@ from measure.instance import environment
 from odoo import sql_db
 
 from ...models.own_cursor import own_environment
-from ..smtp_lab import SmtpLab
-from .company import Company, Process, company_on_a_server_of_its_own
+from .company import Process
 
 REJECTED = "535 5.7.8 Username and Password not accepted"
-
-
-@pytest.fixture(scope="module", name="postgres_server")
-def _postgres_server():
-    with company_on_a_server_of_its_own() as server:
-        yield server
-
-
-@pytest.fixture(name="company")
-def _company(postgres_server):
-    with SmtpLab() as lab:
-        yield Company(lab, postgres_server)
 
 
 # --- what a worker does
