@@ -321,36 +321,6 @@ class SystemMailHealth(models.Model):
         since = now if state != self.state else self.since
         self.write({**self._breaker_values(after), "state": state, "since": since})
 
-    # --- probes
-
-    @api.model
-    def _cron_probe(self):
-        """Try the mailboxes whose time has come: by log-in alone, never with a person's mail."""
-        now = fields.Datetime.now()
-        due = self.search(
-            [
-                ("breaker_state", "!=", circuit.State.CLOSED.value),
-                ("next_probe_at", "<=", now),
-                ("server_id.active", "=", True),
-            ]
-        )
-        cron = self.env["ir.cron"]
-        cron._commit_progress(remaining=len(due))
-        for health in due:
-            server = health.server_id
-            if health._lease_apart(now):
-                server._system_mail_check()
-            if not cron._commit_progress(1):
-                break
-
-    def _lease_apart(self, now):
-        """The lease on a cursor of its own: the other workers must see it while this one probes."""
-
-        def lease_if_due(health):
-            return circuit.allows(health._breaker(), now) == "probe" and health._lease(now)
-
-        return self._read(self.server_id, lease_if_due, otherwise=False)
-
     def _own_network_suspected(self, now):
         """Most hosts failed at once without a word: then it is not they who failed."""
         recent = Domain("last_failure", ">=", now - NETWORK_WINDOW)

@@ -10,7 +10,7 @@ from measure.instance import environment
 
 from odoo.tools import config
 
-from .company import SMTP_TIMEOUT, Mailbox
+from .company import SMTP_TIMEOUT, Mailbox, Process
 
 
 class Mailboxes:
@@ -155,3 +155,24 @@ def test_time_that_is_up(mailboxes, lab):
     troubles, _seconds = mailboxes.check(workers=2, seconds=SMTP_TIMEOUT / 2)
     assert len(troubles) < 8
     assert sum(mailboxes.states().values()) == len(troubles), "those under way counted"
+
+
+def probe():
+    with environment() as env:
+        env["system.mail.health"]._cron_probe()
+
+
+def test_two_workers_that_probe_try_each_mailbox_once(company, mailboxes, lab):
+    host = lab.server("host", latency=0.02)
+    mailboxes.at(host, 40)
+    mailboxes.check()
+    company.do(
+        "UPDATE system_mail_health SET breaker_state = 'open', state = 'unstable',"
+        " next_probe_at = now() AT TIME ZONE 'utc' - interval '1 minute'"
+    )
+    workers = [Process(probe) for _ in range(2)]
+    for worker in workers:
+        worker.join()
+    attempts = Counter(attempt.login for attempt in host.attempts)
+    assert set(attempts.values()) == {2}, "the check and one probe"
+    assert mailboxes.states() == {"connected": 40}
