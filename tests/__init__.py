@@ -25,6 +25,7 @@ from . import (
     test_recipients,
     test_secrets,
     test_smtp_lab,
+    test_sweep,
     test_tours,
     test_waiting,
 )

@@ -157,6 +157,20 @@ def test_time_that_is_up(mailboxes, lab):
     assert sum(mailboxes.states().values()) == len(troubles), "those under way counted"
 
 
+def test_the_sweep_as_a_cron_of_a_server(company, mailboxes, lab):
+    mailboxes.at(lab.silent_server(), 4)
+    mailboxes.at(lab.server("healthy"), 30)
+    with environment() as env:
+        cron = env.ref("system_mail.ir_cron_sweep")
+        cron.method_direct_trigger()
+    with environment() as env:
+        progress = env["ir.cron.progress"].search([("cron_id", "=", cron.id)], order="id")
+        assert sum(progress.mapped("done")) == len(mailboxes.ids) + 2, "and the company's own two"
+        assert progress[-1].remaining == 0
+    assert mailboxes.states() == {"connected": 30, "unstable": 4}
+    assert company.health(company.own) == ("connected", 0)
+
+
 def probe():
     with environment() as env:
         env["system.mail.health"]._cron_probe()
