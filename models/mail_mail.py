@@ -11,6 +11,8 @@ from ..failover.session import Fate
 from .drill import Drill, DrillRun
 from .mail_notification import WAITING
 from .mail_part import parts_of
+from .mail_notification import HELD, WAITING
+from .mail_part import parts_of, tales_of
 from .run import Run, Treatment
 
 AUTOMATIC = ("notification", "user_notification", "auto_comment", "out_of_office")
@@ -21,8 +23,7 @@ class MailMail(models.Model):
     _inherit = "mail.mail"
 
     failure_type = fields.Selection(
-        selection_add=[("system_mail_held", "It may have been delivered")],
-        ondelete={"system_mail_held": "set null"},
+        selection_add=[(HELD, "It may have been delivered")], ondelete={HELD: "set null"}
     )
     system_mail_attempts = fields.Integer(
         readonly=True, copy=False, help="How often it went back to the queue."
@@ -175,17 +176,38 @@ class MailMail(models.Model):
             return settle(success_pids, success_emails, failure_reason, failure_type)
         if run.refusal:
             run.settle_refused(self)
+            told = self._system_mail_notifications()
+            told.system_mail_reason = run.why(run.refusal.report.troubles[""])
             if run.refusal.report.fate("") is Fate.DEFERRED:
                 self._system_mail_requeue(str(run.refusal))
             else:  # core tells the mail why, but not its notifications
                 self._system_mail_fail(str(run.refusal), failure_type)
+            told._system_mail_push()
             return True
         units = run.settle(self.id, self) if len(self) == 1 else []
+        told = self._system_mail_tell(run, units)
         if run.raise_exception or not units:
-            return settle(success_pids, success_emails, failure_reason, failure_type)
-        for part in self._system_mail_split(units, failure_type):
-            part.mail._system_mail_settle(part)
+            settle(success_pids, success_emails, failure_reason, failure_type)
+        else:
+            for part in self._system_mail_split(units, failure_type):
+                part.mail._system_mail_settle(part)
+        told._system_mail_push()
         return True
+
+    def _system_mail_tell(self, run, units):
+        """Write down what the chatter tells of mail that did not simply go out, or had to wait.
+
+        :param units: as ``Run.settle`` returns them
+        :return: the notifications that tell it
+        """
+        if not units and not any(mail.system_mail_waiting_since for mail in self):
+            return self.env["mail.notification"]
+        told, tales = self._system_mail_notifications(), tales_of(run, units)
+        for (sent_from, reason), alike in told.grouped(
+            lambda n: tales.get(n.res_partner_id or n.mail_email_address, (False, False))
+        ).items():
+            alike.write({"system_mail_sent_from": sent_from, "system_mail_reason": reason})
+        return told
 
     def _system_mail_split(self, units, failure_type):
         """The mail in parts of one fate each. The original stays the part with most to come: its
@@ -275,6 +297,18 @@ class MailMail(models.Model):
         now = fields.Datetime.now()
         hours = self.env["ir.config_parameter"]._system_mail_number("system_mail.give_up_hours")
         return expired(self.system_mail_waiting_since or now, now, hours)
+        return expired(
+            self.system_mail_waiting_since or now, now, self._system_mail_give_up_hours()
+        )
+
+    def _system_mail_give_up_hours(self):
+        given = self.env["ir.config_parameter"].sudo().get_param("system_mail.give_up_hours", "")
+        return int(given) if re.fullmatch(r"\d{1,5}", given.strip()) else GIVE_UP_HOURS
+
+    def _system_mail_last_try(self):
+        """Until when it is tried; False where it only waits its turn, however long."""
+        hours = datetime.timedelta(hours=self._system_mail_give_up_hours())
+        return self.system_mail_waiting_since and self.system_mail_waiting_since + hours
 
     def _system_mail_wait(self, reason, due):
         self.write(
@@ -286,10 +320,8 @@ class MailMail(models.Model):
             }
         )
         self._system_mail_notifications().write(
-            {"notification_status": "ready", "failure_type": WAITING, "failure_reason": reason}
+            {"notification_status": "ready", "failure_type": WAITING, "failure_reason": False}
         )
-        messages = self.mail_message_id.filtered(lambda message: message._is_thread_message())
-        messages._notify_message_notification_update()
         # a second late, so that the mail is due when the queue looks
         self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(
             due + datetime.timedelta(seconds=1)
@@ -311,8 +343,11 @@ class MailMail(models.Model):
     # --- what people decide
 
     def _system_mail_send_again(self):
-        """Send what failed or was held, once the transaction is committed."""
-        self._system_mail_notifications().write(
+        """Send what failed, was held or waits, once the transaction is committed. Whatever it came
+        to before, it has its time from now on.
+        """
+        notifications = self._system_mail_notifications()
+        notifications.write(
             {"notification_status": "ready", "failure_type": False, "failure_reason": False}
         )
         self.write(
@@ -321,13 +356,16 @@ class MailMail(models.Model):
                 "scheduled_date": False,
                 "failure_type": False,
                 "failure_reason": False,
+                "system_mail_attempts": 0,
+                "system_mail_waiting_since": fields.Datetime.now(),
             }
         )
-        self.mail_message_id._notify_message_notification_update()
+        notifications._system_mail_push()
         self.send_after_commit()
 
     def _system_mail_drop(self):
         """Leave it at that: nothing more is sent."""
-        self._system_mail_notifications().write({"notification_status": "canceled"})
+        notifications = self._system_mail_notifications()
+        notifications.write({"notification_status": "canceled"})
         self.cancel()
-        self.mail_message_id._notify_message_notification_update()
+        notifications._system_mail_push()

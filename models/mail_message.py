@@ -1,7 +1,9 @@
 from odoo import models
 from odoo.exceptions import AccessError
+from odoo.fields import Domain
 
-HELD = "system_mail_held"
+from .mail_notification import HELD
+from .res_company import GROUP
 
 
 class MailMessage(models.Model):
@@ -15,25 +17,24 @@ class MailMessage(models.Model):
         """Leave it at that: it may have been delivered, and nothing more is sent."""
         self._system_mail_held_mails()._system_mail_drop()
 
+    def action_system_mail_send_now(self):
+        """Try at once what waits for its next try."""
+        waiting = [("state", "=", "outgoing"), ("failure_reason", "!=", False)]
+        self._system_mail_mails(waiting)._system_mail_send_again()
+
     def _system_mail_held_mails(self):
-        """The held mails of these messages; raises AccessError for anyone but their author or a
-        Super User.
+        return self._system_mail_mails([("state", "=", "exception"), ("failure_type", "=", HELD)])
+
+    def _system_mail_mails(self, domain):
+        """The mails of these messages that are to be decided on; raises AccessError for anyone but
+        their author or a Super User.
         """
         self.check_access("read")
-        if not self.env.user.has_group("system_mail.group_super_user") and any(
+        if not self.env.user.has_group(GROUP) and any(
             message.author_id != self.env.user.partner_id for message in self
         ):
             raise AccessError(
-                self.env._("Only its author or a Super User decides on a message that is held.")
+                self.env._("Only its author or a Super User decides on mail that was not sent.")
             )
-        return (
-            self.env["mail.mail"]
-            .sudo()
-            .search(
-                [
-                    ("mail_message_id", "in", self.ids),
-                    ("state", "=", "exception"),
-                    ("failure_type", "=", HELD),
-                ]
-            )
-        )
+        domain = Domain("mail_message_id", "in", self.ids) & Domain(domain)
+        return self.env["mail.mail"].sudo().search(domain)

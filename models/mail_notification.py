@@ -1,19 +1,95 @@
 from odoo import fields, models
+from odoo.tools import email_normalize
 
-WAITING = "system_mail_waiting"
+from odoo.addons.mail.tools.discuss import Store
+
+from .res_company import GROUP
+
+HELD, WAITING = "system_mail_held", "system_mail_waiting"
 
 
 class MailNotification(models.Model):
+    """What became of a message for one recipient. Odoo lets every employee read every notification:
+    the fields are for Super Users alone, and the store tells each viewer what they may know.
+    """
+
     _inherit = "mail.notification"
 
     failure_type = fields.Selection(
-        selection_add=[
-            ("system_mail_held", "It may have been delivered"),
-            ("system_mail_waiting", "Waiting"),
-        ],
-        ondelete={"system_mail_held": "set null", "system_mail_waiting": "set null"},
+        selection_add=[(HELD, "It may have been delivered"), (WAITING, "Waiting")],
+        ondelete={HELD: "set null", WAITING: "set null"},
+    )
+    system_mail_sent_from = fields.Char(
+        readonly=True,
+        copy=False,
+        groups=GROUP,
+        help="System Mail's address, where it stood in for a mailbox that failed.",
+    )
+    system_mail_reason = fields.Char(
+        readonly=True, copy=False, groups=GROUP, help="Why the mailbox did not send it."
     )
 
+    # --- what a viewer may know
+
     def _filtered_for_web_client(self):
-        waiting = self.filtered(lambda notification: notification.failure_type == WAITING)
-        return super()._filtered_for_web_client() | waiting
+        # with sudo, so that one query fetches for the viewer too
+        ours = self.sudo().filtered(lambda n: n.failure_type == WAITING or n.system_mail_sent_from)
+        return super()._filtered_for_web_client() | ours.with_env(self.env)
+
+    def _to_store_defaults(self, target):
+        viewer = target.get_user(self.env)
+
+        def is_carried(notification):
+            return notification.sudo().system_mail_sent_from
+
+        def has_reason(notification):
+            return notification.sudo().system_mail_reason and notification._system_mail_is_of(
+                viewer
+            )
+
+        def waits(notification):
+            return notification.failure_type == WAITING
+
+        return [
+            *super()._to_store_defaults(target),
+            Store.Attr("system_mail_sent_from", sudo=True, predicate=is_carried),
+            Store.Attr("system_mail_reason", sudo=True, predicate=has_reason),
+            Store.Attr(
+                "system_mail_mailbox",
+                lambda n: email_normalize(n.sudo().mail_message_id.email_from),
+                predicate=lambda n: is_carried(n) and has_reason(n),
+            ),
+            Store.Attr(
+                "system_mail_next_try",
+                lambda n: n.sudo().mail_mail_id.scheduled_date,
+                predicate=waits,
+            ),
+            Store.Attr(
+                "system_mail_last_try",
+                lambda n: n.sudo().mail_mail_id._system_mail_last_try(),
+                predicate=waits,
+            ),
+            Store.Attr(
+                "system_mail_may_decide",
+                True,
+                predicate=lambda n: (
+                    n.failure_type in (HELD, WAITING) and n._system_mail_is_of(viewer)
+                ),
+            ),
+        ]
+
+    def _system_mail_is_of(self, viewer):
+        """Whether a user is its author, or a Super User."""
+        author = self.sudo().mail_message_id.author_id
+        return bool(viewer) and (viewer.partner_id == author or viewer.has_group(GROUP))
+
+    def _system_mail_push(self):
+        """Tell the web clients of the author and of whoever is at work; Odoo tells of failures. Its
+        way runs the document's own code too: whatever that raised, now that the mail has left,
+        would have it sent again.
+        """
+        told_sudo = self.sudo().filtered(lambda n: n.notification_status != "exception")
+        for author, notifications in told_sudo.grouped("author_id").items():
+            for user in author.main_user_id | self.env.user:
+                if user.active and not user.share:
+                    Store(bus_channel=user).add(notifications).bus_send()

@@ -3,6 +3,7 @@
 import dataclasses
 import typing
 
+from odoo.tools import email_normalize
 from odoo.tools.mail import email_split_and_format_normalize
 
 from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
@@ -108,3 +109,20 @@ def _explain(part, report, addresses):
     else:
         mailbox_fault = troubles[-1].decision.effect.state is not None
         part.failure_type = "mail_smtp" if mailbox_fault else "unknown"
+
+
+def tales_of(run, units):
+    """What the chatter tells of recipients whom their mailbox did not simply reach: System Mail's
+    address where that carried the message, and why.
+
+    :return: ``{partner or address: (sent_from, reason)}``
+    """
+    tales = {}
+    for unit in units:
+        for address, troubles in unit.report.troubles.items() if unit.report else ():
+            carried = run.carried(unit.report, address)
+            recipient = unit.partner or email_normalize(address)
+            if carried or recipient not in tales:
+                sent_from = carried and run.policy.address
+                tales[recipient] = (sent_from, run.why(troubles))
+    return tales

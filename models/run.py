@@ -329,13 +329,25 @@ class Run:
         if fate is Fate.DEFERRED and gives_up and not troubles[-1].retry_at:
             return "failed"
         if fate is Fate.ACCEPTED:
-            carried = report.accepted[address] is self._system
-            return "fallback" if carried and troubles[0].road is not self._system else None
+            return "fallback" if self.carried(report, address) else None
         if fate is Fate.FAILED:
             ours = troubles[-1].road is self._system
             own_fault = troubles[-1].decision.verdict is Verdict.REFUSE
             return "failed" if ours or not own_fault else None
         return fate.value
+
+    def carried(self, report, address):
+        """Whether System Mail stood in, for this recipient, for a mailbox that failed."""
+        if self._system is None or report.accepted.get(address) is not self._system:
+            return False
+        return any(trouble.road is not self._system for trouble in report.troubles.get(address, ()))
+
+    def why(self, troubles):
+        """Why the mailbox failed, in words; False where only System Mail did, which is not for its
+        author to know.
+        """
+        own = (describe(t.failure, t.decision) for t in troubles if t.road is not self._system)
+        return next(own, False)
 
     def _event(self, kind, troubles, letter, recipient_count):
         # one that waits its turn does so for a limit, whatever had failed before

@@ -6,6 +6,7 @@ from . import (
     test_batches,
     test_connections,
     test_drill,
+    test_chatter,
     test_failover_breaker,
     test_failover_drill,
     test_failover_lanes,
