@@ -93,11 +93,12 @@ class TestTours(SystemMailCase, HttpCase):
         dropped = self.mention(partners=self.customer, body="Drop it")
         self.own.stop()
         self.system.stop()
-        self.mention(body="It waits")
+        waiting = self.mention(body="It waits")
         self.own.heal()
         self.env.invalidate_all()  # a new request knows nothing of the old one
         self.own_server.smtp_pass = "secret"  # a new chance, after so many failures
         self.walk(self.on_record(), "system_mail_waiting_and_held", self.ana)
+        self.assertEqual(waiting.notification_ids.notification_status, "sent")
         self.run_queue()
         copies = [delivery.message["Message-Id"] for delivery in self.own.accepted]
         self.assertEqual(copies.count(again.message_id), 2)

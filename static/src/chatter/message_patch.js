@@ -1,13 +1,43 @@
 import { Message } from "@mail/core/common/message_model";
+import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 
 // On the record, not on the popover: other modules put a popover of their own in its place.
 patch(Message.prototype, {
-    get isSystemMailHeld() {
-        // popovers get the raw record, whose lists hold raw records
-        return this._proxy.notification_ids.some((notification) => notification.isSystemMailHeld);
+    /** The notification that gives the envelope its icon, if System Mail has to do with it. */
+    get systemMailNotification() {
+        const notifications = this.notification_ids;
+        if (this.failureNotifications.some((notification) => !notification.isSystemMailHeld)) {
+            return undefined;
+        }
+        return (
+            notifications.find((notification) => notification.isSystemMailHeld) ??
+            notifications.find((notification) => notification.isSystemMailWaiting) ??
+            notifications.find((notification) => notification.isSystemMailCarried)
+        );
     },
-    /** @param {string} action a method of mail.message: send it again, or drop it */
+    /** What the popover tells, each sentence once. */
+    get systemMailTale() {
+        // popovers get the raw record, whose lists hold raw records
+        const { notification_ids } = this._proxy;
+        return [...new Set(notification_ids.flatMap((n) => n.systemMailTale))].filter(Boolean);
+    },
+    /** What the viewer may do about it: methods of mail.message, and what people call them. */
+    get systemMailActions() {
+        const theirs = this._proxy.notification_ids.filter((n) => n.system_mail_may_decide);
+        const actions = [];
+        if (theirs.some((n) => n.isSystemMailHeld)) {
+            actions.push(
+                { name: "action_system_mail_send_again", label: _t("Send again") },
+                { name: "action_system_mail_drop", label: _t("Drop") },
+            );
+        }
+        if (theirs.some((n) => n.isSystemMailWaiting)) {
+            actions.push({ name: "action_system_mail_send_now", label: _t("Send now") });
+        }
+        return actions;
+    },
+    /** @param {string} action a method of mail.message */
     decideOnSystemMail(action) {
         return this.store.env.services.orm.call("mail.message", action, [[this.id]]);
     },

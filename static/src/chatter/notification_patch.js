@@ -1,33 +1,100 @@
+import { fields } from "@mail/core/common/record";
 import { Notification } from "@mail/core/common/notification_model";
+import { toLocaleDateTimeString } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 
+// The server tells each viewer only what they may know: the rest is undefined here.
 patch(Notification.prototype, {
+    setup() {
+        super.setup(...arguments);
+        /** @type {string|undefined} System Mail's address, where it carried the message */
+        this.system_mail_sent_from = undefined;
+        /** @type {string|undefined} the mailbox that it stood in for */
+        this.system_mail_mailbox = undefined;
+        /** @type {string|undefined} */
+        this.system_mail_reason = undefined;
+        /** @type {boolean|undefined} */
+        this.system_mail_may_decide = undefined;
+        this.system_mail_next_try = fields.Datetime();
+        this.system_mail_last_try = fields.Datetime();
+    },
     get isSystemMailWaiting() {
         return this.notification_status === "ready" && this.failure_type === "system_mail_waiting";
     },
     get isSystemMailHeld() {
         return this.isFailure && this.failure_type === "system_mail_held";
     },
+    get isSystemMailCarried() {
+        return Boolean(this.system_mail_sent_from) && !this.isFailure;
+    },
     get icon() {
         if (this.isSystemMailWaiting) {
             return "fa fa-clock-o";
         }
-        return this.isSystemMailHeld ? "fa fa-question-circle" : super.icon;
+        if (this.isSystemMailHeld) {
+            return "fa fa-question-circle";
+        }
+        return this.isSystemMailCarried ? "fa fa-envelope-o o_system_mail_carried" : super.icon;
     },
     get statusIcon() {
         if (this.isSystemMailWaiting) {
             return "fa fa-clock-o text-warning";
         }
-        return this.isSystemMailHeld ? "fa fa-question-circle text-warning" : super.statusIcon;
+        if (this.isSystemMailHeld) {
+            return "fa fa-question-circle text-warning";
+        }
+        return this.isSystemMailCarried ? "fa fa-share" : super.statusIcon;
     },
     get statusTitle() {
         if (this.isSystemMailWaiting) {
             return _t("Waiting: it is sent as soon as a mailbox works again");
         }
-        return this.isSystemMailHeld ? _t("Held: it may have been delivered") : super.statusTitle;
+        if (this.isSystemMailHeld) {
+            return _t("Held: it may have been delivered");
+        }
+        if (this.isSystemMailCarried) {
+            return _t("Sent from %(address)s", { address: this.system_mail_sent_from });
+        }
+        return super.statusTitle;
     },
     get failureMessage() {
         return this.isSystemMailHeld ? _t("It may have been delivered") : super.failureMessage;
+    },
+    /** What is to be said of it in sentences, and why. */
+    get systemMailTale() {
+        const reason = this.system_mail_reason;
+        if (this.isSystemMailWaiting) {
+            return [this.systemMailNextTry, reason && _t("Why it waits: %(reason)s.", { reason })];
+        }
+        if (this.isSystemMailHeld) {
+            return [
+                this.system_mail_may_decide && _t("Ask the recipient before you send it again."),
+                reason && _t("Why it is held: %(reason)s.", { reason }),
+            ];
+        }
+        if (this.isSystemMailCarried) {
+            const address = this.system_mail_sent_from;
+            const mailbox = this.system_mail_mailbox;
+            return [
+                reason
+                    ? _t(
+                          "Sent from %(address)s, because the mailbox %(mailbox)s failed: %(reason)s.",
+                          { address, mailbox, reason },
+                      )
+                    : _t("Sent from %(address)s.", { address }),
+            ];
+        }
+        return [this.isFailure && reason && _t("Why it failed: %(reason)s.", { reason })];
+    },
+    get systemMailNextTry() {
+        const next = toLocaleDateTimeString(this.system_mail_next_try);
+        const last = toLocaleDateTimeString(this.system_mail_last_try);
+        return last
+            ? _t("It is tried again on %(next)s, and for the last time on %(last)s.", {
+                  next,
+                  last,
+              })
+            : _t("Its turn comes on %(next)s.", { next });
     },
 });

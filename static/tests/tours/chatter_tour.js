@@ -42,10 +42,14 @@ registry.category("web_tour.tours").add("system_mail_mention", {
             trigger: ".o-mail-Composer-send:enabled",
             run: "click",
         },
-        ...envelope("call them today", "fa-envelope-o", [
+        ...envelope("call them today", "o_system_mail_carried", [
             {
-                content: "the author sees a mail that was sent",
-                trigger: `${POPOVER}:contains(Ben Reader):has(.fa-check):not(:has(button))`,
+                content: "the author sees from where it was sent",
+                trigger: `${POPOVER}:contains(Ben Reader):has(.fa-share[title='Sent from hello@company.test'])`,
+            },
+            {
+                content: "and why",
+                trigger: `${POPOVER}:contains(Sent from hello@company.test, because the mailbox ana@company.test failed: the password was rejected):not(:has(button))`,
             },
         ]),
     ],
@@ -61,10 +65,21 @@ registry.category("web_tour.tours").add("system_mail_waiting_and_held", {
             {
                 trigger: `${POPOVER}:contains(Ben Reader) .fa-clock-o[title^=Waiting]`,
             },
+            {
+                content: "until when, and why",
+                trigger: `${POPOVER}:contains(It is tried again on):contains(for the last time on):contains(Why it waits: the server could not be reached)`,
+            },
+            {
+                trigger: `${POPOVER} button:contains(Send now)`,
+                run: "click",
+            },
+            {
+                trigger: `body:not(:has(${POPOVER}))`,
+            },
         ]),
         ...envelope("Send it again", "fa-question-circle", [
             {
-                trigger: `${POPOVER}:contains(It may have been delivered) button:contains(Send again)`,
+                trigger: `${POPOVER}:contains(It may have been delivered):contains(Why it is held) button:contains(Send again)`,
                 run: "click",
             },
             {
@@ -78,6 +93,38 @@ registry.category("web_tour.tours").add("system_mail_waiting_and_held", {
             },
             {
                 trigger: `body:not(:has(${POPOVER}))`,
+            },
+        ]),
+    ],
+});
+
+registry.category("web_tour.tours").add("system_mail_reader", {
+    steps: () => [
+        {
+            content: "the icon says it in words too",
+            trigger: `${message("It was carried")} .o_system_mail_carried[role=img][aria-label='Sent from hello@company.test']`,
+        },
+        ...envelope("It was carried", "o_system_mail_carried", [
+            {
+                content: "from where, and no more",
+                trigger: `${POPOVER} .o_system_mail_tale:contains(/^Sent from hello@company.test.$/)`,
+            },
+        ]),
+        ...envelope("It waits", "fa-clock-o", [
+            {
+                content: "until when, and nothing to decide",
+                trigger: `${POPOVER}:contains(It is tried again on):not(:contains(Why)):not(:has(button))`,
+            },
+        ]),
+        ...envelope("It is held", "fa-question-circle", [
+            {
+                trigger: `${POPOVER}:contains(It may have been delivered):not(:contains(Why)):not(:has(button))`,
+            },
+        ]),
+        ...envelope("It is healthy", "fa-envelope-o:not(.o_system_mail_carried)", [
+            {
+                content: "Odoo's own envelope",
+                trigger: `${POPOVER}:contains(Ben Reader):has(.fa-check):not(:has(.o_system_mail_tale))`,
             },
         ]),
     ],
