@@ -2,7 +2,7 @@ import contextlib
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import email_normalize, format_datetime
+from odoo.tools import email_normalize, format_datetime, str2bool
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
@@ -95,13 +95,41 @@ class ResUsers(models.Model):
         for user in self.filtered("active"):
             addresses = [user.login, user.email]
             self.env["res.company"]._check_system_mail_not_taken(addresses, user.name)
+    # --- the banner in the web client
+
+    @api.model
+    def system_mail_alert(self):
+        """What the user is to know wherever they work: their own mailbox is disconnected.
+
+        :return: the words; False if nothing is the matter, None where such alerts are off
+        """
+        user = self.env.user
+        if not (user._is_internal() and user._system_mail_wants_alerts()):
+            return None
+        health_sudo = user.outgoing_mail_server_id.sudo().system_mail_health_ids[:1]
+        return health_sudo.state == "disconnected" and user._system_mail_trouble(health_sudo)
+
+    @api.model
+    def _system_mail_wants_alerts(self):
+        """Whether owners are told, where personal mailboxes are in use."""
+        get_param = self.env["ir.config_parameter"].sudo().get_param
+        return str2bool(get_param("system_mail.alert_owners", ""), False) and bool(
+            get_param("base_setup.default_external_email_server")
+        )
+
+    def _system_mail_push_state(self):
+        """Have the web clients of a mailbox's owner ask anew what the matter is."""
+        if self._system_mail_wants_alerts():
+            self._bus_send("system_mail/state", {})
 
     # --- connect
 
     @api.model
     def action_setup_outgoing_mail_server(self, server_type):
         if server_type not in MAILBOX_TYPES:
-            return super().action_setup_outgoing_mail_server(server_type)
+            action = super().action_setup_outgoing_mail_server(server_type)
+            self.env.user._system_mail_push_state()
+            return action
         return self.env.user._system_mail_open_connect(server_type)
 
     def _system_mail_open_connect(self, server_type):

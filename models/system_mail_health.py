@@ -265,6 +265,7 @@ class SystemMailHealth(models.Model):
             self.env["system.mail.alert"]._trigger()
         if before == "disconnected":
             self._log_event("reconnected")
+            self.server_id.owner_user_id._system_mail_push_state()
 
     @api.model
     def _note_failure(self, server, seen, failure, decision):
@@ -303,6 +304,7 @@ class SystemMailHealth(models.Model):
             self.env["system.mail.alert"]._trigger()
         if self.state == "disconnected" != before:
             self._log_event("disconnected")
+            self.server_id.owner_user_id._system_mail_push_state()
         if decision.effect is Effect.PROVIDER_MISCONFIGURED:
             providers = self.env["system.mail.oauth.provider"]
             providers._of_server(self.server_id)._tell_client_rejected()

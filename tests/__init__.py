@@ -3,6 +3,7 @@ from . import (
     test_access,
     test_alerts,
     test_bad_input,
+    test_banner,
     test_batches,
     test_connections,
     test_drill,

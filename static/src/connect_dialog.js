@@ -15,7 +15,10 @@ async function openConnectDialog(env, action, options) {
         dialog = back.dialog;
     }
     await actions.doAction(dialog, {
-        onClose: () => actions.doAction({ type: "ir.actions.client", tag: "soft_reload" }),
+        onClose: async () => {
+            await actions.doAction({ type: "ir.actions.client", tag: "soft_reload" });
+            await options.onClose?.();
+        },
     });
 }
 
