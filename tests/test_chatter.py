@@ -350,10 +350,12 @@ class TestAccess(ChatterCase, HttpCase):
         self.assertEqual({row["system_mail_reason"] for row in rows}, {WHY})
 
     def test_nobody_else_does(self):
-        own = self.notifications.filtered(lambda n: n.res_partner_id == self.paul.partner_id)
         for user in (self.ana, self.ben, self.otto, self.paul, self.rita):
             self.authenticate(user.login, PASSWORD)
-            ids = own.ids if user == self.paul else self.notifications.ids
+            own = self.notifications.filtered(
+                lambda n, user=user: n.res_partner_id == user.partner_id
+            )
+            ids = (own or self.notifications).ids
             self.assertTrue(self.call("read", ids, ["notification_status"]), "Odoo allows that")
             for name in PRIVATE:
                 for call in (
