@@ -18,6 +18,7 @@ from . import (
     system_mail_event,
     system_mail_health,
     system_mail_health_check,
+    system_mail_monitoring,
     system_mail_oauth_provider,
     system_mail_oauth_token,
     system_mail_outage,

@@ -20,6 +20,8 @@ from . import (
     test_life,
     test_matrix,
     test_neutral_address,
+    test_monitoring,
+    test_monitoring_figures,
     test_oauth,
     test_oauth_lab,
     test_odoo_oauth,

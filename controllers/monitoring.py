@@ -1,0 +1,160 @@
+import datetime
+
+from odoo import SUPERUSER_ID, http
+from odoo.http import request
+
+HEADERS = [("Cache-Control", "no-store")]
+TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
+"""https://prometheus.io/docs/instrumenting/exposition_formats/"""
+ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+
+
+class MonitoringController(http.Controller):
+    """Figures for whoever has the token, which stands for no user. While monitoring is off, there
+    is nothing here.
+    """
+
+    @http.route(
+        "/system_mail/health", type="http", auth="none", methods=["GET"], save_session=False
+    )
+    def health(self, **_more):
+        """A verdict and the figures, as JSON; answered with 200 whatever the verdict is."""
+        return self._refusal() or self._health(self._monitoring())
+
+    @http.route(
+        "/system_mail/metrics", type="http", auth="none", methods=["GET"], save_session=False
+    )
+    def metrics(self, **_more):
+        """The figures as gauges, in Prometheus' text format."""
+        return self._refusal() or self._metrics(self._monitoring())
+
+    def _monitoring(self):
+        return request.env["system.mail.monitoring"].with_user(SUPERUSER_ID)
+
+    def _refusal(self):
+        """What whoever has no token gets; None for those who have it.
+
+        :raises NotFound: monitoring is off
+        """
+        # there is no database where the addon is loaded server-wide
+        if not request.db or not self._monitoring()._is_on():
+            raise request.not_found()
+        scheme, _space, token = request.httprequest.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self._monitoring()._is_token(token.strip()):
+            return None
+        headers = [*HEADERS, ("WWW-Authenticate", "Bearer"), ("Content-Type", "text/plain")]
+        return request.make_response("This needs the token of monitoring.\n", headers, status=401)
+
+    def _health(self, monitoring):
+        all_figures = monitoring._figures()
+        status, reasons = monitoring._verdict(all_figures)
+        companies = [as_json(figures) for figures in all_figures]
+        data = {"status": status, "reasons": reasons, "companies": companies}
+        return request.make_json_response(data, HEADERS)
+
+    def _metrics(self, monitoring):
+        text = exposition(families(monitoring._figures(), monitoring._states()))
+        return request.make_response(text, [*HEADERS, ("Content-Type", TEXT_FORMAT)])
+
+
+def as_json(figures):
+    """The figures of one company; its id and name are null for what belongs to none."""
+    mailboxes = {}
+    for (kind, state), count in figures.mailboxes.items():
+        mailboxes.setdefault(kind, {})[state] = count
+    last_success = figures.last_success and f"{figures.last_success.isoformat()}Z"
+    system_mail = {"state": figures.state, "last_success": last_success}
+    return {
+        "id": figures.company_id,
+        "name": figures.company_name,
+        "system_mail": system_mail if figures.company_id else None,
+        "mailboxes": mailboxes,
+        "queue": {
+            "mails": figures.queued,
+            "oldest_due_seconds": figures.oldest_due,
+            "held": figures.held,
+        },
+        "fallbacks": figures.fallbacks,
+    }
+
+
+def families(all_figures, states):
+    """Every gauge as ``(name, help, samples)``, a sample as ``(figures, more labels, value)``."""
+    companies = [figures for figures in all_figures if figures.company_id]
+    yield (
+        "system_mail_mailboxes",
+        "Mailboxes, with each internal user who has none, by kind and state.",
+        [
+            (figures, {"kind": kind, "state": state}, count)
+            for figures in all_figures
+            for (kind, state), count in figures.mailboxes.items()
+        ],
+    )
+    yield (
+        "system_mail_state",
+        "1 for the state that the company's System Mail is in, 0 for the others.",
+        [
+            (figures, {"state": state}, int(state == figures.state))
+            for figures in companies
+            for state in states
+        ],
+    )
+    yield (
+        "system_mail_last_success_timestamp_seconds",
+        "When System Mail last sent or was tried with success; to the hour.",
+        [
+            (
+                figures,
+                {},
+                int(figures.last_success.replace(tzinfo=datetime.timezone.utc).timestamp()),
+            )
+            for figures in companies
+            if figures.last_success
+        ],
+    )
+    yield (
+        "system_mail_queue_mails",
+        "Mails in Odoo's queue, due or not.",
+        [(figures, {}, figures.queued) for figures in all_figures],
+    )
+    yield (
+        "system_mail_queue_oldest_due_seconds",
+        "For how long the oldest mail that is due has been so; 0 if none is.",
+        [(figures, {}, figures.oldest_due) for figures in all_figures],
+    )
+    yield (
+        "system_mail_held_mails",
+        "Mails that may have been delivered, and wait for somebody to decide.",
+        [(figures, {}, figures.held) for figures in all_figures],
+    )
+    yield (
+        "system_mail_fallbacks",
+        "Messages that System Mail sent in place of a mailbox, within the window.",
+        [
+            (figures, {"window": window}, count)
+            for figures in all_figures
+            for window, count in figures.fallbacks.items()
+        ],
+    )
+
+
+def exposition(gauges):
+    """The gauges in Prometheus' text format.
+
+    :param gauges: as ``families`` yields them
+    :rtype: str
+    """
+    lines = []
+    for name, explanation, samples in gauges:
+        lines += [f"# HELP {name} {explanation}", f"# TYPE {name} gauge"]
+        for figures, more, value in samples:
+            company = {
+                "company_id": figures.company_id or "",
+                "company": figures.company_name or "",
+            }
+            labels = ",".join(
+                f'{label}="{str(text).translate(ESCAPES)}"'
+                for label, text in {**company, **more}.items()
+            )
+            lines.append(f"{name}{{{labels}}} {value}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,105 @@
+from odoo.tests import HttpCase, tagged
+
+from ..hooks import uninstall_hook
+from ..models.system_mail_monitoring import TOKEN_PARAMETER
+from .common import SystemMailCase
+
+HEALTH, METRICS = "/system_mail/health", "/system_mail/metrics"
+
+
+class MonitoringCase(HttpCase, SystemMailCase):
+    """What tests of monitoring share."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.monitoring = cls.env["system.mail.monitoring"]
+
+    def get(self, path, token=None, **headers):
+        """Ask as a monitoring system does: without a session."""
+        self.env.flush_all()
+        self.opener.cookies.clear()
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        return self.url_open(path, headers=headers)
+
+
+@tagged("post_install", "-at_install")
+class TestMonitoring(MonitoringCase):
+    """Who gets the figures, and who may switch that on."""
+
+    # --- the token
+
+    def test_off_there_is_nothing_there(self):
+        unknown = self.get("/system_mail/nothing", "x" * 43)
+        for path in (HEALTH, METRICS):
+            for token in (None, "x" * 43):
+                with self.assertNoLogs("odoo", "WARNING"):
+                    answer = self.get(path, token)
+                self.assertEqual(answer.status_code, unknown.status_code)
+                self.assertEqual(answer.status_code, 404)
+                self.assertNotIn("WWW-Authenticate", answer.headers)
+                self.assertNotIn("token", answer.text)
+
+    def test_a_missing_or_wrong_token_reads_nothing(self):
+        token = self.monitoring._new_token()
+        wrong = {
+            "none": {},
+            "blank": {"Authorization": "Bearer "},
+            "wrong": {"Authorization": f"Bearer {token[:-1]}"},
+            "another scheme": {"Authorization": f"Basic {token}"},
+            "no scheme": {"Authorization": token},
+            "not ASCII": {"Authorization": "Bearer é".encode()},
+            "its hash": {
+                "Authorization": "Bearer "
+                + self.env["ir.config_parameter"].get_param(TOKEN_PARAMETER)
+            },
+        }
+        for path in (HEALTH, METRICS):
+            for case, headers in wrong.items():
+                with self.subTest(path=path, case=case):
+                    answer = self.get(path, **headers)
+                    self.assertEqual(answer.status_code, 401)
+                    self.assertEqual(answer.headers["WWW-Authenticate"], "Bearer")
+                    self.assertNotIn("connected", answer.text)
+            with self.assertNoLogs("odoo", "WARNING"):
+                self.assertEqual(self.get(f"{path}?token={token}").status_code, 401)
+
+    def test_the_token_reads_without_a_session(self):
+        token = self.monitoring._new_token()
+        for path, kind in (
+            (HEALTH, "application/json; charset=utf-8"),
+            (METRICS, "text/plain; version=0.0.4; charset=utf-8"),
+        ):
+            answer = self.get(path, token)
+            self.assertEqual(answer.status_code, 200)
+            self.assertEqual(answer.headers["Content-Type"], kind)
+            self.assertEqual(answer.headers["Cache-Control"], "no-store")
+            self.assertNotIn("Set-Cookie", answer.headers)
+        lower = self.get(HEALTH, Authorization=f"bearer {token}")
+        self.assertEqual(lower.status_code, 200, "RFC 9110 11.1: a scheme has no case")
+
+    def test_another_database_is_named_by_a_header(self):
+        token = self.monitoring._new_token()
+        named = {"X-Odoo-Database": self.env.cr.dbname}
+        self.assertEqual(self.get(HEALTH, token, **named).status_code, 200)
+        self.assertEqual(
+            self.get(HEALTH, token, **{"X-Odoo-Database": "not_here"}).status_code, 404
+        )
+
+    def test_a_replaced_token_is_worth_nothing(self):
+        first, second = self.monitoring._new_token(), self.monitoring._new_token()
+        self.assertEqual(self.get(HEALTH, first).status_code, 401)
+        self.assertEqual(self.get(HEALTH, second).status_code, 200)
+        self.monitoring._switch_off()
+        self.assertEqual(self.get(HEALTH, second).status_code, 404)
+        changes = self.events("configured").mapped("reason")[-3:]
+        self.assertEqual(
+            changes, ["Monitoring: off → on", "Monitoring: new token", "Monitoring: on → off"]
+        )
+        self.assertEqual(self.events("configured")[-1].user_id, self.env.user)
+
+    def test_it_is_off_after_uninstalling(self):
+        self.monitoring._new_token()
+        uninstall_hook(self.env)
+        self.assertFalse(self.monitoring._is_on())
