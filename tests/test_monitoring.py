@@ -1,4 +1,5 @@
-from odoo.tests import HttpCase, tagged
+from odoo.tests import HttpCase, JsonRpcException, tagged
+from odoo.tools import mute_logger
 
 from ..hooks import uninstall_hook
 from ..models.system_mail_monitoring import TOKEN_PARAMETER
@@ -27,6 +28,16 @@ class MonitoringCase(HttpCase, SystemMailCase):
 @tagged("post_install", "-at_install")
 class TestMonitoring(MonitoringCase):
     """Who gets the figures, and who may switch that on."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.otto = cls._user(
+            "Otto Outsider",
+            "otto@company.test",
+            password="otto's own",
+            group_ids=[(6, 0, cls.env.ref("base.group_system").ids)],
+        )
 
     # --- the token
 
@@ -103,3 +114,42 @@ class TestMonitoring(MonitoringCase):
         self.monitoring._new_token()
         uninstall_hook(self.env)
         self.assertFalse(self.monitoring._is_on())
+
+    # --- who may
+
+    def test_only_super_users_write_the_parameters_of_system_mail(self):
+        model, key = "ir.config_parameter", TOKEN_PARAMETER
+        forged = {"key": key, "value": self.monitoring._hash("otto's")}
+        parameters = self.env[model]
+        other = parameters.create({"key": "another.one", "value": forged["value"]})
+        self.authenticate(self.otto.login, "otto's own")
+        self.assert_refused(model, "create", [forged])
+        self.assert_refused(model, "set_param", key, forged["value"])
+        self.assert_refused(model, "write", other.ids, {"key": key})
+        self.monitoring._new_token()
+        ours = parameters.search([("key", "=", key)])
+        self.assert_refused(model, "write", ours.ids, {"value": forged["value"]})
+        self.assert_refused(model, "write", ours.ids, {"key": "another.two"})
+        self.assert_refused(model, "unlink", ours.ids)
+        self.assert_refused(model, "set_param", key, False)
+        self.assertTrue(self.call(model, "write", other.ids, {"value": "theirs to write"}))
+        self.assertTrue(parameters.with_user(self.env.ref("base.user_admin")).set_param(key, "x"))
+
+    def call(self, model, method, *args):
+        return self.make_jsonrpc_request(
+            f"/web/dataset/call_kw/{model}/{method}",
+            {"model": model, "method": method, "args": args, "kwargs": {}},
+        )
+
+    def assert_refused(self, *call):
+        self.env.flush_all()
+        with (
+            self.subTest(call=call),
+            self.assertRaises(JsonRpcException) as refusal,
+            mute_logger("odoo.http"),
+            self.env.cr.savepoint(),
+        ):
+            self.call(*call)
+        self.assertIn("AccessError", str(refusal.exception))
+        self.env.invalidate_all()
+        self.env.registry.clear_all_caches()
