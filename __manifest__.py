@@ -15,6 +15,7 @@
         "data/alerts_channel.xml",
         "data/oauth_providers.xml",
         "wizards/system_mail_connect_views.xml",
+        "wizards/system_mail_monitoring_token_views.xml",
         "wizards/system_mail_test_views.xml",
         "wizards/system_mail_drill_views.xml",
         "views/system_mail_connection_views.xml",

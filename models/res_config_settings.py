@@ -47,6 +47,7 @@ class ResConfigSettings(models.TransientModel):
     system_mail_limit_user_hour = fields.Integer(
         related="company_id.system_mail_limit_user_hour", readonly=False, groups=GROUP
     )
+    system_mail_monitoring = fields.Boolean(compute="_compute_system_mail_monitoring", groups=GROUP)
 
     system_mail_alert_owners = _parameter(
         fields.Boolean, "alert_owners", string="Tell people when their mailbox is disconnected"
@@ -95,6 +96,9 @@ class ResConfigSettings(models.TransientModel):
             elif address != company.system_mail_address:
                 settings.system_mail_new_address = address
 
+    def _compute_system_mail_monitoring(self):
+        self.system_mail_monitoring = self.env["system.mail.monitoring"]._is_on()
+
     def execute(self):
         action = super().execute()
         address = self.env.user.has_group(GROUP) and self.system_mail_new_address
@@ -114,3 +118,11 @@ class ResConfigSettings(models.TransientModel):
     def action_system_mail_drill(self):
         """Try the fallback with one real notification to oneself."""
         return self.company_id.action_system_mail_drill()
+    def action_system_mail_monitoring_token(self):
+        """Switch monitoring on, or replace its token; show the new one, once."""
+        token = self.env["system.mail.monitoring"]._new_token()
+        return self.env["system.mail.monitoring.token"]._show(token)
+
+    def action_system_mail_monitoring_off(self):
+        """Switch monitoring off; its token is worth nothing any more."""
+        self.env["system.mail.monitoring"]._switch_off()

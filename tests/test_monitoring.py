@@ -1,5 +1,5 @@
 from odoo.tests import HttpCase, JsonRpcException, tagged
-from odoo.tools import mute_logger
+from odoo.tools import SQL, mute_logger
 
 from ..hooks import uninstall_hook
 from ..models.system_mail_monitoring import TOKEN_PARAMETER
@@ -110,12 +110,53 @@ class TestMonitoring(MonitoringCase):
         )
         self.assertEqual(self.events("configured")[-1].user_id, self.env.user)
 
+    def test_the_token_is_in_no_log_and_not_in_the_database(self):
+        with self.assertLogs("odoo", "DEBUG") as odoo, self.assertLogs("werkzeug", "DEBUG") as http:
+            action = (
+                self.env["res.config.settings"].create({}).action_system_mail_monitoring_token()
+            )
+            token = action["context"]["default_token"]
+            dialog = self.env[action["res_model"]].with_context(**action["context"])
+            shown = dialog.onchange({}, [], {"token": {}, "metrics_address": {}})["value"]
+            self.get(HEALTH, token)
+            self.get(METRICS, token)
+        self.assertEqual(shown["token"], token)
+        self.assertTrue(shown["metrics_address"].endswith(METRICS))
+        log = "\n".join(odoo.output + http.output)
+        self.assertIn("INSERT INTO", log, "the log is a talkative one")
+        self.assertIn(METRICS, log)
+        self.assertNotIn(token, log)
+        for [table] in self.env.execute_query(
+            SQL("SELECT tablename FROM pg_tables WHERE schemaname = current_schema")
+        ):
+            found = SQL(
+                "SELECT count(*) FROM %s row WHERE row::text LIKE %s",
+                SQL.identifier(table),
+                f"%{token}%",
+            )
+            self.assertEqual(self.env.execute_query(found), [(0,)], table)
+
     def test_it_is_off_after_uninstalling(self):
         self.monitoring._new_token()
         uninstall_hook(self.env)
         self.assertFalse(self.monitoring._is_on())
 
     # --- who may
+
+    def test_only_super_users_switch_it(self):
+        settings = self.env["res.config.settings"]
+        self.authenticate(self.otto.login, "otto's own")
+        theirs = settings.with_user(self.otto).create({})
+        for method in ("action_system_mail_monitoring_token", "action_system_mail_monitoring_off"):
+            self.monitoring._new_token()
+            token_hash = self.monitoring._token_hash()
+            self.assert_refused("res.config.settings", method, theirs.ids)
+            self.assertEqual(self.monitoring._token_hash(), token_hash)
+        self.assert_refused("res.config.settings", "read", theirs.ids, ["system_mail_monitoring"])
+        self.assert_refused("system.mail.monitoring", "_new_token")
+        self.assert_refused(
+            "system.mail.monitoring.token", "onchange", [], {}, [], {"token": {}, "id": {}}
+        )
 
     def test_only_super_users_write_the_parameters_of_system_mail(self):
         model, key = "ir.config_parameter", TOKEN_PARAMETER
@@ -134,6 +175,14 @@ class TestMonitoring(MonitoringCase):
         self.assert_refused(model, "set_param", key, False)
         self.assertTrue(self.call(model, "write", other.ids, {"value": "theirs to write"}))
         self.assertTrue(parameters.with_user(self.env.ref("base.user_admin")).set_param(key, "x"))
+
+    def test_a_super_user_switches_it_on_and_off_in_a_browser(self):
+        admin = self.env.ref("base.user_admin")
+        self.start_tour("/odoo/settings", "system_mail_monitoring", login=admin.login)
+        self.env.invalidate_all()
+        changes = self.events("configured")[-3:]
+        self.assertEqual(changes.user_id, admin)
+        self.assertFalse(self.monitoring._is_on())
 
     def call(self, model, method, *args):
         return self.make_jsonrpc_request(
