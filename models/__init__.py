@@ -2,7 +2,6 @@ from . import (
     ir_actions,
     ir_config_parameter,
     ir_http,
-    ir_config_parameter,
     ir_mail_server,
     ir_mail_server_check,
     mail_mail,

@@ -15,13 +15,35 @@ DEFAULTS = {
 }
 """What integrators and Super Users may set, each a whole number; a switch is 0 or 1."""
 HIGHEST = 99_999
-from odoo import api, models
-
 PREFIX = "system_mail."
 
 
 class IrConfigParameter(models.Model):
     _inherit = "ir.config_parameter"
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        parameters = super().create(vals_list)
+        parameters._system_mail_check_access()
+        return parameters
+
+    def write(self, vals):
+        self._system_mail_check_access()
+        result = super().write(vals)
+        if "key" in vals:
+            self._system_mail_check_access()
+        return result
+
+    def unlink(self):
+        self._system_mail_check_access()
+        return super().unlink()
+
+    def _system_mail_check_access(self):
+        """Only Super Users change ours: who may write parameters could else switch monitoring on,
+        with a token of their own.
+        """
+        if not self.env.su and any(parameter.key.startswith(PREFIX) for parameter in self):
+            self.env.company._check_system_mail_access()
 
     @api.model
     def _system_mail_number(self, name):
@@ -57,26 +79,3 @@ class IrConfigParameter(models.Model):
                 "reason": f"{label}: {old} → {number}",
             }
         )
-    @api.model_create_multi
-    def create(self, vals_list):
-        parameters = super().create(vals_list)
-        parameters._system_mail_check_access()
-        return parameters
-
-    def write(self, vals):
-        self._system_mail_check_access()
-        result = super().write(vals)
-        if "key" in vals:
-            self._system_mail_check_access()
-        return result
-
-    def unlink(self):
-        self._system_mail_check_access()
-        return super().unlink()
-
-    def _system_mail_check_access(self):
-        """Only Super Users change ours: who may write parameters could else switch monitoring on,
-        with a token of their own.
-        """
-        if not self.env.su and any(parameter.key.startswith(PREFIX) for parameter in self):
-            self.env.company._check_system_mail_access()

@@ -178,10 +178,6 @@ class IrMailServer(models.Model):
             health._note_success(self, seen)
         return trouble
 
-    def _system_mail_check_in_parallel(self):
-        for server in self:
-            yield server, server._system_mail_check()
-
     # --- keep System Mail out of ordinary choice
 
     def _find_mail_server_allowed_domain(self):

@@ -9,8 +9,6 @@ from odoo.tools.mail import email_normalize_all
 from ..failover.breaker import backoff, expired
 from ..failover.session import Fate
 from .drill import Drill, DrillRun
-from .mail_notification import WAITING
-from .mail_part import parts_of
 from .mail_notification import HELD, WAITING
 from .mail_part import parts_of, tales_of
 from .run import Run, Treatment
@@ -295,15 +293,12 @@ class MailMail(models.Model):
     def _system_mail_gives_up(self):
         """Whether it has waited long enough."""
         now = fields.Datetime.now()
-        hours = self.env["ir.config_parameter"]._system_mail_number("system_mail.give_up_hours")
-        return expired(self.system_mail_waiting_since or now, now, hours)
         return expired(
             self.system_mail_waiting_since or now, now, self._system_mail_give_up_hours()
         )
 
     def _system_mail_give_up_hours(self):
-        given = self.env["ir.config_parameter"].sudo().get_param("system_mail.give_up_hours", "")
-        return int(given) if re.fullmatch(r"\d{1,5}", given.strip()) else GIVE_UP_HOURS
+        return self.env["ir.config_parameter"]._system_mail_number("system_mail.give_up_hours")
 
     def _system_mail_last_try(self):
         """Until when it is tried; False where it only waits its turn, however long."""

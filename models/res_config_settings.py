@@ -118,6 +118,7 @@ class ResConfigSettings(models.TransientModel):
     def action_system_mail_drill(self):
         """Try the fallback with one real notification to oneself."""
         return self.company_id.action_system_mail_drill()
+
     def action_system_mail_monitoring_token(self):
         """Switch monitoring on, or replace its token; show the new one, once."""
         token = self.env["system.mail.monitoring"]._new_token()

@@ -95,6 +95,7 @@ class ResUsers(models.Model):
         for user in self.filtered("active"):
             addresses = [user.login, user.email]
             self.env["res.company"]._check_system_mail_not_taken(addresses, user.name)
+
     # --- the banner in the web client
 
     @api.model
