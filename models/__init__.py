@@ -3,6 +3,7 @@ from . import (
     ir_config_parameter,
     ir_http,
     ir_mail_server,
+    ir_mail_server_audit,
     ir_mail_server_check,
     mail_mail,
     mail_message,

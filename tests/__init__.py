@@ -2,6 +2,7 @@ from . import (
     property_tests,
     test_access,
     test_alerts,
+    test_audit,
     test_bad_input,
     test_banner,
     test_batches,
