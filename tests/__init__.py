@@ -7,6 +7,7 @@ from . import (
     test_banner,
     test_batches,
     test_chatter,
+    test_companies,
     test_connections,
     test_drill,
     test_failover_breaker,
