@@ -291,6 +291,14 @@ class TestTokens(OAuthCase):
         self.assertIsNone(self.system_server._system_mail_check())
         self.assertEqual(self.oauth.refreshes, 1)
 
+    def test_a_check_among_others_keeps_the_token_that_it_was_given(self):
+        self.expire()
+        self.env.flush_all()
+        for _ in range(2):
+            checks = list(self.system_server._system_mail_check_in_parallel())
+            self.assertEqual(checks, [(self.system_server, None)])
+        self.assertEqual(self.oauth.refreshes, 1)
+
     def test_a_revoked_grant_disconnects(self):
         self.oauth.revoke(HELLO)
         self.expire()

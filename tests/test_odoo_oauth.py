@@ -105,6 +105,14 @@ class TestOutlook(OdooOAuthCase):
         self.assertEqual(self.oauth.refreshes, 1)
         self.assertFalse(self.events("fallback"))
 
+    def test_a_check_keeps_the_token_that_it_was_given(self):
+        self.expire()
+        self.env.flush_all()
+        for _ in range(2):
+            checks = list(self.own_server._system_mail_check_in_parallel())
+            self.assertEqual(checks, [(self.own_server, None)])
+        self.assertEqual(self.oauth.refreshes, 1)
+
     def test_a_revoked_grant_falls_back_and_disconnects(self):
         self.oauth.revoke(ANA)
         self.expire()
