@@ -1,0 +1,247 @@
+"""What the DNS says of a sending domain: who receives its mail (MX), who may send for it (SPF), how
+its mail is signed (DKIM), and what receivers do with mail that is neither (DMARC, RFC 9989). Facts
+for words; it changes nothing, and it never stands in the way of a connection.
+"""
+
+import enum
+import ipaddress
+import re
+import typing
+
+from . import spf
+from .detection import PASSWORD_SERVICES, is_within
+from .lookup import Lookup, Unanswered
+from .senders import service_of
+
+PATIENCE = 6.0
+"""Seconds for all that is asked of the DNS."""
+MOST_LABELS = 8
+"""Longer names are cut to one label less on the way up (RFC 9989, 4.10)."""
+MOST_HOSTS = 3
+"""Receiving hosts to name; the others are like them."""
+POLICIES = ("none", "quarantine", "reject")
+LONGEST_SUBJECT = 80
+"""Characters: what is shown of a record that cannot be read."""
+
+
+class Status(enum.Enum):
+    """Of a finding, the worse the later."""
+
+    GOOD = "good"
+    UNKNOWN = "unknown"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+class Record(typing.NamedTuple):
+    """A record for the domain's DNS; without a value where only the service knows it."""
+
+    name: str
+    type: str
+    value: str = ""
+
+
+class Finding(typing.NamedTuple):
+    """One thing that was looked at."""
+
+    kind: str
+    """``mx``, ``spf``, ``dkim``, ``dmarc``, or ``provider`` for all of them at once."""
+    status: Status
+    key: str
+    """What was found; with ``facts`` it makes a sentence."""
+    facts: dict[str, str] = {}
+    record: Record | None = None
+    """What to add, or to put in the place of what is there."""
+
+
+def check(domain, smtp_host, services=PASSWORD_SERVICES, resolver=None, seconds=PATIENCE):
+    """Look at a domain from which mail is sent by a host. Trouble with the DNS makes a finding
+    *unknown*, and nothing else.
+
+    :param services: the ``Service`` records that are known; their own domains are not looked at
+    :param dns.resolver.Resolver resolver: whom to ask; None: as this machine is configured
+    :param float seconds: the longest that it takes
+    :rtype: list[Finding]
+    """
+    domain, smtp_host = domain.strip().lower().rstrip("."), smtp_host.strip().lower().rstrip(".")
+    for service in services:
+        if domain in service.domains:
+            return [_provider(service, smtp_host)]
+    lookup = Lookup(seconds, resolver)
+    findings = {
+        kind: _checked(kind, look, lookup, domain, smtp_host)
+        for kind, look in (("mx", _mx), ("spf", _spf), ("dkim", _dkim), ("dmarc", _dmarc))
+    }
+    policy = findings["dmarc"].facts.get("policy", "none")
+    if policy != "none" and not any(_may_prove(findings[kind]) for kind in ("spf", "dkim")):
+        findings["dmarc"] = findings["dmarc"]._replace(status=Status.BAD, key=f"strict_{policy}")
+    return list(findings.values())
+
+
+def _may_prove(finding):
+    """Whether receivers may take the mail for the domain's own, by SPF or by DKIM."""
+    return finding.status in (Status.GOOD, Status.UNKNOWN) or finding.key == "open"
+
+
+def _checked(kind, look, *args):
+    try:
+        status, key, *more = look(*args)
+    except Unanswered:
+        status, key, more = Status.UNKNOWN, "unanswered", ()
+    return Finding(kind, status, key, *more)
+
+
+def _provider(service, smtp_host):
+    """A domain of the service's own: it publishes what its own hosts need, and no others may."""
+    own = (service.smtp_host, *service.domains, *service.mx_domains)
+    sender = service_of(smtp_host)
+    if any(is_within(smtp_host, host) for host in own) or (
+        sender and sender == service_of(service.smtp_host)
+    ):
+        return Finding("provider", Status.GOOD, "own_host", {"service": service.name})
+    return Finding("provider", Status.BAD, "foreign_host", {"service": service.name})
+
+
+SPF_FINDINGS = {
+    "none": (Status.WARNING, "none"),
+    "nobody": (Status.UNKNOWN, "no_address"),
+    "everybody": (Status.WARNING, "open"),
+    "uncertain": (Status.UNKNOWN, "macros"),
+    "pass": (Status.GOOD, "allowed"),
+    "softfail": (Status.WARNING, "not_named"),
+    "fail": (Status.BAD, "forbidden"),
+}
+SPF_ADVICE = {"none", "not_named", "forbidden", "other_host"}
+
+# Each of these returns the parts of its finding after the kind.
+
+
+def _mx(lookup, domain, _smtp_host):
+    hosts = lookup.mail_hosts(domain)
+    if any(hosts):
+        return Status.GOOD, "receives", {"hosts": ", ".join(hosts[:MOST_HOSTS])}
+    if hosts:
+        return Status.BAD, "null"
+    if lookup.addresses(domain, 4, 6):
+        return Status.WARNING, "implicit"
+    return Status.BAD, "none"
+
+
+def _spf(lookup, domain, smtp_host):
+    service = service_of(smtp_host)
+    facts = {"service": service.name if service else smtp_host}
+    senders, mechanism = _senders(lookup, smtp_host, service)
+    try:
+        record = spf.find(lookup, domain)
+        result = _spf_result(lookup, domain, senders) if record else "none"
+    except spf.Broken as exc:
+        return Status.BAD, exc.key, facts | {"subject": _shown(exc.subject)}
+    status, key = SPF_FINDINGS[result]
+    if key in ("not_named", "forbidden") and not service:
+        status, key = Status.WARNING, "other_host"  # it may send from other addresses than its own
+    if key not in SPF_ADVICE or not mechanism:
+        return status, key, facts
+    wanted = spf.with_mechanism(record or "v=spf1 ~all", mechanism)
+    return status, key, facts, Record(domain, "TXT", wanted)
+
+
+def _senders(lookup, smtp_host, service):
+    """Who is to be allowed, as far as others see them, and the mechanism that allows them."""
+    if service:
+        return [spf.Sender(includes=service.includes)], f"include:{service.includes[0]}"
+    try:
+        addresses = [ipaddress.ip_address(smtp_host)]
+    except ValueError:
+        addresses = lookup.addresses(smtp_host, 4, 6)
+        mechanism = "." in smtp_host and f"a:{smtp_host}"
+    else:
+        mechanism = f"ip{addresses[0].version}:{smtp_host}"
+    senders = [spf.Sender(address) for address in addresses if address.is_global]
+    return senders, senders and mechanism
+
+
+def _shown(text):
+    """What a stranger's record says, fit to be stored and shown."""
+    shown = (char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return "".join(shown)[:LONGEST_SUBJECT]
+
+
+def _spf_result(lookup, domain, senders):
+    """A key of ``SPF_FINDINGS``."""
+    if spf.Evaluation(lookup, spf.Sender()).result(domain) == "pass":
+        return "everybody"
+    evaluations = [spf.Evaluation(lookup, sender) for sender in senders]
+    results = [evaluation.result(domain) for evaluation in evaluations]
+    if "pass" in results or not results:
+        return "pass" if results else "nobody"
+    if any(evaluation.uncertain for evaluation in evaluations):
+        return "uncertain"
+    return "fail" if "fail" in results else "softfail"
+
+
+def _dkim(lookup, domain, smtp_host):
+    service = service_of(smtp_host)
+    if not service or not service.keys:
+        return Status.UNKNOWN, "no_selector", {"service": service.name if service else smtp_host}
+    facts, withdrawn = {"service": service.name}, ""
+    for selector in service.keys:
+        for text in lookup.texts(f"{selector}._domainkey.{domain}"):
+            key = _tags(text).get("p")
+            if key:
+                return Status.GOOD, "found", facts | {"selector": selector}
+            withdrawn = withdrawn or (selector if key == "" else "")
+    selector, alias = next(iter(service.keys.items()))
+    name, value = f"{selector}._domainkey.{domain}", alias.format(domain=domain)
+    record = Record(name, service.key_type, value)
+    if withdrawn:
+        return Status.BAD, "withdrawn", facts | {"selector": withdrawn}, record
+    return Status.WARNING, "none", facts, record
+
+
+def _dmarc(lookup, domain, _smtp_host):
+    found = _dmarc_records(lookup, domain)
+    tags = _tags(found[0]) if len(found) == 1 else {}
+    at, wanted = domain, ("p",)
+    if not found:
+        at, tags = _inherited_dmarc(lookup, domain)
+        wanted = ("sp", "p")
+    facts, own = {"at": at}, f"_dmarc.{domain}"
+    if len(found) > 1:
+        return Status.BAD, "several", facts | {"count": str(len(found))}
+    if not tags:
+        value = f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}"
+        return Status.WARNING, "none", facts, Record(own, "TXT", value)
+    policy = next((tags[tag].lower() for tag in wanted if tag in tags), "")
+    if policy not in POLICIES:
+        return Status.BAD, "invalid", facts
+    return Status.GOOD, f"policy_{policy}", facts | {"policy": policy}
+
+
+def _dmarc_records(lookup, domain):
+    texts = lookup.texts(f"_dmarc.{domain}")
+    return [text for text in texts if re.match(r"v\s*=\s*DMARC1\s*(?:;|$)", text)]
+
+
+def _inherited_dmarc(lookup, domain):
+    """Where the domain's policy comes from, on the way up to the organisation's own domain (RFC
+    9989, 4.10, in place of a list of public suffixes); no tags: from nowhere.
+    """
+    labels = domain.split(".")
+    found = domain, {}
+    for count in range(min(len(labels), MOST_LABELS) - 1, 0, -1):
+        parent = ".".join(labels[-count:])
+        records = _dmarc_records(lookup, parent)
+        if len(records) == 1:
+            tags = _tags(records[0])
+            ends = tags.get("psd", "").lower()
+            if ends != "y" or not found[1]:
+                found = parent, tags
+            if ends in ("y", "n"):
+                break
+    return found
+
+
+def _tags(text):
+    """The tags of a DKIM or DMARC record: ``{name: value}``."""
+    tags = (tag.partition("=") for tag in text.split(";"))
+    return {name.strip().lower(): value.strip() for name, equals, value in tags if equals}

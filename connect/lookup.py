@@ -1,0 +1,83 @@
+"""Questions to the DNS, all of them within one deadline."""
+
+import ipaddress
+import time
+
+import dns.exception
+import dns.name
+import dns.resolver
+
+LONGEST_QUESTION = 3.0
+"""Seconds for one answer: a dead name server must not take the time of all other questions."""
+
+
+class Unanswered(Exception):
+    """The DNS did not answer in time, or could not."""
+
+
+class Lookup:
+    """Asks each question once.
+
+    :param float seconds: for all questions together
+    :param dns.resolver.Resolver resolver: whom to ask; None: as this machine is configured
+    """
+
+    def __init__(self, seconds, resolver=None):
+        self._until = time.monotonic() + seconds
+        self._resolver = resolver
+        self._known = {}
+
+    def records(self, name, kind):
+        """The records of a name; none where there are none, or where it cannot be a name.
+
+        :param str kind: ``TXT``
+        :raises Unanswered: also when the time is up
+        """
+        question = (name.lower().rstrip("."), kind)
+        if question not in self._known:
+            self._known[question] = self._ask(*question)
+        return self._known[question]
+
+    def _ask(self, name, kind):
+        try:
+            name = dns.name.from_text(name)
+        except (dns.exception.DNSException, UnicodeError):
+            return []
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise Unanswered
+        try:
+            resolver = self._resolver or dns.resolver.get_default_resolver()
+            return list(resolver.resolve(name, kind, lifetime=min(left, LONGEST_QUESTION)))
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return []
+        except (dns.exception.DNSException, OSError) as exc:
+            raise Unanswered from exc
+
+    def texts(self, name):
+        """The TXT records of a name as text; what is not ASCII becomes U+FFFD.
+
+        :raises Unanswered: as for ``records``
+        """
+        records = self.records(name, "TXT")
+        return [b"".join(record.strings).decode("ascii", "replace") for record in records]
+
+    def mail_hosts(self, name):
+        """The hosts that receive a domain's mail, the preferred one first; ``""`` is a null MX.
+
+        :raises Unanswered: as for ``records``
+        """
+        records = sorted(self.records(name, "MX"), key=lambda record: record.preference)
+        return [str(record.exchange).rstrip(".").lower() for record in records]
+
+    def addresses(self, name, *versions):
+        """The addresses of a host.
+
+        :param int versions: of IP, 4 and 6
+        :raises Unanswered: as for ``records``
+        """
+        return [
+            ipaddress.ip_address(record.address)
+            for version in versions
+            for record in self.records(name, {4: "A", 6: "AAAA"}[version])
+        ]
