@@ -32,6 +32,11 @@ class Status(enum.Enum):
     WARNING = "warning"
     BAD = "bad"
 
+    @property
+    def is_known(self):
+        """Whether the DNS had an answer."""
+        return self is not Status.UNKNOWN
+
 
 class Record(typing.NamedTuple):
     """A record for the domain's DNS; without a value where only the service knows it."""

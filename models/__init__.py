@@ -16,6 +16,8 @@ from . import (
     sql_log,
     system_mail_alert,
     system_mail_connection,
+    system_mail_domain,
+    system_mail_domain_finding,
     system_mail_event,
     system_mail_health,
     system_mail_health_check,

@@ -82,6 +82,13 @@ class ResConfigSettings(models.TransientModel):
                 label = field._description_string(self.env)
                 parameters._system_mail_set_number(f"system_mail.{name}", number, label)
 
+    system_mail_finding_ids = fields.One2many(
+        related="company_id.system_mail_finding_ids", groups=GROUP
+    )
+    system_mail_domain_status = fields.Selection(
+        related="company_id.system_mail_domain_status", groups=GROUP
+    )
+
     @api.depends("company_id")
     def _compute_system_mail_address(self):
         for settings in self:
@@ -110,6 +117,10 @@ class ResConfigSettings(models.TransientModel):
     def action_system_mail_disconnect(self):
         """Forget System Mail's server and credentials; the address stays."""
         return self.company_id.action_system_mail_disconnect()
+
+    def action_system_mail_check_domain(self):
+        """Look at the sending domain again."""
+        self.company_id.action_system_mail_check_domain()
 
     def action_system_mail_test(self):
         """Ask for an address and send a test to it."""

@@ -10,6 +10,7 @@ from . import (
     test_companies,
     test_connections,
     test_drill,
+    test_domain,
     test_domain_check,
     test_failover_breaker,
     test_failover_drill,

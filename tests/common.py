@@ -1,4 +1,4 @@
-"""The ground the tests stand on: real SMTP servers on loopback, nothing under test patched."""
+"""The ground the tests stand on: real servers on loopback, nothing under test patched."""
 
 from unittest.mock import patch
 
@@ -6,6 +6,7 @@ from odoo.tests import HttpCase, TransactionCase
 
 from odoo.addons.base.models import ir_mail_server
 
+from .dns_lab import DnsLab
 from .smtp_lab import SmtpLab
 
 SMTP_TIMEOUT = 3
@@ -28,6 +29,8 @@ class SystemMailCase(TransactionCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.lab = cls.enterClassContext(SmtpLab())
+        cls.dns = cls.enterClassContext(DnsLab())
+        cls.enterClassContext(cls.dns.as_default())
         cls.ana = cls._user("Ana Author", "ana@company.test")
         cls.ben = cls._user("Ben Reader", "ben@company.test")
         cls.company = cls.env.company

@@ -83,9 +83,11 @@ class DnsLab:
         """Answer whatever is asked of the name, or within it, by SERVFAIL, or not at all."""
         self._failing[self._key(name)] = "silent" if silent else "servfail"
 
-    def heal(self):
-        """Answer again."""
+    def clear(self):
+        """Be as new: no records, no failing, no questions."""
+        self._records.clear()
         self._failing.clear()
+        self.questions.clear()
 
     @staticmethod
     def _key(name):

@@ -10,6 +10,7 @@ from ..connect import spf
 from ..connect.domain import Record, Status, check
 from ..connect.lookup import Lookup
 from ..connect.senders import SENDING_SERVICES, service_of
+from ..models.system_mail_domain_finding import TEXTS
 from .dns_lab import DnsLab
 
 DOMAIN = "company.test"
@@ -31,7 +32,19 @@ def finding(lab, kind, host=HOST, domain=DOMAIN, **options):
     """What the check says of one thing."""
     options = {"resolver": lab.resolver, "seconds": 5, **options}
     findings = {finding.kind: finding for finding in check(domain, host, **options)}
+    for found in findings.values():
+        assert_there_are_words(found, domain, host)
     return findings[kind]
+
+
+def assert_there_are_words(found, domain, host):
+    if found.key != "unanswered":
+        sentence = str(TEXTS[found.kind, found.key]) % {
+            "domain": domain,
+            "host": host,
+            **found.facts,
+        }
+        assert sentence.endswith(".")
 
 
 def outcome(*args, **options):
@@ -411,6 +424,7 @@ def test_no_record_breaks_the_check_or_makes_it_endless(wild_lab, records, other
         assert [f.kind for f in findings] == ["mx", "spf", "dkim", "dmarc"]
         for found in findings:
             assert found.key != "unanswered"
+            assert_there_are_words(found, "company.test", host)
             assert all(
                 text.isprintable() for text in (*found.facts.values(), *(found.record or ()))
             )

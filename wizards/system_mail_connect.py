@@ -128,6 +128,7 @@ class SystemMailConnect(models.TransientModel):
         """Fill in what the address says, wherever nobody typed anything else.
 
         :param float seconds: how long the DNS may take; 0: it is not asked
+        :rtype: Detected
         """
         address = (self.address or "").strip()
         services = [*self.env["system.mail.oauth.provider"].sudo()._services(), *PASSWORD_SERVICES]
@@ -142,6 +143,7 @@ class SystemMailConnect(models.TransientModel):
         self.app_password = bool(service and service.password_hint)
         self.detected = self._describe_detected(address, found, asked=bool(seconds))
         self._propose_method(service)
+        return found
 
     def _propose_method(self, service):
         methods = [method for method, _label in self._methods()]

@@ -23,6 +23,10 @@ export class SystemMailBadge extends BadgeField {
             reconnected: "fa-check",
             test: "fa-flask",
             configured: "fa-cog",
+            good: "fa-check",
+            unknown: "fa-circle-o",
+            warning: "fa-exclamation-triangle",
+            bad: "fa-times-circle",
         },
     };
 
