@@ -88,6 +88,9 @@ class ResConfigSettings(models.TransientModel):
     system_mail_domain_status = fields.Selection(
         related="company_id.system_mail_domain_status", groups=GROUP
     )
+    system_mail_domain_checked_at = fields.Datetime(
+        related="company_id.system_mail_domain_checked_at", groups=GROUP
+    )
 
     @api.depends("company_id")
     def _compute_system_mail_address(self):
@@ -120,7 +123,7 @@ class ResConfigSettings(models.TransientModel):
 
     def action_system_mail_check_domain(self):
         """Look at the sending domain again."""
-        self.company_id.action_system_mail_check_domain()
+        return self.company_id.action_system_mail_check_domain()
 
     def action_system_mail_test(self):
         """Ask for an address and send a test to it."""

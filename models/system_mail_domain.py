@@ -6,6 +6,7 @@ from .res_company import GROUP
 
 FRESH = datetime.timedelta(days=6)
 """The weekly check passes over what was looked at since then, and so can go on where it stopped."""
+NEVER = datetime.datetime.min
 
 
 class ResCompany(models.Model):
@@ -19,19 +20,23 @@ class ResCompany(models.Model):
         "system.mail.domain.finding", "company_id", groups=GROUP, readonly=True
     )
     system_mail_domain_status = fields.Selection(
-        "_system_mail_domain_statuses", compute="_compute_system_mail_domain_status", groups=GROUP
+        "_system_mail_domain_statuses", compute="_compute_system_mail_domain", groups=GROUP
+    )
+    system_mail_domain_checked_at = fields.Datetime(
+        compute="_compute_system_mail_domain", groups=GROUP
     )
 
     @api.model
     def _system_mail_domain_statuses(self):
         return self.env["system.mail.domain.finding"]._statuses()
 
-    @api.depends("system_mail_finding_ids.status")
-    def _compute_system_mail_domain_status(self):
+    @api.depends("system_mail_finding_ids.status", "system_mail_finding_ids.checked_at")
+    def _compute_system_mail_domain(self):
         for company in self:
             findings = company.system_mail_finding_ids
             worst = findings._worst(findings.mapped("status"))
             company.system_mail_domain_status = worst or "unknown"
+            company.system_mail_domain_checked_at = findings[:1].checked_at
 
     def write(self, vals):
         result = super().write(vals)
@@ -62,16 +67,14 @@ class ResCompany(models.Model):
         """Look at the sending domain again."""
         self._check_system_mail_access()
         self._system_mail_check_domain()
+        return True
 
     @api.model
     def _system_mail_cron_check_domains(self):
         """Check the domain of each System Mail in use; a copy of the database has none in use."""
         checked_before = fields.Datetime.now() - FRESH
         due = self.browse(self._system_mail_policies()).filtered(
-            lambda company: (
-                not company.system_mail_finding_ids
-                or min(company.system_mail_finding_ids.mapped("checked_at")) < checked_before
-            )
+            lambda company: (company.system_mail_domain_checked_at or NEVER) < checked_before
         )
         cron = self.env["ir.cron"]
         cron._commit_progress(remaining=len(due))

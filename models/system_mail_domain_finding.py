@@ -28,7 +28,7 @@ TEXTS = {
     ),
     ("mx", "null"): _lt(
         "The domain says that it takes no mail (null MX): replies and bounces get lost, and some "
-        "servers reject what it sends. Put in its place the MX record of your mail provider."
+        "servers reject what it sends. Put the MX record of your mail provider in its place."
     ),
     ("spf", "allowed"): _lt("%(service)s is allowed to send for the domain."),
     ("spf", "open"): _lt(
@@ -41,15 +41,15 @@ TEXTS = {
     ),
     ("spf", "not_named"): _lt(
         "%(service)s may not be allowed to send for the domain: its mail is more easily taken for "
-        "spam. Put this in the place of the SPF record."
+        "spam. Put this in place of the SPF record."
     ),
     ("spf", "forbidden"): _lt(
         "The domain forbids %(service)s to send for it: others are likely to reject its mail. Put "
-        "this in the place of the SPF record."
+        "this in place of the SPF record."
     ),
     ("spf", "other_host"): _lt(
         "%(host)s may not be allowed to send for the domain: its own addresses are not in the SPF "
-        "record. If mail leaves from it, put this in the place of the record; if it hands mail "
+        "record. If mail leaves from it, put this in place of the record; if it hands mail "
         "on, ask whoever runs it for the right entry."
     ),
     ("spf", "several"): _lt(

@@ -19,7 +19,14 @@ SETTINGS = {
     "system_mail_limit_day": 5,
     "system_mail_limit_user_hour": 5,
 }
-STATES = ("system_mail_state", "system_mail_reason", "system_mail_message")
+STATES = (
+    "system_mail_state",
+    "system_mail_reason",
+    "system_mail_message",
+    "system_mail_finding_ids",
+    "system_mail_domain_status",
+    "system_mail_domain_checked_at",
+)
 TELLTALE = [
     ("system_mail_address", "=like", "h%"),
     ("system_mail_server_id.smtp_pass", "=like", "n%"),
@@ -77,6 +84,9 @@ class TestAccess(HttpCase, SystemMailCase):
         )
         self.usage = self.env["system.mail.usage"].create(
             {"company_id": self.company.id, "minute": "2026-01-01", "recipient_count": 1}
+        )
+        self.finding = self.env["system.mail.domain.finding"].create(
+            {"company_id": self.company.id, "kind": "spf", "status": "bad"}
         )
         self.token = self.env["system.mail.oauth.token"].create(
             {"server_id": self.system_server.id, "access_token": "a", "refresh_token": "r"}
@@ -179,6 +189,7 @@ class TestAccess(HttpCase, SystemMailCase):
                         "action_system_mail_connect",
                         "action_system_mail_test",
                         "action_system_mail_drill",
+                        "action_system_mail_check_domain",
                         "action_system_mail_disconnect",
                     )
                 },
@@ -264,6 +275,7 @@ class TestAccess(HttpCase, SystemMailCase):
             "system.mail.event": (self.event.id, {"reason": "Changed"}),
             "system.mail.connection": (2 * self.system_server.id + 1, {"address": "x"}),
             "system.mail.usage": (self.usage.id, {"recipient_count": 0}),
+            "system.mail.domain.finding": (self.finding.id, {"status": "good"}),
             "system.mail.oauth.token": (self.token.id, {"access_token": "x"}),
             "system.mail.oauth.provider": (self.provider.id, {"name": "Other"}),
         }
@@ -271,6 +283,11 @@ class TestAccess(HttpCase, SystemMailCase):
             "system.mail.health": {"server_id": self.own_server.id},
             "system.mail.event": {"kind": "test", "company_id": self.company.id},
             "system.mail.usage": {"company_id": self.company.id, "recipient_count": 1},
+            "system.mail.domain.finding": {
+                "company_id": self.company.id,
+                "kind": "mx",
+                "status": "good",
+            },
             "system.mail.oauth.token": {"server_id": self.own_server.id},
             "system.mail.oauth.provider": {
                 "name": "New",

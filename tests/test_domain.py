@@ -65,7 +65,7 @@ class TestDomain(DomainCase):
         spf = self.findings()["spf"]
         self.assertEqual(spf.text, "smtp.company.test is allowed to send for the domain.")
         self.assertFalse(spf.record_value)
-        self.assertTrue(spf.checked_at)
+        self.assertEqual(self.company.system_mail_domain_checked_at, spf.checked_at)
 
     def test_what_is_wrong_comes_with_the_record_to_add(self):
         self.system_server.smtp_host = "smtp.gmail.com"

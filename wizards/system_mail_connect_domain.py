@@ -36,7 +36,7 @@ class SystemMailConnectDomain(models.TransientModel):
             for values in finding._look(self.address.strip(), self._sending_host(), PATIENCE)
         ]
         self.domain_status = finding._worst(finding.status for finding in findings)
-        self.domain_findings = "\n".join(finding._summary() for finding in findings)
+        self.domain_findings = "\n\n".join(finding._summary() for finding in findings)
         self.domain_subject = self._domain_subject()
 
     def _sending_host(self):

@@ -119,6 +119,18 @@ registry.category("web_tour.tours").add("system_mail_super_user", {
         ...connect("neutral"),
         ...closeConnected(),
         {
+            trigger: `${SETTING} summary:contains(Sending domain)`,
+            run: "click",
+        },
+        {
+            trigger: `${SETTING} button[name=action_system_mail_check_domain]`,
+            run: "click",
+        },
+        {
+            content: "the domain has no DMARC record, and there is one to copy",
+            trigger: `${SETTING} .o_kanban_record:contains(DMARC):has(.fa-exclamation-triangle):contains(To improve):contains(v=DMARC1)`,
+        },
+        {
             trigger: `${SETTING} button[name=action_system_mail_test]`,
             run: "click",
         },
