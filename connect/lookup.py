@@ -43,9 +43,7 @@ class Lookup:
             name = dns.name.from_text(name)
         except (dns.exception.DNSException, UnicodeError):
             return []
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise Unanswered
+        left = self._until - time.monotonic()  # below 0 the resolver asks nobody
         try:
             resolver = self._resolver or dns.resolver.get_default_resolver()
             return list(resolver.resolve(name, kind, lifetime=min(left, LONGEST_QUESTION)))

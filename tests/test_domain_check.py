@@ -102,6 +102,12 @@ def test_no_dns_is_no_finding(dns_lab, silent):
     assert finding(dns_lab, "dkim", GOOGLE, seconds=0.2).key == "unanswered"
 
 
+def test_when_the_time_is_up_nothing_more_is_asked(dns_lab):
+    findings = check(DOMAIN, GOOGLE, resolver=dns_lab.resolver, seconds=0)
+    assert {f.key for f in findings} == {"unanswered"}
+    assert not dns_lab.questions
+
+
 def test_a_machine_without_a_resolver():
     nobody = dns.resolver.Resolver(configure=False)
     assert {f.status for f in check(DOMAIN, HOST, resolver=nobody)} == {Status.UNKNOWN}
