@@ -264,9 +264,10 @@ class ResUsers(models.Model):
 
     def action_system_mail_reconnect(self):
         """Connect the user's own mailbox anew, the way it was connected before."""
-        return self.env["res.users"].action_setup_outgoing_mail_server(
-            self.env.user.outgoing_mail_server_type
-        )
+        server_type = self.env.user.outgoing_mail_server_type
+        if server_type == "default":  # none that people choose: by a certificate, say
+            server_type = "login"
+        return self.env["res.users"].action_setup_outgoing_mail_server(server_type)
 
     @api.model
     def action_system_mail_reconnect_page(self):

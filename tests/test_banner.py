@@ -104,6 +104,12 @@ class TestAlert(BannerCase):
         self.env.invalidate_all()
         self.assertIs(self.alert(), False)
 
+    def test_reconnect_removes_no_mailbox_whatever_its_kind(self):
+        self.own_server.smtp_authentication = "cli"
+        action = self.ana.with_user(self.ana).action_system_mail_reconnect()
+        self.assertEqual(action["tag"], "system_mail_connect")
+        self.assertTrue(self.own_server.exists())
+
     def test_switched_off_nothing_is_pushed(self):
         self.alert_owners(False)
         self.disconnect()

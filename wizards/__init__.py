@@ -1,10 +1,9 @@
 from . import (
     system_mail_connect,
+    system_mail_connect_domain,
     system_mail_drill,
     system_mail_held,
     system_mail_monitoring_token,
-    system_mail_connect_domain,
-    system_mail_held,
     system_mail_sign_in,
     system_mail_test,
 )
