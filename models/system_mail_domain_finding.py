@@ -228,21 +228,17 @@ class SystemMailDomainFinding(models.Model):
 
     def _tell_worse(self):
         """Tell the Super Users, in Discuss, what changed for the worse."""
-        channel = self.env.ref("system_mail.channel_alerts", raise_if_not_found=False)
-        if not self or not channel:
+        if not self:
             return
-        channel.message_post(
-            author_id=self.env.ref("base.partner_root").id,
-            body=self.env._(
+        self.env["system.mail.alert"]._tell_super_users(
+            self.env._(
                 "The DNS of %(domain)s, from which System Mail of %(company)s sends, changed for "
                 "the worse. %(findings)s System Mail goes on sending. What to add is in Settings ▸ "
                 "General Settings ▸ System Mail ▸ Sending domain.",
                 domain=self[0].domain,
                 company=self.company_id.name,
                 findings=" ".join(f"{finding._label()}: {finding.text}" for finding in self),
-            ),
-            message_type="comment",
-            subtype_xmlid="mail.mt_comment",
+            )
         )
 
     def _label(self, name="kind"):
