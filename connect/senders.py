@@ -78,7 +78,7 @@ SENDING_SERVICES = (
     SendingService("OVHcloud", ("ssl0.ovh.net", "mail.ovh.net"), ("mx.ovh.com",)),
     SendingService("Infomaniak", ("mail.infomaniak.com",), ("spf.infomaniak.ch",)),
 )
-"""Taken from their own help pages."""
+"""As their help pages have it; none could be tried. Least sure: IONOS."""
 
 
 def service_of(host):

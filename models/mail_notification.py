@@ -4,6 +4,7 @@ from odoo.tools import email_normalize
 from odoo.addons.mail.tools.discuss import Store
 
 from .res_company import GROUP
+from .words import in_words
 
 HELD, WAITING = "system_mail_held", "system_mail_waiting"
 
@@ -53,7 +54,11 @@ class MailNotification(models.Model):
         return [
             *super()._to_store_defaults(target),
             Store.Attr("system_mail_sent_from", sudo=True, predicate=is_carried),
-            Store.Attr("system_mail_reason", sudo=True, predicate=has_reason),
+            Store.Attr(
+                "system_mail_reason",
+                lambda n: in_words(self.env, n.sudo().system_mail_reason),
+                predicate=has_reason,
+            ),
             Store.Attr(
                 "system_mail_mailbox",
                 lambda n: email_normalize(n.sudo().mail_message_id.email_from),

@@ -9,6 +9,7 @@ from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from ..failover.session import Undelivered
 from .run import Run, Treatment
+from .words import in_words
 
 GROUP = "system_mail.group_super_user"
 POLICY_FIELDS = {
@@ -95,7 +96,7 @@ class ResCompany(models.Model):
             used = company.system_mail_address and server.active
             health = server.system_mail_health_ids[:1]
             company.system_mail_state = (used and health.state) or "not_connected"
-            company.system_mail_reason = used and health.reason
+            company.system_mail_reason = used and in_words(self.env, health.reason)
             company.system_mail_message = company._system_mail_message(health)
 
     def _system_mail_message(self, health):
@@ -108,8 +109,8 @@ class ResCompany(models.Model):
             "Since %(date)s, %(time)s: %(reason)s. %(remedy)s",
             date=format_date(self.env, since, date_format="long"),
             time=format_time(self.env, since.time(), time_format="short"),
-            reason=health.reason,
-            remedy=health.remedy,
+            reason=in_words(self.env, health.reason),
+            remedy=in_words(self.env, health.remedy),
         )
 
     @api.constrains("system_mail_address")

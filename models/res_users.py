@@ -6,9 +6,9 @@ from odoo.tools import email_normalize, format_datetime, str2bool
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
-from ..failover.words import describe
 from .ir_mail_server import OAUTH
 from .res_company import TryFailed
+from .words import in_words, reason_of
 
 MAILBOX_TYPES = ("login", OAUTH)
 """The kinds of personal mailbox that this addon connects, beside those of Odoo's own modules."""
@@ -67,7 +67,7 @@ class ResUsers(models.Model):
         values = {
             "address": health_sudo.server_id.from_filter,
             "date": format_datetime(self.env, health_sudo.since, dt_format="medium"),
-            "reason": health_sudo.reason or self.env._("it does not answer"),
+            "reason": in_words(self.env, health_sudo.reason) or self.env._("it does not answer"),
         }
         if health_sudo.state == "disconnected":
             what = self.env._(
@@ -251,7 +251,7 @@ class ResUsers(models.Model):
         user._check_system_mail_own()
         trouble = user.outgoing_mail_server_id.sudo()._system_mail_check()
         if trouble:
-            raise UserError(describe(*trouble))
+            raise UserError(reason_of(self.env, *trouble))
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",

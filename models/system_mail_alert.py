@@ -7,6 +7,7 @@ from odoo.fields import Domain
 from odoo.tools import format_datetime
 
 from ..failover.words import REASONS, REMEDIES
+from .words import in_words
 
 DOWN_AFTER = datetime.timedelta(minutes=5)
 """System Mail may be unstable for so long before the Super Users hear of it."""
@@ -153,8 +154,8 @@ class SystemMailAlert(models.Model):
                     address=policy.address,
                     company=policy.company_name,
                     since=format_datetime(self.env, health.since, dt_format="medium"),
-                    reason=health.reason,
-                    remedy=health.remedy,
+                    reason=in_words(self.env, health.reason),
+                    remedy=in_words(self.env, health.remedy),
                 )
                 self._tell_super_users(
                     Markup("%s %s") % (what, self._link(SETTINGS, self.env._("Settings")))

@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.tools import SQL, format_datetime
 
+from .words import Words, in_words
+
 FALLBACK_DAYS = 7
 HISTORY = 80
 """Lines of its past that a mailbox's form shows."""
@@ -72,8 +74,8 @@ class SystemMailConnection(models.Model):
     address = fields.Char(readonly=True)
     provider = fields.Char(readonly=True)
     state = fields.Selection("_states", readonly=True)
-    reason = fields.Char(readonly=True)
-    remedy = fields.Char("Next Step", readonly=True)
+    reason = Words(readonly=True)
+    remedy = Words("Next Step", readonly=True)
     answer = fields.Char("Provider's Answer", readonly=True)
     needs_attention = fields.Boolean(
         readonly=True, help="Somebody has something to do: it does not mend itself."
@@ -208,7 +210,8 @@ class SystemMailConnection(models.Model):
         date = format_datetime(self.env, event.create_date, dt_format="medium")
         if event.sent_from:
             return self.env._("Last test on %(date)s: passed.", date=date)
-        return self.env._("Last test on %(date)s: %(reason)s", date=date, reason=event.reason)
+        reason = in_words(self.env, event.reason)
+        return self.env._("Last test on %(date)s: %(reason)s", date=date, reason=reason)
 
     # --- test
 

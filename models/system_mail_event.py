@@ -7,6 +7,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
 from .own_cursor import own_environment
+from .words import Words
 
 _logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class SystemMailEvent(models.Model):
     phase = fields.Char(readonly=True, help="The step of the SMTP conversation that failed.")
     smtp_code = fields.Integer("SMTP Code", readonly=True)
     enhanced_code = fields.Char(readonly=True)
-    reason = fields.Char(readonly=True, help="Why, in plain words.")
+    reason = Words(readonly=True, help="Why, in plain words.")
     answer = fields.Char("Provider's Answer", readonly=True)
 
     _kind_date = models.Index("(kind, create_date)")

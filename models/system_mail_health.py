@@ -14,6 +14,7 @@ from ..failover.rules import classify
 from ..failover.session import RoadClosed
 from ..failover.words import REMEDIES, describe
 from .own_cursor import own_environment
+from .words import Words
 
 _logger = logging.getLogger(__name__)
 
@@ -48,8 +49,8 @@ class SystemMailHealth(models.Model):
 
     server_id = fields.Many2one("ir.mail_server", required=True, ondelete="cascade", readonly=True)
     state = fields.Selection("_states", required=True, default="connected", readonly=True)
-    reason = fields.Char(readonly=True, help="What is wrong, in plain words.")
-    remedy = fields.Char(readonly=True, help="What to do about it.")
+    reason = Words(readonly=True, help="What is wrong, in plain words.")
+    remedy = Words(readonly=True, help="What to do about it.")
     since = fields.Datetime(default=fields.Datetime.now, readonly=True)
     last_success = fields.Datetime(readonly=True)
     last_failure = fields.Datetime(readonly=True)

@@ -2,6 +2,8 @@ import collections
 
 from odoo import api, fields, models
 
+from .words import Words
+
 
 class SystemMailOutage(models.Model):
     """A time in which a mailbox did not work: from its first failure to its next success, with what
@@ -25,7 +27,7 @@ class SystemMailOutage(models.Model):
     user_id = fields.Many2one("res.users", readonly=True, ondelete="set null")
     company_id = fields.Many2one("res.company", required=True, readonly=True, ondelete="cascade")
     state = fields.Selection("_states", "Worst State", readonly=True)
-    reason = fields.Char(readonly=True)
+    reason = Words(readonly=True)
     answer = fields.Char("Provider's Answer", readonly=True)
     started_at = fields.Datetime("From", required=True, readonly=True, index=True)
     ended_at = fields.Datetime("To", readonly=True, help="Empty: it is not over.")

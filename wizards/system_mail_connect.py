@@ -5,8 +5,8 @@ from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import email_domain_extract, email_normalize
 
 from ..connect.detection import PASSWORD_SERVICES, PATIENCE, detect
-from ..failover.words import REMEDIES, describe
 from ..models.system_mail_oauth_provider import MASK
+from ..models.words import reason_of, remedy_of
 
 PORTS = {"none": 25, "starttls": 587, "starttls_strict": 587, "ssl": 465, "ssl_strict": 465}
 HOST = re.compile(r"[^\s/@:]+|[0-9A-Fa-f:]+")
@@ -284,9 +284,8 @@ class SystemMailConnect(models.TransientModel):
     def _show_outcome(self, trouble):
         if trouble:
             failure, decision = trouble
-            return self._show_failure(
-                self._sentence(describe(failure, decision)), self._remedy(decision), failure.text
-            )
+            problem = self._sentence(reason_of(self.env, failure, decision))
+            return self._show_failure(problem, self._remedy(decision), failure.text)
         if self.company_id:
             self.company_id.write(
                 {
@@ -384,7 +383,7 @@ class SystemMailConnect(models.TransientModel):
             "password": password,
             "reconnect": password,
             "app_password": password,
-        }.get(decision.remedy, REMEDIES[decision.remedy])
+        }.get(decision.remedy, remedy_of(self.env, decision))
 
     def _server_values(self):
         login = (self.smtp_user or "").strip()

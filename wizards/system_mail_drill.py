@@ -8,9 +8,9 @@ from odoo.tools import email_normalize
 
 from ..failover.drill import Expected, examine
 from ..failover.text import clean
-from ..failover.words import REMEDIES, describe
 from ..models.drill import Drill
 from ..models.res_company import TryFailed
+from ..models.words import reason_of, remedy_of
 
 CHECK = Markup(
     '<li class="d-flex gap-2">'
@@ -191,9 +191,9 @@ class SystemMailDrill(models.TransientModel):
         return self._failed(
             self.env._(
                 "The notification was not sent. System Mail: %(reason)s.",
-                reason=describe(trouble.failure, trouble.decision),
+                reason=reason_of(self.env, trouble.failure, trouble.decision),
             ),
-            remedies.get(trouble.decision.remedy, REMEDIES[trouble.decision.remedy]),
+            remedies.get(trouble.decision.remedy, remedy_of(self.env, trouble.decision)),
             trouble.failure.text,
         )
 

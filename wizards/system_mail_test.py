@@ -1,6 +1,6 @@
 from odoo import fields, models
 
-from ..failover.words import describe
+from ..models.words import reason_of
 
 
 class SystemMailTest(models.TransientModel):
@@ -42,7 +42,9 @@ class SystemMailTest(models.TransientModel):
         if not company or company.system_mail_state not in ("unstable", "disconnected"):
             return ""
         trouble = company.system_mail_server_id._system_mail_check()
-        return trouble and self.env._("System Mail: %(reason)s.", reason=describe(*trouble))
+        if not trouble:
+            return ""
+        return self.env._("System Mail: %(reason)s.", reason=reason_of(self.env, *trouble))
 
     def _reopen(self):
         return {
