@@ -35,5 +35,6 @@ from . import (
     test_smtp_lab,
     test_sweep,
     test_tours,
+    test_translations,
     test_waiting,
 )

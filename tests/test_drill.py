@@ -85,10 +85,9 @@ class TestDrill(DrillCase):
         self.assertEqual(event.message_id, self.system.accepted[0].message["Message-Id"])
         self.assertEqual(parseaddr(event.sent_from), ("Ana Author", "hello@company.test"))
         self.assertIn("ana@company.test was treated as down", event.reason)
-        action = event.action_open_document()
-        self.assertEqual(
-            (action["res_model"], action["res_id"]), ("res.partner", self.ana.partner_id.id)
-        )
+        message = self.env["mail.message"].browse(event.mail_message_id)
+        self.assertEqual((message.model, message.res_id), ("res.partner", self.ana.partner_id.id))
+        self.assertEqual(event.action_open_document()["url"], f"/mail/message/{message.id}")
 
     def test_nobody_else_reads_of_it(self):
         partner = self.ana.partner_id

@@ -7,10 +7,9 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from measure import instance
-
 from odoo.addons.base.models import ir_mail_server
 
+from measure import instance
 from sandbox import layout, postgres, workbench
 
 from ..smtp_lab import SmtpServer

@@ -5,10 +5,11 @@ import time
 from collections import Counter
 
 import pytest
-from measure import instance
-from measure.instance import environment
 
 from odoo.tools import config
+
+from measure import instance
+from measure.instance import environment
 
 from .company import SMTP_TIMEOUT, Mailbox, Process
 

@@ -7,9 +7,10 @@ import threading
 
 import psycopg2
 import pytest
-from measure.instance import environment
 
 from odoo import sql_db
+
+from measure.instance import environment
 
 from ...models.own_cursor import own_environment
 from .company import Process

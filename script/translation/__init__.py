@@ -1,0 +1,1 @@
+"""What script/translate does in the sandbox's Python."""
