@@ -1,1 +1,2 @@
 from . import monitoring, oauth
+from . import home, oauth

@@ -1,6 +1,9 @@
 from odoo import api, models
 
 from .drill import Drill
+from odoo import models
+
+from .res_users_guard import mailing_token
 
 
 class ResPartner(models.Model):
@@ -17,3 +20,23 @@ class ResPartner(models.Model):
             for recipient in recipients:  # by e-mail, also who reads the others in Odoo
                 recipient["notif"] = "email"
         return recipients
+    def write(self, vals):
+        # A user's address is the partner's, and whoever reads the mail there resets the password.
+        if "email" in vals and self.env["res.groups"]._system_mail_is_outsider():
+            changed = self.sudo().filtered(lambda p: (p.email or "") != (vals["email"] or ""))
+            changed._system_mail_users()._system_mail_protect()
+        return super().write(vals)
+
+    def _system_mail_users(self):
+        return self.with_context(active_test=False).user_ids
+
+    def _generate_signup_token(self, *args, **kwargs):
+        """auth_signup's. A Super User's is for their own mail alone: for anybody else's links they
+        have none, and such a link leads to the log-in page.
+        """
+        groups = self.env["res.groups"]
+        if not mailing_token.get() and groups._system_mail_is_outsider():
+            members = groups._system_mail_standing().members
+            if members.keys() & set(self.sudo()._system_mail_users().ids):
+                return None
+        return super()._generate_signup_token(*args, **kwargs)

@@ -20,6 +20,7 @@ from . import (
     test_failover_session,
     test_failover_wire,
     test_fallback,
+    test_guard,
     test_health,
     test_life,
     test_matrix,
