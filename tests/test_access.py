@@ -27,6 +27,9 @@ STATES = (
     "system_mail_domain_status",
     "system_mail_domain_checked_at",
 )
+REFUSALS = ("odoo.exceptions.AccessError", "odoo.http.SessionExpiredException")
+"""How Odoo says no: to a user, and to a visitor."""
+STATES = ("system_mail_state", "system_mail_reason", "system_mail_message")
 TELLTALE = [
     ("system_mail_address", "=like", "h%"),
     ("system_mail_server_id.smtp_pass", "=like", "n%"),
@@ -47,6 +50,7 @@ class TestAccess(HttpCase, SystemMailCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        export = cls.env.ref("base.group_allow_export")
         groups = {
             "super user": GROUP,
             "administrator": "base.group_system",
@@ -58,7 +62,8 @@ class TestAccess(HttpCase, SystemMailCase):
                 role.title(),
                 f"{role.replace(' ', '.')}@company.test",
                 password=f"the {role}'s own",
-                group_ids=[Command.set(cls.env.ref(group).ids)],
+                # without the right to export, an export is refused whatever it asks for
+                group_ids=[Command.set((cls.env.ref(group) + export).ids)],
             )
             for role, group in groups.items()
         }
@@ -106,11 +111,19 @@ class TestAccess(HttpCase, SystemMailCase):
             return self.authenticate(None, None)
         return self.authenticate(self.people[role].login, f"the {role}'s own")
 
+    def is_allowed(self, *call, **kwargs):
+        """Whether the call does or finds something. Any error but a refusal is a broken test."""
+        try:
+            return bool(self.call(*call, **kwargs))
+        except JsonRpcException as exc:
+            self.assertIn(str(exc), REFUSALS, call)
+            return False
+
     def can(self, *call, **kwargs):
         """Whether whoever is logged in can; what was done is taken back."""
         done = False
-        with contextlib.suppress(Undo, JsonRpcException), self.env.cr.savepoint():
-            done = bool(self.call(*call, **kwargs))
+        with contextlib.suppress(Undo), self.env.cr.savepoint():
+            done = self.is_allowed(*call, **kwargs)
             raise Undo
         self.env.invalidate_all()
         self.env.registry.clear_cache()
@@ -421,16 +434,51 @@ class TestAccess(HttpCase, SystemMailCase):
             }
         )
 
+    def test_nobody_searches_by_the_state_of_a_mailbox(self):
+        domain = [("id", "=", self.ana.id), ("system_mail_state", "=", "connected")]
+        with self.assertLogs("odoo.http", "ERROR"):
+            for role in ("super user", "administrator", "employee"):
+                self.log_in(role)
+                with self.subTest(role=role), self.assertRaisesRegex(JsonRpcException, "Value"):
+                    self.call("res.users", "search", domain)
+
     def test_nobody_sends_by_system_mail_by_choosing_it(self):
-        forced = {"mail_server_id": self.system_server.id}
-        for role in ROLES:
-            self.log_in(role)
-            for attempt in self._attempts(forced):
-                with self.subTest(role=role, attempt=attempt.__name__):
+        office = self.smtp("office", logins={"office@company.test": "shared"})
+        permitted = self.mailbox(office, "office@company.test", "shared")
+        self.people["employee"].group_ids += self.env.ref("base.group_partner_manager")
+        sent = {}
+        with self.assertLogs("odoo.http", "WARNING"):
+            for role in ROLES:
+                self.log_in(role)
+                forced = self._attempts({"mail_server_id": self.system_server.id})
+                ordinary = self._attempts({"mail_server_id": permitted.id})
+                for attempt, same_by_permitted in zip(forced, ordinary, strict=True):
+                    with self.subTest(role=role, attempt=attempt.__name__):
+                        # Odoo's own answer to a server that a mail may not have is the first
+                        self.assert_refused(attempt, "ValidationError", "AccessError", "Session")
+                        self.run_queue()
+                        self.assertFalse(self.system.accepted)
+                    before = len(office.accepted)
                     with contextlib.suppress(JsonRpcException):
-                        attempt()
+                        same_by_permitted()
                     self.run_queue()
-                    self.assertFalse(self.system.accepted)
+                    if len(office.accepted) > before:
+                        sent.setdefault(attempt.__name__, set()).add(role)
+        internal = {"super user", "administrator", "employee"}
+        self.assertEqual(
+            sent,
+            {
+                "message": internal,
+                "mail": internal - {"employee"},
+                "template": internal,
+                "composer": internal,
+            },
+        )
+
+    def assert_refused(self, attempt, *errors):
+        with self.assertRaises(JsonRpcException) as caught:
+            attempt()
+        self.assertRegex(str(caught.exception), "|".join(errors))
 
     def _attempts(self, forced):
         """The ways to name a server."""
