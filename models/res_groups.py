@@ -6,8 +6,8 @@ from odoo.exceptions import AccessError
 
 from .res_company import GROUP
 
-_MEMBERSHIP = {"user_ids", "all_user_ids", "implied_ids", "implied_by_ids"}
-"""What is written to a group and may change who is a Super User."""
+_MEMBERSHIP = {"user_ids", "implied_ids", "implied_by_ids"}
+"""What is written to a group and may change who is a Super User; all_user_ids writes user_ids."""
 
 
 class Member(typing.NamedTuple):
@@ -117,7 +117,7 @@ class ResGroups(models.Model):
         default_id = self.env["ir.model.data"]._xmlid_to_res_id("base.default_user_group")
         if default_id in after.group_ids - before.group_ids:
             self._system_mail_refuse_default()
-        if not after.group_ids:  # uninstalled
+        if not self.browse(self._system_mail_group_id()).exists():  # uninstalled
             return
         if before.people and not after.people:
             self._system_mail_refuse(

@@ -35,6 +35,7 @@ from . import (
     test_secrets,
     test_smtp_lab,
     test_sweep,
+    test_takeover,
     test_tours,
     test_translations,
     test_waiting,

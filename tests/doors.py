@@ -1,0 +1,151 @@
+"""Doors: what somebody could call to become a Super User or to take one over."""
+
+import contextlib
+import logging
+import time
+
+from odoo import http
+from odoo.fields import Command
+from odoo.tests import HttpCase, JsonRpcException
+
+from ..models.res_company import GROUP
+from .common import SystemMailCase
+
+_logger = logging.getLogger(__name__)
+
+OUTSIDERS = ("administrator", "access rights", "employee")
+REFUSED, DONE, NOTHING = "AccessError", "done", "nothing"
+ELSEWHERE = "taken@else.test"
+
+
+class Undo(Exception):
+    """Roll back what a door let through."""
+
+
+class DoorsCase(HttpCase, SystemMailCase):
+    """Doors, each tried as a browser would: by those who are no Super User and, so that a broken
+    call is no proof, by one who is::
+
+        self.assert_closed({"write login": self.door("res.users", "write", ids, {"login": "x"})})
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.group = cls.env.ref(GROUP)
+        groups = {
+            "super user": GROUP,
+            "administrator": "base.group_system",
+            "access rights": "base.group_erp_manager",
+            "employee": "base.group_partner_manager",
+        }
+        cls.people = {
+            role: cls.person(role.title(), cls.env.ref(group), password=f"the {role}'s own")
+            for role, group in groups.items()
+        }
+        cls.accomplice = cls.person("Accomplice")
+        cls.victim = cls.person("Victim", cls.group)
+        cls.archived = cls.person("Archived", cls.group, active=False)
+        cls.vassal = cls.env["res.groups"].create({"name": "Vassal"})  # implies nothing
+        cls.implying = cls.env["res.groups"].create(
+            {"name": "Implying", "implied_ids": [Command.link(cls.group.id)]}
+        )
+        cls.outcomes = {}
+
+    @classmethod
+    def person(cls, name, groups=None, **values):
+        """An internal user, in the groups as well."""
+        all_groups = cls.env.ref("base.group_user") + (groups or cls.env["res.groups"])
+        email = f"{name.lower().replace(' ', '.')}@company.test"
+        return cls._user(name, email, group_ids=[Command.set(all_groups.ids)], **values)
+
+    @classmethod
+    def tearDownClass(cls):
+        roles = ("super user", *OUTSIDERS)
+        rows = [f"{'':62}" + "".join(f"{role:>15}" for role in roles)]
+        rows += [
+            f"{door:62}" + "".join(f"{by_role.get(role, ''):>15}" for role in roles)
+            for door, by_role in cls.outcomes.items()
+        ]
+        _logger.info("Doors to Super User:\n%s", "\n".join(rows))
+        super().tearDownClass()
+
+    def call(self, model, method, *args, **kwargs):
+        """Over RPC, as the user who is logged in."""
+        return self.make_jsonrpc_request(
+            f"/web/dataset/call_kw/{model}/{method}",
+            {"model": model, "method": method, "args": args, "kwargs": kwargs},
+        )
+
+    def door(self, *call, **kwargs):
+        return lambda: self.call(*call, **kwargs)
+
+    def imported(self, model, names, row):
+        """An import: it tells of a refusal in its answer."""
+
+        def door():
+            answer = self.call(model, "load", names, [row])
+            if not answer["ids"]:
+                self.assertRegex(answer["messages"][0]["message"], "Super User|not allowed")
+                raise JsonRpcException(0, REFUSED)
+
+        return door
+
+    def log_in(self, role):
+        session = self.authenticate(self.people[role].login, f"the {role}'s own")
+        session["identity-check-last"] = time.time()  # asked for the password a moment ago
+        http.root.session_store.save(session)
+
+    def state(self):
+        """All that the doors lead to, fresh from the database."""
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.env.registry.clear_cache("default", "groups")
+        self.env.cr.execute(
+            "SELECT u.id, login, password, u.active, totp_secret, partner_id, email "
+            "FROM res_users u JOIN res_partner p ON p.id = partner_id WHERE u.id IN %s",
+            [(*self.victim.ids, *self.archived.ids)],
+        )
+        victims = sorted(self.env.cr.fetchall())
+        groups = self.env["res.groups"].with_context(active_test=False)
+        group = groups.browse(self.env["ir.model.data"]._xmlid_to_res_id(GROUP)).exists()
+        return (
+            group.id,
+            group.all_user_ids.ids,
+            group.all_implied_by_ids.ids,
+            group.get_external_id(),
+            self.env["res.users.deletion"].search([]).user_id.ids,
+            self.env["res.users"].with_context(active_test=False).search_count([]),
+            victims,
+        )
+
+    def outcome(self, door):
+        """What became of the door, which is taken back."""
+        before = self.state()
+        with contextlib.suppress(Undo), self.env.cr.savepoint():
+            try:
+                door()
+                result = NOTHING if self.state() == before else DONE
+            except JsonRpcException as exc:
+                result = str(exc).removeprefix("odoo.exceptions.")
+                self.assertEqual(self.state(), before)
+            raise Undo
+        self.assertEqual(self.state(), before)
+        return result
+
+    def assert_closed(self, doors, otherwise=None, super_user=DONE):
+        """Each door, ``{title: callable}``, is open to a Super User alone.
+
+        :param otherwise: ``{(title, role): outcome}`` where Odoo itself does something else
+        :param super_user: what a Super User gets
+        """
+        expected, outcomes = {}, {}
+        with self.assertLogs("odoo.http", "WARNING"):  # a refusal is logged as one
+            for role in ("super user", *OUTSIDERS):
+                self.log_in(role)
+                for title, door in doors.items():
+                    outcomes[title, role] = self.outcome(door)
+                    expected[title, role] = super_user if role == "super user" else REFUSED
+                    self.outcomes.setdefault(title, {})[role] = outcomes[title, role]
+        expected |= otherwise or {}
+        self.assertEqual({key: out for key, out in outcomes.items() if out != expected[key]}, {})
