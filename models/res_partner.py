@@ -3,8 +3,6 @@ from odoo import api, models
 from .drill import Drill
 from odoo import models
 
-from .res_users_guard import mailing_token
-
 
 class ResPartner(models.Model):
     _inherit = "res.partner"
@@ -31,12 +29,11 @@ class ResPartner(models.Model):
         return self.with_context(active_test=False).user_ids
 
     def _generate_signup_token(self, *args, **kwargs):
-        """auth_signup's. A Super User's is for their own mail alone: for anybody else's links they
-        have none, and such a link leads to the log-in page.
+        """auth_signup's. An outsider gets no token of a Super User: the link, in whatever they send
+        or read, leads to the log-in page.
         """
-        groups = self.env["res.groups"]
-        if not mailing_token.get() and groups._system_mail_is_outsider():
-            members = groups._system_mail_standing().members
-            if members.keys() & set(self.sudo()._system_mail_users().ids):
+        if self.env["res.groups"]._system_mail_is_outsider():
+            users = self.sudo()._system_mail_users()
+            if users and users._system_mail_super_users():
                 return None
         return super()._generate_signup_token(*args, **kwargs)

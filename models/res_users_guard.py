@@ -1,19 +1,10 @@
 """Who becomes a Super User, and what others may not do to one. The rest is in ``res_groups``."""
 
-import contextlib
-import contextvars
-
-from odoo import api, models
-from odoo.tools.misc import clean_context
+from odoo import SUPERUSER_ID, api, models
 
 _MEMBERSHIP = {"group_ids", "active"}
 _SIGN_IN = {"new_password", "partner_id", "oauth_provider_id", "oauth_uid"}
 """What decides who can sign in as a user, beside what Odoo makes its session token from."""
-
-mailing_token = contextvars.ContextVar("system_mail_mailing_token", default=False)
-"""Set while Odoo sends a user a link to choose a password. No context key: those come from
-callers.
-"""
 
 
 class ResUsers(models.Model):
@@ -53,14 +44,17 @@ class ResUsers(models.Model):
         # Choosing a password by a mailed link: whoever sits there, auth_signup writes it by sudo().
         return names - {"password"} if self.env.su else names
 
+    def _system_mail_super_users(self):
+        """The names of those of the users who are Super Users, archived or not."""
+        members = self.env["res.groups"]._system_mail_standing().members
+        return [members[id_].name for id_ in self.ids if id_ in members]
+
     def _system_mail_protect(self):
         """:raises AccessError: an outsider is about to take over, or disable, a Super User"""
         groups = self.env["res.groups"]
         if not self or not groups._system_mail_is_outsider():
             return
-        members = groups._system_mail_standing().members
-        names = [members[id_].name for id_ in self.ids if id_ in members]
-        if names:
+        if names := self._system_mail_super_users():
             groups._system_mail_refuse(
                 self.env._(
                     "%(names)s: a Super User's login, e-mail address and password, and archiving, "
@@ -71,18 +65,13 @@ class ResUsers(models.Model):
             )
 
     def _action_reset_password(self, *args, **kwargs):
-        # auth_signup's. The mail goes to the user's own address, whoever asks for it, if the
-        # caller's defaults are kept out: they could add a recipient.
-        # pylint: disable-next=context-overridden
-        users = self.with_context(clean_context(self.env.context))
-        with _mailing_token():
-            return super(ResUsers, users)._action_reset_password(*args, **kwargs)
-
-
-@contextlib.contextmanager
-def _mailing_token():
-    reset = mailing_token.set(True)
-    try:
-        yield
-    finally:
-        mailing_token.reset(reset)
+        """auth_signup's. A link to choose a Super User's password goes to their own address,
+        whoever asks for it, as OdooBot's mail: an outsider's could leave by a mailbox of theirs.
+        """
+        users = self
+        if self.env["res.groups"]._system_mail_is_outsider() and self._system_mail_super_users():
+            self.check_access("write")
+            context = {key: self.env.context.get(key) for key in ("create_user", "lang")}
+            # pylint: disable-next=context-overridden
+            users = self.with_user(SUPERUSER_ID).with_context(context)
+        return super(ResUsers, users)._action_reset_password(*args, **kwargs)
