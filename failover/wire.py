@@ -9,14 +9,13 @@ import contextlib
 import contextvars
 import dataclasses
 import functools
-import queue
 import re
 import smtplib
 import socket
-import threading
 import time
 from collections.abc import Callable
 
+from .dial import connect, resolve
 from .failure import Failure, Kind, Phase
 
 CONNECTION_ERRORS = (OSError, UnicodeError, ValueError)
@@ -341,9 +340,9 @@ def _get_watched_socket(connection, host, port, timeout):
     connection.__class__ = _watched(type(connection))
     connection.trace, trace.connection = trace, connection
     trace.phase = Phase.DNS
-    addresses = _resolve(host, port, trace)
+    addresses = resolve(host, port, trace)
     trace.phase = Phase.CONNECT
-    sock = _connect(addresses, trace, connection.source_address)
+    sock = connect(addresses, trace, connection.source_address)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the dot must not wait for an ACK
     sock.settimeout(trace.remaining())
     trace.phase = Phase.TLS if isinstance(connection, smtplib.SMTP_SSL) else Phase.BANNER
@@ -351,43 +350,3 @@ def _get_watched_socket(connection, host, port, timeout):
 
 
 smtplib.SMTP._get_socket = _get_watched_socket
-
-
-def _resolve(host, port, trace):
-    """getaddrinfo with a deadline: it has none of its own, so it works in a thread."""
-    answer = queue.SimpleQueue()
-
-    def look_up():
-        try:
-            answer.put(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as exc:
-            answer.put(exc)
-
-    threading.Thread(target=look_up, name="system_mail_resolver", daemon=True).start()
-    try:
-        found = answer.get(timeout=trace.remaining())
-    except queue.Empty:
-        trace.timed_out = True
-        raise TimeoutError(f"no answer for the name {host}") from None
-    if isinstance(found, Exception):
-        raise found
-    return found
-
-
-def _connect(addresses, trace, source_address):
-    """A socket to the first address that answers; those before it share the time equally."""
-    error = OSError("the name has no address")
-    for tried, (family, kind, protocol, _name, address) in enumerate(addresses):
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.settimeout(trace.remaining() / (len(addresses) - tried))
-            if source_address:
-                sock.bind(source_address)
-            sock.connect(address)
-        except OSError as exc:
-            sock.close()
-            error = exc
-        else:
-            return sock
-    trace.timed_out = isinstance(error, TimeoutError)
-    raise error

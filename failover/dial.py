@@ -1,0 +1,53 @@
+"""From a name to a socket, within a deadline."""
+
+import queue
+import socket
+import threading
+
+
+def resolve(host, port, trace):
+    """getaddrinfo with a deadline: it has none of its own, so it works in a thread.
+
+    :param Trace trace: how much time is left
+    :raises OSError: there is no such name, or no answer in time
+    """
+    answer = queue.SimpleQueue()
+
+    def look_up():
+        try:
+            answer.put(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as exc:
+            answer.put(exc)
+
+    threading.Thread(target=look_up, name="system_mail_resolver", daemon=True).start()
+    try:
+        found = answer.get(timeout=trace.remaining())
+    except queue.Empty:
+        trace.timed_out = True
+        raise TimeoutError(f"no answer for the name {host}") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def connect(addresses, trace, source_address):
+    """A socket to the first address that answers; those before it share the time equally.
+
+    :param addresses: as ``resolve`` returns them
+    :raises OSError: none did
+    """
+    error = OSError("the name has no address")
+    for tried, (family, kind, protocol, _name, address) in enumerate(addresses):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(trace.remaining() / (len(addresses) - tried))
+            if source_address:
+                sock.bind(source_address)
+            sock.connect(address)
+        except OSError as exc:
+            sock.close()
+            error = exc
+        else:
+            return sock
+    trace.timed_out = isinstance(error, TimeoutError)
+    raise error
