@@ -38,12 +38,18 @@ def connect(addresses, trace, source_address):
     """
     error = OSError("the name has no address")
     for tried, (family, kind, protocol, _name, address) in enumerate(addresses):
-        sock = socket.socket(family, kind, protocol)
+        try:
+            sock = socket.socket(family, kind, protocol)  # refused where the family is switched off
+        except OSError as exc:
+            error = exc
+            continue
         try:
             sock.settimeout(trace.remaining() / (len(addresses) - tried))
             if source_address:
                 sock.bind(source_address)
             sock.connect(address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the dot waits for no ACK
+            sock.settimeout(trace.remaining())
         except OSError as exc:
             sock.close()
             error = exc

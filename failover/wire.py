@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import re
 import smtplib
-import socket
 import time
 from collections.abc import Callable
 
@@ -343,8 +342,6 @@ def _get_watched_socket(connection, host, port, timeout):
     addresses = resolve(host, port, trace)
     trace.phase = Phase.CONNECT
     sock = connect(addresses, trace, connection.source_address)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the dot must not wait for an ACK
-    sock.settimeout(trace.remaining())
     trace.phase = Phase.TLS if isinstance(connection, smtplib.SMTP_SSL) else Phase.BANNER
     return sock
 

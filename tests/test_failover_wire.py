@@ -73,6 +73,13 @@ class TestPatience:
         assert (failure.phase, failure.kind) == (Phase.DNS, Kind.TIMEOUT)
         assert seconds < 2
 
+    def test_a_family_of_addresses_that_is_switched_off_does_not_hide_the_other(self, server):
+        unknown = (12345, socket.SOCK_STREAM, 0, "", (server.host, server.port))
+        known = (socket.AF_INET, socket.SOCK_STREAM, 0, "", (server.host, server.port))
+        found = patch.object(socket, "getaddrinfo", lambda *_args: [unknown, known])
+        with found, watching(IMPATIENT):
+            assert connect(server, "mail.company.test").noop()[0] == 250
+
     def test_after_the_dot_it_waits_as_long_as_it_was_told(self, server):
         server.fail("dot", action="drip")
         begin = time.monotonic()
