@@ -1,7 +1,7 @@
 """Trying a mailbox without a message."""
 
 from .failure import Failure, Phase
-from .wire import CONNECTION_ERRORS, leave, watching
+from .wire import CONNECTION_ERRORS, is_yes, leave, watching
 
 
 def probe(connect, patience, sender=None):
@@ -29,7 +29,9 @@ def probe(connect, patience, sender=None):
 def _ask(connection, trace, sender):
     code, reply = connection.noop()
     phase = Phase.EHLO
-    if code == 250 and sender:
+    if is_yes(code) and sender:
         code, reply = connection.mail(sender)
         phase = Phase.MAIL
-    return None if code == 250 else Failure.from_reply(phase, code, reply, secrets=trace.secrets)
+    return (
+        None if code // 100 == 2 else Failure.from_reply(phase, code, reply, secrets=trace.secrets)
+    )

@@ -209,13 +209,13 @@ class WatchedConnection:
         """
         accepted, failures, reply = [], {}, b""
         try:
-            self._command(*self.mail(from_addr, self._mail_options(msg, mail_options)), 250)
+            self._command(*self.mail(from_addr, self._mail_options(msg, mail_options)))
             for address in to_addrs:
                 code, text = self.rcpt(address, rcpt_options)
-                if 250 <= code <= 252:
+                if is_yes(code):
                     accepted.append(address)
                 elif code == 421:
-                    self._command(code, text, 250)
+                    self._command(code, text)
                 else:
                     failures[address] = self._refusal(code, text)
             if accepted:
@@ -242,7 +242,7 @@ class WatchedConnection:
 
     def _data(self, msg):
         self.putcmd("data")
-        self._command(*self.getreply(), 354)
+        self._command(*self.getreply(), expected=3)
         self.trace.phase = Phase.BODY
         self.sock.settimeout(self.trace.patience.body)
         self.send(_LEADING_DOT.sub(b"..", msg) + (b"" if msg.endswith(b"\r\n") else b"\r\n"))
@@ -250,11 +250,11 @@ class WatchedConnection:
         self.trace.phase = Phase.DOT
         self.trace.deadline = time.monotonic() + self.trace.patience.dot
         code, text = self.getreply()
-        self._command(code, text, 250)
+        self._command(code, text)
         return text
 
-    def _command(self, code, text, expected):
-        if code != expected:
+    def _command(self, code, text, expected=2):
+        if code // 100 != expected:
             raise smtplib.SMTPResponseException(code, text)
 
     def _refusal(self, code, text):
@@ -277,13 +277,18 @@ class WatchedConnection:
     def _rset(self):
         # smtplib's own _rset swallows a disconnection and leaves the socket open
         code, _text = self.rset()
-        if code != 250:
+        if not is_yes(code):
             self.close()
 
     @property
     def lost(self):
         """True when no further command can be sent."""
         return self.sock is None
+
+
+def is_yes(code):
+    """The first digit tells (RFC 5321 4.2.1, 4.3.2): a server may say 251 to the dot."""
+    return code // 100 == 2
 
 
 def _mark_unanimous(failures):

@@ -100,6 +100,12 @@ class TestOutcome:
         assert outcome.accepted == ("a@x.test", "c@x.test")
         assert [failure.code for failure in outcome.failures.values()] == [550]
 
+    @pytest.mark.parametrize("phase", ["mail", "rcpt", "dot", "rset"])
+    def test_any_2xx_is_a_yes(self, server, phase):
+        server.fail(phase, reply="251 2.0.0 As you like")
+        assert send(server).accepted == ("ben@company.test",)
+        assert len(server.accepted) == 1
+
     @pytest.mark.parametrize("at_reset", [None, "drop", "hang"])
     def test_what_is_said_to_all_is_said_of_the_mailbox(self, server, at_reset):
         server.fail("rcpt", reply=self.DENIED)
