@@ -1,8 +1,11 @@
-"""From a name to a socket, within a deadline."""
+"""From a name to a socket, and to the lines that come from it, within a deadline."""
 
 import queue
 import socket
 import threading
+
+LONGEST_REPLY = 65_536
+"""Bytes; a reply of some hundred lines is long (RFC 5321 4.5.3.1.5: 512 bytes a line)."""
 
 
 def resolve(host, port, trace):
@@ -57,3 +60,38 @@ def connect(addresses, trace, source_address):
             return sock
     trace.timed_out = isinstance(error, TimeoutError)
     raise error
+
+
+class LineReader:
+    """Reads lines until a deadline; smtplib's own file waits anew for each byte, and takes a reply
+    for as long as it goes on.
+    """
+
+    def __init__(self, sock, trace):
+        self._sock, self._trace, self._buffer, self._room = sock, trace, b"", LONGEST_REPLY
+
+    def begin_reply(self):
+        """What is read from now on is one reply."""
+        self._room = LONGEST_REPLY
+
+    def readline(self, limit):
+        while b"\n" not in self._buffer and len(self._buffer) < limit:
+            self._sock.settimeout(self._trace.remaining())
+            try:
+                received = self._sock.recv(4096)
+            except TimeoutError:
+                self._trace.timed_out = True
+                raise
+            if not received:
+                break
+            self._buffer += received
+        end = self._buffer.find(b"\n") + 1 or len(self._buffer)
+        end = min(end, limit)
+        line, self._buffer = self._buffer[:end], self._buffer[end:]
+        self._room -= len(line)
+        if self._room < 0:
+            raise OSError("the reply does not end")
+        return line
+
+    def close(self):
+        """The socket belongs to the connection."""

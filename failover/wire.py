@@ -14,7 +14,7 @@ import smtplib
 import time
 from collections.abc import Callable
 
-from .dial import connect, resolve
+from .dial import LineReader, connect, resolve
 from .failure import Failure, Kind, Phase
 
 CONNECTION_ERRORS = (OSError, UnicodeError, ValueError)
@@ -179,7 +179,8 @@ class WatchedConnection:
             trace.phase = Phase.BANNER
         self.greeted = True
         if self.file is None:
-            self.file = _DeadlineReader(self.sock, trace)
+            self.file = LineReader(self.sock, trace)
+        self.file.begin_reply()
         code, text = super().getreply()
         if trace.phase is Phase.AUTH:
             return self._read_log_in(code, text)
@@ -299,32 +300,6 @@ def _mark_unanimous(failures):
         address: dataclasses.replace(failure, all_recipients=True)
         for address, failure in failures.items()
     }
-
-
-class _DeadlineReader:
-    """Reads lines until a deadline; smtplib's own file waits anew for each byte."""
-
-    def __init__(self, sock, trace):
-        self._sock, self._trace, self._buffer = sock, trace, b""
-
-    def readline(self, limit):
-        while b"\n" not in self._buffer and len(self._buffer) < limit:
-            self._sock.settimeout(self._trace.remaining())
-            try:
-                received = self._sock.recv(4096)
-            except TimeoutError:
-                self._trace.timed_out = True
-                raise
-            if not received:
-                break
-            self._buffer += received
-        end = self._buffer.find(b"\n") + 1 or len(self._buffer)
-        end = min(end, limit)
-        line, self._buffer = self._buffer[:end], self._buffer[end:]
-        return line
-
-    def close(self):
-        """The socket belongs to the connection."""
 
 
 _current = contextvars.ContextVar("system_mail_trace", default=None)

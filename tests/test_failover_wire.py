@@ -4,6 +4,7 @@ import smtplib
 import socket
 import threading
 import time
+import tracemalloc
 from unittest.mock import patch
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from ..failover.failure import Kind, Phase
 from ..failover.rules import classify_recipients
 from ..failover.wire import CONNECTION_ERRORS, Patience, watching
-from .smtp_lab import SmtpLab
+from .smtp_lab import Liar, SmtpLab
 
 IMPATIENT = Patience(log_in=0.4, command=0.4, body=0.4, dot=0.4, quit=0.4)
 MESSAGE = b"Subject: Hello\r\n\r\nSee this\r\n"
@@ -121,3 +122,33 @@ class TestOutcome:
         assert not outcome.accepted
         assert {failure.code for failure in outcome.failures.values()} == {421}
         assert not server.accepted
+
+
+class TestLies:
+    """A server that does not keep to SMTP."""
+
+    HOST = "127.0.0.1"
+    USER, PASSWORD = "ana@company.test", r"pass\word'of ana"
+
+    def log_in(self, liar, send="MAIL", patience=IMPATIENT):
+        """What failed, and how long it took."""
+        begin = time.monotonic()
+        with watching(patience) as trace, pytest.raises(CONNECTION_ERRORS) as caught:
+            connection = connect(liar, self.HOST)
+            connection.trace.secrets += (self.PASSWORD,)
+            connection.login(self.USER, self.PASSWORD)
+        assert trace.connection.sock is None or not trace.connection.close()
+        return trace.failure(caught.value), time.monotonic() - begin
+
+    @pytest.mark.parametrize("phase", ["banner", "ehlo", "auth"])
+    @pytest.mark.parametrize("what", ["flood", "endless"])
+    def test_a_reply_without_an_end_fills_no_memory(self, phase, what):
+        patient = Patience(log_in=20)
+        tracemalloc.start()
+        with Liar({phase: [what]}) as liar:
+            failure, seconds = self.log_in(liar, patience=patient)
+        _size, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert failure.kind in (Kind.GARBAGE, Kind.DROP)
+        assert seconds < patient.log_in
+        assert peak < 40_000_000  # the liar's own flood included

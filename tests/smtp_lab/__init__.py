@@ -7,6 +7,7 @@
 
 from .faults import ACTIONS, PHASES, Fault
 from .lab import SmtpLab
+from .liar import Liar
 from .server import Attempt, Connection, Delivery, SmtpServer
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Connection",
     "Delivery",
     "Fault",
+    "Liar",
     "SmtpLab",
     "SmtpServer",
 ]
