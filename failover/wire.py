@@ -164,6 +164,8 @@ class WatchedConnection:
             trace.phase = _PHASE_OF_VERB.get(verb.lower(), trace.phase)
             if trace.phase is Phase.AUTH:
                 self.mechanism = rest.partition(" ")[0].upper()
+        if trace.phase is Phase.AUTH:  # what it says, as it says it: a server may quote it
+            trace.secrets += (rest.partition(" ")[2] if verb.lower() == "auth" else verb,)
         self.challenged = False
         if trace.settled:
             quitting = trace.phase is Phase.QUIT

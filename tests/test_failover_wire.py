@@ -128,7 +128,7 @@ class TestLies:
     """A server that does not keep to SMTP."""
 
     HOST = "127.0.0.1"
-    USER, PASSWORD = "ana@company.test", r"pass\word'of ana"
+    USER, PASSWORD = "ana", "her \\ own"
 
     def log_in(self, liar, send="MAIL", patience=IMPATIENT):
         """What failed, and how long it took."""
@@ -152,3 +152,12 @@ class TestLies:
         assert failure.kind in (Kind.GARBAGE, Kind.DROP)
         assert seconds < patient.log_in
         assert peak < 40_000_000  # the liar's own flood included
+
+    @pytest.mark.parametrize("answer", [["echo"], [b"334 R28gb24=\r\n", "echo"]])
+    def test_a_server_that_quotes_the_log_in_tells_no_secret(self, answer):
+        with Liar({"auth": answer}) as liar:
+            failure, _seconds = self.log_in(liar)
+            sent = b" ".join(liar.heard[1:]).decode().split()
+        secrets = [self.PASSWORD, *(word for word in sent if len(word) > 5)]
+        assert len(secrets) > 1
+        assert not [secret for secret in secrets if secret in failure.text], failure.text
