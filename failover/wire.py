@@ -5,6 +5,8 @@ partial refusal as success. Within ``watching()`` each connection that smtplib o
 ``WatchedConnection``; everywhere else smtplib is as it was.
 """
 
+import base64
+import binascii
 import contextlib
 import contextvars
 import dataclasses
@@ -132,6 +134,7 @@ def leave(connection):
     """Say good-bye and close; whatever the server answers, all messages were settled before."""
     if connection.sock is not None:
         connection.trace.settled = True
+        connection.challenged = False  # or the good-bye were taken for an answer to it
         with contextlib.suppress(*CONNECTION_ERRORS):
             connection.quit()
     connection.close()
@@ -195,10 +198,20 @@ class WatchedConnection:
             self.send("\r\n")
             code, text = super().getreply()  # pylint: disable=super-method-mismatch
             text = text + b" " + challenge.encode()
-        self.challenged = code == 334
+        self.challenged = code == 334 and self._is_challenge(text)
         if code >= 400 and code not in _MECHANISM_UNKNOWN:
             raise LogInRefused(code, text)
         return code, text
+
+    def _is_challenge(self, text):
+        """What is not base64 would look like a fault of ours."""
+        try:
+            base64.decodebytes(text)
+        except binascii.Error:
+            raise MailboxError(
+                Failure.from_reply(Phase.AUTH, None, text, secrets=self.trace.secrets)
+            ) from None
+        return True
 
     def _print_debug(self, *args):
         if self.trace.phase is not Phase.AUTH:

@@ -10,7 +10,8 @@ from unittest.mock import patch
 import pytest
 
 from ..failover.failure import Kind, Phase
-from ..failover.rules import classify_recipients
+from ..failover.probe import probe
+from ..failover.rules import classify, classify_recipients
 from ..failover.wire import CONNECTION_ERRORS, Patience, watching
 from .smtp_lab import Liar, SmtpLab
 
@@ -161,3 +162,21 @@ class TestLies:
         secrets = [self.PASSWORD, *(word for word in sent if len(word) > 5)]
         assert len(secrets) > 1
         assert not [secret for secret in secrets if secret in failure.text], failure.text
+
+    def test_a_challenge_that_is_none_is_no_fault_of_the_user_name_or_password(self):
+        with Liar({"auth": [b"334 !a\r\n"]}) as liar:
+            failure, _seconds = self.log_in(liar)
+        assert (failure.phase, failure.kind) == (Phase.AUTH, Kind.GARBAGE)
+        assert classify(failure).rule == "login_unavailable"
+
+    def test_a_good_bye_takes_its_own_time_also_in_the_middle_of_a_log_in(self):
+        patient = Patience(log_in=0.4, command=5, quit=0.2)
+
+        def log_in():
+            connect(liar, self.HOST).login(self.USER, self.PASSWORD)
+
+        with Liar({"auth": [b"334 R28gb24=\r\n"], "quit": [1.5]}) as liar:
+            begin = time.monotonic()
+            assert probe(log_in, patient).phase is Phase.AUTH
+            assert time.monotonic() - begin < 1
+            assert liar.heard[-1] == b"quit\r\n"
