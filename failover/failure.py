@@ -11,6 +11,7 @@ import re
 import smtplib
 import socket
 import ssl
+from email.errors import MessageError
 from http import HTTPStatus
 
 from .text import challenge, clean, decode, json_object
@@ -277,7 +278,7 @@ _KINDS = (  # first match wins: SMTPException is an OSError, a certificate error
     (TimeoutError, Kind.TIMEOUT),
     (ConnectionResetError, Kind.DROP),
     (OSError, Kind.REFUSED),
-    (ValueError, Kind.INVALID),
+    ((ValueError, MessageError), Kind.INVALID),
     (BaseException, Kind.UNKNOWN),
 )
 

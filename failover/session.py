@@ -9,6 +9,7 @@ import dataclasses
 import enum
 import smtplib
 from collections.abc import Callable
+from email.errors import MessageError
 from typing import Any
 
 from .failure import Decision, Effect, Failure, Kind, OverLimit, Phase, Verdict
@@ -187,9 +188,10 @@ class Road:
         return Carried(tuple(accepted), troubles, reply)
 
     def _transact(self, message, from_addr, to_addrs):
+        self._connection.trace.phase = Phase.MAIL  # the log-in, or the last message, went well
         try:
             return self._connection.send_message(message, from_addr, to_addrs)
-        except CONNECTION_ERRORS as exc:  # it cannot be put on this wire: SMTPUTF8
+        except (*CONNECTION_ERRORS, MessageError) as exc:  # it cannot be put on this wire
             failure = self._connection.trace.failure(exc)
             return Outcome((), dict.fromkeys(to_addrs, failure))
 

@@ -1,17 +1,20 @@
 """How long a mailbox may take, and what is known of a message when it fails."""
 
+import email.policy
 import smtplib
 import socket
 import threading
 import time
 import tracemalloc
+from email.message import EmailMessage
 from unittest.mock import patch
 
 import pytest
 
-from ..failover.failure import Kind, Phase
+from ..failover.failure import Effect, Kind, Phase
 from ..failover.probe import probe
 from ..failover.rules import classify, classify_recipients
+from ..failover.session import Road
 from ..failover.wire import CONNECTION_ERRORS, Patience, watching
 from .smtp_lab import Liar, SmtpLab
 
@@ -123,6 +126,57 @@ class TestOutcome:
         assert not outcome.accepted
         assert {failure.code for failure in outcome.failures.values()} == {421}
         assert not server.accepted
+
+
+class TestUnwritable:
+    """What smtplib refuses to send is the message's own fault, whatever was said before it."""
+
+    ADDRESS = "zoë@bücher.test"
+
+    @staticmethod
+    def message(policy=email.policy.SMTP, **headers):
+        message = EmailMessage(policy)
+        message["Message-Id"] = "<1@company.test>"
+        for name, value in headers.items():
+            message[name] = value
+        return message
+
+    def two_blocks(self):
+        message = self.message()
+        for _ in range(2):
+            message["Resent-Date"] = "Mon, 23 Nov 2026 10:00:00 +0000"
+        return message
+
+    def decisions(self, server, message, reader):
+        """The decision on it as the first message of a connection, and as its second."""
+
+        def log_in():
+            connection = connect(server)
+            connection.ehlo()
+            return connection
+
+        road = Road("own", log_in, patience=IMPATIENT)
+        readers = [reader]
+        first = road.send(message, "ana@company.test", readers, "")
+        assert road.send(self.message(), "ana@company.test", ["ben@company.test"], "").accepted
+        second = road.send(message, "ana@company.test", readers, "")
+        road.close()
+        assert len(server.connections) == 1
+        return {carried.troubles[reader].decision for carried in (first, second)}
+
+    def test_an_address_that_the_server_cannot_take(self, server):
+        server.smtputf8 = False
+        [decision] = self.decisions(server, self.message(), self.ADDRESS)
+        assert (decision.rule, decision.effect) == ("no_smtputf8", Effect.NONE)
+
+    def test_a_header_that_would_be_two(self, server):
+        injected = self.message(email.policy.compat32, Subject="Hello\nBcc: eve@elsewhere.test")
+        [decision] = self.decisions(server, injected, "ben@company.test")
+        assert (decision.rule, decision.effect) == ("unwritable", Effect.NONE)
+
+    def test_headers_that_contradict_each_other(self, server):
+        [decision] = self.decisions(server, self.two_blocks(), "ben@company.test")
+        assert (decision.rule, decision.effect) == ("unwritable", Effect.NONE)
 
 
 class TestLies:
