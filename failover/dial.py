@@ -74,6 +74,11 @@ class LineReader:
         """What is read from now on is one reply."""
         self._room = LONGEST_REPLY
 
+    @property
+    def unread(self):
+        """What has come, and nobody has asked for yet."""
+        return self._buffer
+
     def readline(self, limit):
         while b"\n" not in self._buffer and len(self._buffer) < limit:
             self._sock.settimeout(self._trace.remaining())

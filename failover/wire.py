@@ -208,9 +208,7 @@ class WatchedConnection:
         try:
             base64.decodebytes(text)
         except binascii.Error:
-            raise MailboxError(
-                Failure.from_reply(Phase.AUTH, None, text, secrets=self.trace.secrets)
-            ) from None
+            raise MailboxError(self._failure(None, text)) from None
         return True
 
     def _print_debug(self, *args):
@@ -233,7 +231,7 @@ class WatchedConnection:
                 elif code == 421:
                     self._command(code, text)
                 else:
-                    failures[address] = self._refusal(code, text)
+                    failures[address] = self._failure(code, text)
             if accepted:
                 reply = self._data(msg)
             else:
@@ -259,6 +257,8 @@ class WatchedConnection:
     def _data(self, msg):
         self.putcmd("data")
         self._command(*self.getreply(), expected=3)
+        if self.file.unread:  # it would be taken for the reply to the dot
+            raise MailboxError(self._failure(None, self.file.unread))
         self.trace.phase = Phase.BODY
         self.sock.settimeout(self.trace.patience.body)
         self.send(_LEADING_DOT.sub(b"..", msg) + (b"" if msg.endswith(b"\r\n") else b"\r\n"))
@@ -273,9 +273,10 @@ class WatchedConnection:
         if code // 100 != expected:
             raise smtplib.SMTPResponseException(code, text)
 
-    def _refusal(self, code, text):
+    def _failure(self, code, text):
+        """A reply that is no yes; without a code it is none at all."""
         return Failure.from_reply(
-            Phase.RCPT,
+            self.trace.phase,
             code,
             text,
             secrets=self.trace.secrets,

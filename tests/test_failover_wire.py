@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from ..failover.failure import Effect, Kind, Phase
+from ..failover.failure import Effect, Kind, Phase, Verdict
 from ..failover.probe import probe
 from ..failover.rules import classify, classify_recipients
 from ..failover.session import Road
@@ -40,10 +40,10 @@ def failing(server, host=None):
     return trace.failure(caught.value), time.monotonic() - begin
 
 
-def send(server, *recipients):
+def send(server, *recipients, host=None):
     """The outcome of one message."""
     with watching(IMPATIENT) as trace:
-        connection = connect(server)
+        connection = connect(server, host)
         connection.ehlo()
         trace.settled = True
         return connection.sendmail("ana@company.test", recipients or ["ben@company.test"], MESSAGE)
@@ -234,3 +234,11 @@ class TestLies:
             assert probe(log_in, patient).phase is Phase.AUTH
             assert time.monotonic() - begin < 1
             assert liar.heard[-1] == b"quit\r\n"
+
+    def test_a_message_is_not_accepted_by_a_reply_that_came_before_it(self):
+        answers = b"354 Go on\r\n250 2.0.0 Queued\r\n"
+        with Liar({"data": [answers], "dot": [b"554 5.0.0 No\r\n"]}) as liar:
+            [failure] = send(liar, host=self.HOST).failures.values()
+        assert (failure.phase, failure.kind) == (Phase.DATA, Kind.GARBAGE)
+        assert classify(failure).verdict is Verdict.FALLBACK
+        assert not liar.dots
