@@ -1,2 +1,1 @@
-from . import monitoring, oauth
-from . import home, oauth
+from . import home, monitoring, oauth

@@ -1,7 +1,6 @@
 from odoo import api, models
 
 from .drill import Drill
-from odoo import models
 
 
 class ResPartner(models.Model):
@@ -18,6 +17,7 @@ class ResPartner(models.Model):
             for recipient in recipients:  # by e-mail, also who reads the others in Odoo
                 recipient["notif"] = "email"
         return recipients
+
     def write(self, vals):
         # A user's address is the partner's, and whoever reads the mail there resets the password.
         if "email" in vals and self.env["res.groups"]._system_mail_is_outsider():

@@ -1,12 +1,10 @@
 from . import (
+    base_partner_merge,
     system_mail_connect,
     system_mail_connect_domain,
     system_mail_drill,
     system_mail_held,
     system_mail_monitoring_token,
-    base_partner_merge,
-    system_mail_connect,
-    system_mail_held,
     system_mail_sign_in,
     system_mail_test,
 )
