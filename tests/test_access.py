@@ -29,7 +29,6 @@ STATES = (
 )
 REFUSALS = ("odoo.exceptions.AccessError", "odoo.http.SessionExpiredException")
 """How Odoo says no: to a user, and to a visitor."""
-STATES = ("system_mail_state", "system_mail_reason", "system_mail_message")
 TELLTALE = [
     ("system_mail_address", "=like", "h%"),
     ("system_mail_server_id.smtp_pass", "=like", "n%"),
@@ -90,6 +89,10 @@ class TestAccess(HttpCase, SystemMailCase):
         self.usage = self.env["system.mail.usage"].create(
             {"company_id": self.company.id, "minute": "2026-01-01", "recipient_count": 1}
         )
+        self.outage = self.env["system.mail.outage"].create(
+            {"company_id": self.company.id, "started_at": "2026-01-01"}
+        )
+        self.alert = self.env["system.mail.alert"].create({"key": "told", "told_at": "2026-01-01"})
         self.finding = self.env["system.mail.domain.finding"].create(
             {"company_id": self.company.id, "kind": "spf", "status": "bad"}
         )
@@ -288,6 +291,8 @@ class TestAccess(HttpCase, SystemMailCase):
             "system.mail.event": (self.event.id, {"reason": "Changed"}),
             "system.mail.connection": (2 * self.system_server.id + 1, {"address": "x"}),
             "system.mail.usage": (self.usage.id, {"recipient_count": 0}),
+            "system.mail.outage": (self.outage.id, {"message_count": 0}),
+            "system.mail.alert": (self.alert.id, {"key": "x"}),
             "system.mail.domain.finding": (self.finding.id, {"status": "good"}),
             "system.mail.oauth.token": (self.token.id, {"access_token": "x"}),
             "system.mail.oauth.provider": (self.provider.id, {"name": "Other"}),
@@ -296,6 +301,8 @@ class TestAccess(HttpCase, SystemMailCase):
             "system.mail.health": {"server_id": self.own_server.id},
             "system.mail.event": {"kind": "test", "company_id": self.company.id},
             "system.mail.usage": {"company_id": self.company.id, "recipient_count": 1},
+            "system.mail.outage": {"company_id": self.company.id},
+            "system.mail.alert": {"key": "y"},
             "system.mail.domain.finding": {
                 "company_id": self.company.id,
                 "kind": "mx",
@@ -422,14 +429,6 @@ class TestAccess(HttpCase, SystemMailCase):
                 "read what another's dialog shows": (
                     NOBODY,
                     ("system.mail.drill", "read", drill.ids, ["headers"]),
-                ),
-                "read the state of another's mailbox": (
-                    NOBODY,
-                    (
-                        "res.users",
-                        "search",
-                        [("id", "=", self.ana.id), ("system_mail_state", "=", "connected")],
-                    ),
                 ),
             }
         )
