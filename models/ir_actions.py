@@ -1,4 +1,18 @@
 from odoo import models
+from odoo.fields import Domain
+
+NEEDS_ATTENTION = (
+    (
+        Domain("state", "=", "disconnected")
+        | Domain("effect", "in", ("misconfigured", "provider_misconfigured"))
+    )
+    & Domain("server_id.active", "=", True)
+    & (
+        Domain("server_id.owner_user_id", "=", False)
+        | Domain("server_id.owner_user_id.active", "=", True)
+    )
+)
+"""As the view has it, asked of far less."""
 
 
 class IrActionsActWindow(models.Model):
@@ -7,11 +21,11 @@ class IrActionsActWindow(models.Model):
     def _get_action_dict(self):
         """Connections opens on what needs attention, if anything does."""
         action = super()._get_action_dict()
-        connections = self.env["system.mail.connection"].sudo(False)
+        healths = self.env["system.mail.health"].sudo(False)
         if (
-            self.res_model == connections._name
-            and connections.has_access("read")
-            and connections.search_count([("needs_attention", "=", True)], limit=1)
+            self.res_model == "system.mail.connection"
+            and healths.has_access("read")
+            and healths.search_count(NEEDS_ATTENTION, limit=1)
         ):
             action["context"] = "{'search_default_needs_attention': 1}"
         return action
