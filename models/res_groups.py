@@ -123,8 +123,8 @@ class ResGroups(models.Model):
         if before.people and not after.people:
             self._system_mail_refuse(
                 self.env._(
-                    "Nothing was changed: %(names)s would be the last Super User to go. Make "
-                    "somebody else a Super User first.",
+                    "Nothing was changed: without %(names)s no Super User would be left. Make "
+                    "somebody else one first.",
                     names=", ".join(before.members[id_].name for id_ in sorted(before.people)),
                 )
             )
