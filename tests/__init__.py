@@ -21,6 +21,7 @@ from . import (
     test_failover_wire,
     test_fallback,
     test_guard,
+    test_fuzz_smtp,
     test_health,
     test_life,
     test_matrix,

@@ -44,13 +44,12 @@ class Liar:
 
     def __init__(self, says):
         self.dots, self.heard = 0, []
-        self._says = says
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._listen, name="liar", daemon=True)]
+        self._says, self._threads = says, []
 
     def __enter__(self):
-        self._threads[0].start()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._start(self._listen)
         return self
 
     def __exit__(self, *_exc):
@@ -64,11 +63,12 @@ class Liar:
         with contextlib.suppress(OSError):
             while True:
                 sock, _peer = self._listener.accept()
-                thread = threading.Thread(
-                    target=self._serve, args=(sock,), name="liar", daemon=True
-                )
-                self._threads.append(thread)
-                thread.start()
+                self._start(self._serve, sock)
+
+    def _start(self, *work):
+        thread = threading.Thread(target=work[0], args=work[1:], name="liar", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _serve(self, sock):
         sock.settimeout(PATIENCE)

@@ -1,0 +1,230 @@
+"""Servers that say anything at any time: a mailbox always comes to a verdict, in time, and leaves
+neither a socket nor a secret behind.
+"""
+
+import contextlib
+import io
+import itertools
+import logging
+import pathlib
+import smtplib
+import ssl
+import time
+import traceback
+import warnings
+from email.message import EmailMessage
+from email.policy import SMTP
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ..failover.failure import Failure
+from ..failover.probe import probe
+from ..failover.session import Fate, Road, Session, Undelivered
+from ..failover.wire import Patience
+from .property_tests import slow
+from .smtp_lab import Liar, SmtpLab
+
+IMPATIENT = Patience(log_in=0.1, command=0.05, body=0.1, dot=0.1, quit=0.05)
+LONGEST = 5.0
+"""Seconds: far more than all its commands may take together, on a busy machine too."""
+USER, SECRET = "ana", r"her\own'word"
+READERS = ("ben@company.test", "cleo@company.test")
+SENT_TO_LOG_IN = 8
+"""Characters, from which on a word of the log-in is taken for a secret."""
+HERE = "127.0.0.1"
+OPEN_FILES = pathlib.Path("/proc/self/fd")
+
+
+# --- what servers say
+
+CODES = [b"220", b"235", b"250", b"251", b"334", b"354", b"421", b"450", b"535", b"554"]
+codes = st.one_of(st.sampled_from(CODES), st.integers(0, 999).map(lambda code: b"%03d" % code))
+lines = st.tuples(codes, st.sampled_from([b" ", b"-", b"\t"]), st.binary(max_size=40)).map(
+    lambda parts: b"".join((*parts, b"\r\n"))
+)
+oddities = [
+    b"",
+    b"\0" * 100,
+    b"250",
+    b"250\n",
+    b"334 !\r\n",
+    b"250-\r\n",
+    b"\xff\xfe\r\n",
+    b"25\r\n",
+]
+replies = st.one_of(lines, st.binary(max_size=200), st.sampled_from(oddities))
+pieces = replies.map(lambda reply: [reply[i : i + 7] for i in range(0, len(reply), 7)])
+deeds = st.sampled_from(["close", "reset", "flood", "endless", "echo", 0.02, 0.2])
+behaviours = st.lists(
+    st.one_of(replies.map(lambda reply: [reply]), pieces, deeds.map(lambda deed: [deed])),
+    max_size=4,
+).map(lambda parts: [*itertools.chain(*parts)])
+liars = st.dictionaries(st.sampled_from(Liar.PHASES), behaviours, min_size=1, max_size=3)
+modes = st.sampled_from(["password", "password", "token", "starttls", "ssl"])
+
+
+# --- what we do
+
+
+def log_in(port, mode="password"):
+    """Open a connection as Odoo does."""
+    context = ssl.create_default_context()
+    if mode == "ssl":
+        return smtplib.SMTP_SSL(HERE, port, "here.test", timeout=60, context=context)
+    connection = smtplib.SMTP(HERE, port, "here.test", timeout=60)
+    connection.set_debuglevel(1)
+    if mode == "starttls":
+        connection.starttls(context=context)
+    connection.trace.secrets += (SECRET,)
+    if mode == "token":
+        connection.ehlo_or_helo_if_needed()
+        credentials = f"user={USER}\1auth=Bearer {SECRET}\1\1"
+        connection.auth("XOAUTH2", lambda challenge=None: "" if challenge else credentials)
+    else:
+        connection.login(USER, SECRET)
+    connection.ehlo_or_helo_if_needed()
+    return connection
+
+
+def message():
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = "ana@company.test"
+    mail["To"] = ", ".join(READERS)
+    mail["Message-Id"] = "<1@company.test>"
+    mail.set_content("See this\n.\nand that\n" * 100)
+    return mail
+
+
+def send(port, mode="password", behind=None, internal=False):
+    """The report on one message by the mailbox and, where there is one, by the lab's server behind
+    it; and the error, if it was sent to nobody.
+    """
+    roads = [Road("own", lambda: log_in(port, mode), name="own", patience=IMPATIENT)]
+    if behind:
+        roads.append(Road("system", lambda: log_in(behind.port), name="system"))
+    session, reports = Session(roads, internal=internal), []
+    session.on_report = reports.append
+    try:
+        session.open().send_message(message(), "ana@company.test", list(READERS))
+    except Undelivered as exc:
+        return exc.report, exc
+    finally:
+        session.quit()
+    return reports[-1], None
+
+
+@contextlib.contextmanager
+def clean(liar):
+    """Nothing takes too long, leaves a socket open or tells a secret. Yields a list, to put into
+    what was said.
+    """
+    told, debug = [], io.StringIO()
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())
+    logging.getLogger().addHandler(handler)
+    before, begin = _open_files(), time.monotonic()
+    try:
+        with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stderr(debug):
+            warnings.simplefilter("always", ResourceWarning)
+            with liar:
+                yield told
+                assert time.monotonic() - begin < LONGEST
+            assert _open_files() <= before
+        assert not caught, [str(warning.message) for warning in caught]
+    finally:
+        logging.getLogger().removeHandler(handler)
+    told.append(debug.getvalue())
+    secrets = {SECRET, *_sent_to_log_in(liar.heard)}
+    assert not [said for said in told for secret in secrets if secret in said]
+
+
+def _open_files():
+    return len([*OPEN_FILES.iterdir()]) if OPEN_FILES.is_dir() else 0
+
+
+def _sent_to_log_in(heard):
+    """Its words, from AUTH to what comes after it."""
+    for line in itertools.dropwhile(lambda line: not line.startswith(b"AUTH"), heard):
+        word = line.split()[-1:]
+        if line[:4].upper() not in (b"MAIL", b"EHLO", b"QUIT") and len(word) >= SENT_TO_LOG_IN:
+            yield word[0].decode("latin-1")
+
+
+def everything_about(error):
+    """All that a log or a person could see of it."""
+    return [str(error), repr(error), *traceback.format_exception(error)] if error else []
+
+
+# --- what holds
+
+
+@slow(20)
+@given(says=liars, mode=modes, internal=st.booleans())
+@example({"auth": ["echo"]}, "password", False)
+@example({"auth": [b"334 R28gb24=\r\n", "echo"]}, "password", False)
+@example({"auth": ["echo"]}, "token", False)
+@example({"auth": [b"334 !\r\n"]}, "password", False)
+@example({"banner": ["endless"]}, "password", False)
+@example({"dot": ["endless"]}, "password", False)
+@example({"rcpt": ["flood"]}, "password", False)
+@example({"starttls": [b"220 Go on\r\n250 AUTH PLAIN\r\n"]}, "starttls", False)
+@example({"banner": [b"220 hi\r\n250 a\r\n250 b\r\n250 c\r\n"]}, "password", False)
+def test_each_recipient_comes_to_something(says, mode, internal):
+    liar = Liar(says)
+    with clean(liar) as told:
+        report, error = send(liar.port, mode, internal=internal)
+        told += [repr(report), *everything_about(error)]
+    if error and "" in report.troubles:  # no mailbox could be opened
+        assert report.fate("") in Fate
+    else:
+        fates = {report.fate(reader) for reader in READERS}
+        assert Fate.ACCEPTED not in fates or liar.dots
+        assert bool(error) == (Fate.ACCEPTED not in fates)
+
+
+@slow(20)
+@given(says=liars, mode=modes)
+@example({"auth": [b"334 R28gb24=\r\n"], "quit": [2.0]}, "password")
+def test_a_look_at_the_mailbox_ends(says, mode):
+    liar = Liar(says)
+    with clean(liar) as told:
+        failure = probe(lambda: log_in(liar.port, mode), IMPATIENT, "ana@company.test")
+        told += [repr(failure)]
+    assert failure is None or isinstance(failure, Failure)
+
+
+@pytest.fixture(scope="module", name="lab")
+def _lab():
+    with SmtpLab() as lab:
+        yield lab
+
+
+single = st.one_of(
+    codes.map(lambda code: [code + b" As you say\r\n"]),
+    st.sampled_from([["close"], ["reset"], [0.2]]),
+)
+answers = st.dictionaries(st.sampled_from(Liar.PHASES), single, min_size=1, max_size=3)
+
+
+@slow(20)
+@given(says=answers)
+@example({"dot": [b"251 2.0.0 Queued\r\n"]})
+@example({"dot": [b"354 Go on\r\n"]})
+def test_nobody_but_a_colleague_gets_it_where_somebody_may_have_it(lab, says):
+    """For mail to others, System Mail never sends what the mailbox may have accepted."""
+    system = lab.server(logins={USER: SECRET})
+    try:
+        with Liar(says) as liar:
+            report, _error = send(liar.port, behind=system)
+        copies = [reader for sent in system.accepted for reader in sent.rcpt_to]
+        assert len(copies) == len({*copies})
+        if liar.dots and copies:
+            [answer] = says["dot"]
+            assert answer[:1] in (b"4", b"5"), "only a clear no is one"
+        for reader in READERS:
+            by = report.accepted.get(reader)
+            assert (by is not None and by.name == "system") == (reader in copies)
+    finally:
+        system.stop()
