@@ -26,14 +26,15 @@ from ..failover.wire import Patience
 from .property_tests import slow
 from .smtp_lab import Liar, SmtpLab
 
-IMPATIENT = Patience(log_in=0.1, command=0.05, body=0.1, dot=0.1, quit=0.05)
+IMPATIENT = Patience(log_in=0.3, command=0.1, body=0.2, dot=0.1, quit=0.05)
 LONGEST = 5.0
 """Seconds: far more than all its commands may take together, on a busy machine too."""
-USER, SECRET = "ana", r"her\own'word"
+USER, SECRET = "ana", r"her\own word"
 READERS = ("ben@company.test", "cleo@company.test")
 SENT_TO_LOG_IN = 8
 """Characters, from which on a word of the log-in is taken for a secret."""
 HERE = "127.0.0.1"
+TLS = ssl.create_default_context()
 OPEN_FILES = pathlib.Path("/proc/self/fd")
 
 
@@ -70,13 +71,12 @@ modes = st.sampled_from(["password", "password", "token", "starttls", "ssl"])
 
 def log_in(port, mode="password"):
     """Open a connection as Odoo does."""
-    context = ssl.create_default_context()
     if mode == "ssl":
-        return smtplib.SMTP_SSL(HERE, port, "here.test", timeout=60, context=context)
+        return smtplib.SMTP_SSL(HERE, port, "here.test", timeout=60, context=TLS)
     connection = smtplib.SMTP(HERE, port, "here.test", timeout=60)
     connection.set_debuglevel(1)
     if mode == "starttls":
-        connection.starttls(context=context)
+        connection.starttls(context=TLS)
     connection.trace.secrets += (SECRET,)
     if mode == "token":
         connection.ehlo_or_helo_if_needed()
@@ -136,7 +136,7 @@ def clean(liar):
     finally:
         logging.getLogger().removeHandler(handler)
     told.append(debug.getvalue())
-    secrets = {SECRET, *_sent_to_log_in(liar.heard)}
+    secrets = {SECRET, repr(SECRET)[1:-1], *_sent_to_log_in(liar.heard)}
     assert not [said for said in told for secret in secrets if secret in said]
 
 
@@ -147,9 +147,9 @@ def _open_files():
 def _sent_to_log_in(heard):
     """Its words, from AUTH to what comes after it."""
     for line in itertools.dropwhile(lambda line: not line.startswith(b"AUTH"), heard):
-        word = line.split()[-1:]
+        word = line.split()[-1] if line.strip() else b""
         if line[:4].upper() not in (b"MAIL", b"EHLO", b"QUIT") and len(word) >= SENT_TO_LOG_IN:
-            yield word[0].decode("latin-1")
+            yield word.decode("latin-1")
 
 
 def everything_about(error):
@@ -220,11 +220,10 @@ def test_nobody_but_a_colleague_gets_it_where_somebody_may_have_it(lab, says):
             report, _error = send(liar.port, behind=system)
         copies = [reader for sent in system.accepted for reader in sent.rcpt_to]
         assert len(copies) == len({*copies})
-        if liar.dots and copies:
-            [answer] = says["dot"]
-            assert answer[:1] in (b"4", b"5"), "only a clear no is one"
         for reader in READERS:
             by = report.accepted.get(reader)
             assert (by is not None and by.name == "system") == (reader in copies)
+            if liar.dots and (reader in copies or report.fate(reader) is Fate.DEFERRED):
+                assert says["dot"][0][:1] in (b"4", b"5"), "only a clear no is one"
     finally:
         system.stop()
