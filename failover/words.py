@@ -44,7 +44,7 @@ REASONS = {  # by rule
     "line_closed": _lt("the server closed the connection between two messages"),
     "too_many_connections": _lt("too many connections are open to this mailbox"),
     "too_big": _lt("the message is too big"),
-    "no_smtputf8": "the server does not accept addresses with such characters",
+    "no_smtputf8": _lt("the server does not accept addresses with such characters"),
     "unwritable": _lt("the message or an address cannot be sent as it is"),
     "spam": _lt("the provider took the message for spam"),
     "bad_recipient": _lt("the recipient's address was refused"),
@@ -83,7 +83,7 @@ REMEDIES = {
         "Change its password and ask the provider to unblock it."
     ),
     "too_big": _lt("Make the message smaller, or send a link instead of an attachment."),
-    "no_smtputf8": "Use an address of plain letters, digits and signs.",
+    "no_smtputf8": _lt("Use an address of plain letters, digits and signs."),
     "unwritable": _lt("Check the addresses and the content of the message."),
     "spam": _lt("Change the message: the provider took it for spam."),
     "content": _lt("Change the message: its content was refused."),
