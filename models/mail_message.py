@@ -1,4 +1,4 @@
-from odoo import models
+from odoo import api, models
 from odoo.exceptions import AccessError
 from odoo.fields import Domain
 
@@ -8,6 +8,19 @@ from .res_company import GROUP
 
 class MailMessage(models.Model):
     _inherit = "mail.message"
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        """A module may give a message that names no server the first one of its company, as OCA's
+        mail_multicompany does: where that is System Mail's, Odoo chooses, as if there was none.
+        """
+        open_choices = [not vals.get("mail_server_id") for vals in vals_list]
+        messages = super().create(vals_list)
+        if reserved := self.env["res.company"]._system_mail_server_ids():
+            for message_sudo, is_open in zip(messages.sudo(), open_choices, strict=True):
+                if is_open and message_sudo.mail_server_id.id in reserved:
+                    message_sudo.mail_server_id = False
+        return messages
 
     def action_system_mail_send_again(self):
         """Send again what may have been delivered: whoever clicks accepts a second copy."""

@@ -13,6 +13,9 @@ from .words import in_words
 
 GROUP = "system_mail.group_super_user"
 POLICY_FIELDS = {
+NEW_SERVER = {"smtp_pass": False, "sequence": 100}
+"""Behind the others: where another module takes the first server there is, it takes that still."""
+_POLICY_FIELDS = {
     "system_mail_address",
     "system_mail_server_id",
     "system_mail_scope",
@@ -249,7 +252,7 @@ class ResCompany(models.Model):
         same = address == self.system_mail_address
         old = self.sudo().with_context(active_test=False).system_mail_server_id
         with contextlib.suppress(TryFailed), self.env.cr.savepoint():
-            server = old if same and old else old.create(dict(values, smtp_pass=False))
+            server = old if same and old else old.create({**values, **NEW_SERVER})
             self.write({"system_mail_address": address, "system_mail_server_id": server.id})
             trouble = server._system_mail_set_up(values, tokens)
             if trouble:

@@ -8,6 +8,7 @@ from . import (
     test_batches,
     test_chatter,
     test_companies,
+    test_beside_others,
     test_connections,
     test_domain,
     test_domain_check,
