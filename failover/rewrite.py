@@ -4,7 +4,12 @@ import copy
 import functools
 from email.utils import parseaddr
 
-_PERSONAL_HEADERS = ("Sender", "Disposition-Notification-To", "Return-Receipt-To")
+_PERSONAL_HEADERS = (
+    "Sender",
+    "Return-Path",  # the last server writes the envelope's (RFC 5321, 4.4)
+    "Disposition-Notification-To",
+    "Return-Receipt-To",
+)
 
 
 def in_the_name_of(message, address, author):

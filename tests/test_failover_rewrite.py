@@ -40,12 +40,14 @@ def test_a_reply_to_that_is_there_is_kept_and_personal_headers_are_not():
         "ana@company.test",
         Reply_To="catchall@company.test",
         Sender="ana@company.test",
+        Return_Path="ana@company.test",
         Disposition_Notification_To="ana@company.test",
     )
     system = in_the_name_of(message, HELLO, "ana@company.test")
     assert system["Reply-To"] == "catchall@company.test"
     assert system["From"] == HELLO
     assert not system["Sender"]
+    assert not system["Return-Path"]
     assert not system["Disposition-Notification-To"]
 
 
