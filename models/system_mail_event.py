@@ -73,8 +73,9 @@ class SystemMailEvent(models.Model):
             self.env._("The activity of System Mail is a record: it is never changed.")
         )
 
-    def unlink(self):  # pylint: disable=method-required-super
-        raise AccessError(  # pylint: disable=no-raise-unlink
+    @api.ondelete(at_uninstall=False)
+    def _unlink_never(self):
+        raise AccessError(
             self.env._("The activity of System Mail is a record: it is never deleted.")
         )
 

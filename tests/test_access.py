@@ -1,6 +1,7 @@
 import contextlib
 import logging
 
+from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import HttpCase, JsonRpcException, tagged
 
@@ -333,6 +334,12 @@ class TestAccess(HttpCase, SystemMailCase):
                 f"delete {model}": (writers, (model, "unlink", [id_])),
             }
         self.assert_access(actions)
+
+    def test_no_code_changes_or_deletes_an_event(self):
+        with self.assertRaises(AccessError):
+            self.event.sudo().reason = "Changed"
+        with self.assertRaises(AccessError):
+            self.event.sudo().unlink()
 
     def test_what_a_search_or_an_export_would_tell(self):
         provider, company = "system.mail.oauth.provider", "res.company"
