@@ -22,19 +22,20 @@ INSTALL = Path(__file__).with_name("install_modules.py")
 
 
 @contextmanager
-def opened() -> Iterator[Workbench]:
+def opened(addons: tuple[Path, ...] = ()) -> Iterator[Workbench]:
     """Set up what is missing, have PostgreSQL running, and yield a Workbench. Raises Problem."""
     installed = environment.ensure()
     with postgres.running(installed.postgres_binaries) as server:
-        yield Workbench(installed, server)
+        yield Workbench(installed, server, addons)
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """A sandbox with its PostgreSQL server running."""
+    """A sandbox with its PostgreSQL server running, and folders of addons beside Odoo's own."""
 
     installed: Environment
     server: postgres.Server
+    addons: tuple[Path, ...] = ()
 
     def create_database(
         self,
@@ -104,6 +105,8 @@ class Workbench:
             "max_cron_threads": 0,
             "workers": 0,
         }
+        if self.addons:
+            options["addons_path"] = ",".join(map(str, self.addons))
         path.write_text(
             "[options]\n" + "".join(f"{key} = {value}\n" for key, value in options.items())
         )
