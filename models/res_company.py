@@ -12,10 +12,9 @@ from .run import Run, Treatment
 from .words import in_words
 
 GROUP = "system_mail.group_super_user"
-POLICY_FIELDS = {
 NEW_SERVER = {"smtp_pass": False, "sequence": 100}
 """Behind the others: where another module takes the first server there is, it takes that still."""
-_POLICY_FIELDS = {
+POLICY_FIELDS = {
     "system_mail_address",
     "system_mail_server_id",
     "system_mail_scope",
