@@ -3,6 +3,7 @@ neither a socket nor a secret behind.
 """
 
 import contextlib
+import gc
 import io
 import itertools
 import logging
@@ -124,6 +125,7 @@ def clean(liar):
     handler = logging.Handler()
     handler.emit = lambda record: told.append(record.getMessage())
     logging.getLogger().addHandler(handler)
+    gc.collect()  # what other tests left behind is not ours
     before, begin = _open_files(), time.monotonic()
     try:
         with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stderr(debug):

@@ -44,7 +44,7 @@ registry.category("web_tour.tours").add("system_mail_drill", {
             run: "click",
         },
         {
-            trigger: `${DIALOG} [name=headers]:contains(Return-Path):contains("Ana Author" <hello@company.test>)`,
+            trigger: `${DIALOG} [name=headers]:contains("Ana Author" <hello@company.test>)`,
         },
         {
             trigger: `${DIALOG} footer button:contains(Done)`,
