@@ -1,6 +1,5 @@
 """One call of ``mail.mail.send`` for mails of one company and one treatment."""
 
-import collections
 import logging
 import typing
 
@@ -12,17 +11,16 @@ from odoo.tools import config, email_normalize
 
 from odoo.addons.base.models import ir_mail_server as core
 
-from ..failover.failure import Failure, Kind, Phase, Verdict
+from ..failover.failure import Failure, Kind, Phase
 from ..failover.rewrite import in_the_name_of, sender
-from ..failover.session import Fate, Report, Road, RoadClosed, Session, Undelivered
+from ..failover.session import Road, RoadClosed, Session, Undelivered
 from ..failover.wire import MailboxError, Patience
-from ..failover.words import describe
+from .ledger import Ledger
 from .own_cursor import own_environment
 
 _logger = logging.getLogger(__name__)
 
 LIMIT_FIELDS = {"owner_limit_time", "owner_limit_count"}
-EVENTS_AT_ONCE = 100
 WORKER_MARGIN = 20
 """Seconds kept back from the worker's time limit, to write down what happened."""
 
@@ -38,54 +36,22 @@ class Treatment(typing.NamedTuple):
     """The notifications address that Odoo would fall back to; empty where it is the author's."""
 
 
-class Letter(typing.NamedTuple):
-    """What an event says of a mail, kept apart from a transaction that may break."""
-
-    message_id: str
-    mail_message_id: int
-    original_from: str
-    author_id: int
-    """The author's partner."""
-
-    @classmethod
-    def of(cls, mail):
-        """The letter that the mail is."""
-        return cls(
-            mail.message_id, mail.mail_message_id.id, mail.email_from, mail.author_id.id or 0
-        )
-
-
-class Unit(typing.NamedTuple):
-    """One e-mail of a mail: core sends one per partner, and one for the plain addresses."""
-
-    partner: typing.Any
-    report: Report | None
-    """None: core found no valid address in it."""
-
-
-class Run:
-    """Opens the roads and keeps the ledger: which e-mail of which mail came to what."""
+class Run(Ledger):
+    """Opens the roads, and keeps the ledger of what was sent by them."""
 
     def __init__(self, servers, policy, treatment, raise_exception):
         """
         :param servers: the ``ir.mail_server`` model, in the sender's environment
         :param Policy policy: the company's System Mail, or None where mail is only observed
         """
+        super().__init__(servers.env["system.mail.event"], policy)
         servers = servers.with_context(system_mail_run=self)
-        self.policy, self.treatment, self.raise_exception = policy, treatment, raise_exception
+        self.treatment, self.raise_exception = treatment, raise_exception
         self.opening_system = False
-        self.refusal: Undelivered | None = None
-        """Why no session could be opened for the batch in hand."""
         self._health = servers.env["system.mail.health"]
-        self._system = self._system_road(servers) if treatment.in_scope else None
-        self._event_model = servers.env["system.mail.event"]
-        self._events, self._noted = [], False
-        self._seen, self._looked, self._limits = {}, {}, {}
         self._usage = servers.env["system.mail.usage"]
-        self.sent_from = ""
-        """The From of the last message that System Mail carried."""
-        self._letters, self._units = {}, collections.defaultdict(list)
-        self._partners, self._mail_id = [], None
+        self._seen, self._looked, self._limits = {}, {}, {}
+        self.system = self._system_road(servers) if treatment.in_scope else None
 
     # --- roads
 
@@ -97,16 +63,16 @@ class Run:
         :raises Undelivered: no mailbox could be reached
         """
         is_mailbox = self._is_mailbox(server, smtp_from)
-        if not is_mailbox and self._system is None and not server:
+        if not is_mailbox and self.system is None and not server:
             return connect(mail_server_id=None, smtp_from=smtp_from)
         own = self._own_road(server, smtp_from, connect)
-        if self._system is None:
+        if self.system is None:
             roads = [own]
         elif is_mailbox:
-            roads = [own, self._system]
+            roads = [own, self.system]
         else:
-            roads = [self._system, own]
-        session = self._session(roads, server, smtp_from, routine=roads[0] is self._system)
+            roads = [self.system, own]
+        session = self._session(roads, server, smtp_from, routine=roads[0] is self.system)
         session.on_report = self._note
         try:
             return session.open()
@@ -124,7 +90,7 @@ class Run:
 
         :raises Undelivered: it could not be reached
         """
-        return self._session([self._system], self._system.mailbox, self.policy.address).open()
+        return self._session([self.system], self.system.mailbox, self.policy.address).open()
 
     def _session(self, roads, server, smtp_from, **options):
         return Session(
@@ -263,122 +229,8 @@ class Run:
         for mail_id in list(self._units):
             self.settle(mail_id)
         self._flush()
-        if self._system is not None:
-            self._system.close()
-
-    # --- ledger
-
-    def begin(self, mail, email_list):
-        """The e-mails of this mail are about to be sent, in this order."""
-        self._mail_id = mail.id
-        self._letters[mail.id] = Letter.of(mail)
-        self._units.pop(mail.id, None)
-        self._partners = [email["partner_id"] for email in email_list]
-
-    def next_unit(self):
-        """The next e-mail of the mail begins."""
-        units = self._units[self._mail_id]
-        units.append(Unit(self._partners[len(units)], None))
-
-    def _note(self, report):
-        if units := self._units[self._mail_id]:  # a test belongs to no mail
-            units[-1] = units[-1]._replace(report=report)
-
-    def settle(self, mail_id, mail=None):
-        """What became of the mail's e-mails: notes it as events, and forgets it.
-
-        :param mail: None where the transaction is broken
-        :return: the e-mails, or nothing where all went well
-        :rtype: list[Unit]
-        """
-        units, letter = self._units.pop(mail_id, []), self._letters.pop(mail_id, None)
-        if all(unit.report and not unit.report.troubles for unit in units):
-            return []
-        gives_up = mail is not None and mail._system_mail_gives_up()
-        counts, examples = collections.Counter(), {}
-        for report in filter(None, (unit.report for unit in units)):
-            for address, troubles in report.troubles.items():
-                if kind := self._kind(report, address, gives_up):
-                    counts[kind] += 1
-                    examples.setdefault(kind, troubles)
-        # at most one event of each kind for the mail
-        self._note_events(
-            [self._event(kind, examples[kind], letter, count) for kind, count in counts.items()]
-        )
-        return units
-
-    def settle_refused(self, mails):
-        """None of these mails could be sent: there was no mailbox to send them by."""
-        report = self.refusal.report
-        self._note_events(
-            [
-                self._event(
-                    self._kind(report, "", mail._system_mail_gives_up()),
-                    report.troubles[""],
-                    Letter.of(mail),
-                    len(mail.recipient_ids) or 1,
-                )
-                for mail in mails
-            ]
-        )
-
-    def _kind(self, report, address, gives_up):
-        """The kind of event that a troubled address is, or None for the recipient's own fault."""
-        troubles = report.troubles[address]
-        fate = report.fate(address)
-        if fate is Fate.DEFERRED and gives_up and not troubles[-1].retry_at:
-            return "failed"
-        if fate is Fate.ACCEPTED:
-            return "fallback" if self.carried(report, address) else None
-        if fate is Fate.FAILED:
-            ours = troubles[-1].road is self._system
-            own_fault = troubles[-1].decision.verdict is Verdict.REFUSE
-            return "failed" if ours or not own_fault else None
-        return fate.value
-
-    def carried(self, report, address):
-        """Whether System Mail stood in, for this recipient, for a mailbox that failed."""
-        if self._system is None or report.accepted.get(address) is not self._system:
-            return False
-        return any(trouble.road is not self._system for trouble in report.troubles.get(address, ()))
-
-    def why(self, troubles):
-        """Why the mailbox failed, in words; False where only System Mail did, which is not for its
-        author to know.
-        """
-        own = (describe(t.failure, t.decision) for t in troubles if t.road is not self._system)
-        return next(own, False)
-
-    def _event(self, kind, troubles, letter, recipient_count):
-        # one that waits its turn does so for a limit, whatever had failed before
-        first = troubles[-1] if kind == "deferred" and troubles[-1].retry_at else troubles[0]
-        server_sudo = first.road.mailbox.sudo()
-        return {
-            **letter._asdict(),
-            "kind": kind,
-            "company_id": self.policy.company_id,
-            "server_id": server_sudo.id,
-            "server_name": first.road.name,
-            "recipient_count": recipient_count,
-            "sent_from": self.sent_from if kind == "fallback" else False,
-            "phase": first.failure.phase.value,
-            "smtp_code": first.failure.code,
-            "enhanced_code": first.failure.enhanced,
-            "reason": describe(first.failure, first.decision),
-            "answer": first.failure.text,
-        }
-
-    def _note_events(self, events):
-        """Keep the events until the batch ends; the first of the run is written at once."""
-        first = not self._noted
-        self._noted = self._noted or bool(events)
-        self._events += events
-        if first or len(self._events) >= EVENTS_AT_ONCE:
-            self._flush()
-
-    def _flush(self):
-        events, self._events = self._events, []
-        self._event_model._write_down(events)
+        if self.system is not None:
+            self.system.close()
 
 
 def patience():
