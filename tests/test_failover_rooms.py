@@ -1,0 +1,34 @@
+"""Which room may know which: what the picture in docs/architecture.rst says of imports."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+UNKNOWN_TO = {
+    "failover": {"odoo", "connect", "models", "wizards", "controllers"},
+    "connect": {"odoo", "models", "wizards", "controllers"},
+    "models": {"wizards", "controllers"},
+}
+
+
+@pytest.mark.parametrize("room", UNKNOWN_TO)
+def test_imports_run_one_way(room):
+    files = sorted((ROOT / room).glob("*.py"))
+    assert files
+    for path in files:
+        assert not _imported(path) & UNKNOWN_TO[room], path
+
+
+def _imported(path):
+    """The first part of each name that the file imports, in the addon or from elsewhere."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.partition(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            names |= {alias.name for alias in node.names}
+    return names
