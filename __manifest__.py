@@ -29,6 +29,7 @@
         "views/res_users_views.xml",
         "views/res_config_settings_views.xml",
     ],
+    "images": ["static/description/banner.png"],
     "assets": {
         "web.assets_backend": ["system_mail/static/src/**/*"],
         "web.assets_tests": ["system_mail/static/tests/tours/**/*"],
