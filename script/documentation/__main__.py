@@ -1,0 +1,43 @@
+"""Say what is wrong with the documentation; exit code 1 if anything is.
+
+python script/documentation          also where a page that is made of others is out of date
+python script/documentation --fix    first make such pages anew
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "script")]
+
+from documentation import answers, pages, picture, store_page  # noqa: E402 - it needs the path
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fix", action="store_true", help="make anew what is made of others")
+    fix = parser.parse_args().fix
+    problems = _made(CHECKOUT / answers.PATH, answers.make(), fix)
+    read = pages.read_all(CHECKOUT)
+    problems += [problem for page in read.values() for problem in page.problems(read)]
+    if not problems:  # a page can only be made of pages that are in order
+        problems += _made(CHECKOUT / store_page.PATH, store_page.make(read), fix)
+    problems += picture.problems(CHECKOUT)
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+def _made(path: Path, text: str, fix: bool) -> list[str]:
+    """Compare a page with what it would be if it were made now; with ``fix``, make it so."""
+    if path.exists() and path.read_text() == text:
+        return []
+    if fix:
+        path.write_text(text)
+        return []
+    return [f"{path.relative_to(CHECKOUT)}: it is out of date: script/lint --fix makes it anew"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""The page of what providers answer: the engine's own rules and words, with what providers really
+said.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from failover.failure import Effect, Failure, Kind, Phase, Verdict
+from failover.rules import RULES, Rule, match
+from failover.words import REASONS, REMEDIES
+
+PATH = "docs/answers.rst"
+EXAMPLES = Path(__file__).resolve().parents[2] / "tests" / "failure_rules.csv"
+MOST_EXAMPLES = 3
+LONGEST_EXAMPLE = 76
+HEAD = """\
+.. Made by "script/lint --fix" of failover/rules.py, failover/words.py and
+   tests/failure_rules.csv: change it there.
+
+======================
+What providers answer
+======================
+
+Each trouble that System Mail tells apart: why, as Odoo words it in *Connections*, *Activity* and
+the chatter; what providers really say then, for instance; the state of the mailbox; what becomes of
+the message; and what to do. Providers use codes freely, so it is mostly their words that decide.
+What a state means, and what else may be wrong, is in `Troubleshooting <troubleshooting.rst>`__.
+
+Where System Mail "carries it", that is so for mail within its scope (`It may carry
+<configure.rst#it-may-carry>`__); otherwise the message waits for a mailbox that mends itself, and
+fails where somebody has to act.
+"""
+TITLES = {  # by the step that fails, the last one that it may be
+    "Signing in with the provider": Phase.TOKEN,
+    "Reaching the server": Phase.EHLO,
+    "Logging in": Phase.AUTH,
+    "Sending": Phase.QUIT,
+}
+STATES = {
+    Effect.NONE: "as it was",
+    Effect.TRANSIENT: "Unstable",
+    Effect.THROTTLED: "Unstable",
+    Effect.MISCONFIGURED: "Unstable, needs attention",
+    Effect.PROVIDER_MISCONFIGURED: "Unstable, needs attention",
+    Effect.DISCONNECTED: "Disconnected",
+}
+FATES = {
+    Verdict.FALLBACK: "System Mail carries it",
+    Verdict.DEFER: "it waits, and is tried again",
+    Verdict.REFUSE: "it fails, as in Odoo",
+    Verdict.SPLIT: "it goes in several sendings",
+    Verdict.UNCERTAIN: "to colleagues: System Mail carries it; else: held",
+}
+NO_ANSWER = "\N{EN DASH}"
+
+
+def make() -> str:
+    """The page."""
+    rules, answers = _rules_by_name(), _answers()
+    text = [HEAD]
+    for title, last in TITLES.items():
+        names = [name for name, alike in rules.items() if _step(alike[0]) <= last]
+        text += ["", title, "=" * len(title), "", *_table()]
+        for name in names:
+            text += _row(rules.pop(name), answers.get(name, []))
+    return "\n".join(text) + "\n"
+
+
+def _rules_by_name() -> dict[str, list[Rule]]:
+    """The rules that tell of a trouble, by their name, in the order in which they are tried."""
+    rules: dict[str, list[Rule]] = {}
+    for rule in RULES:
+        if rule.decision.verdict is not Verdict.ACCEPTED and rule.kinds != {Kind.DRILL}:
+            rules.setdefault(rule.decision.rule, []).append(rule)
+    return rules
+
+
+def _step(rule: Rule) -> Phase:
+    """The first step that may fail so; at a sign-in only where nothing else may."""
+    return min(rule.phases - {Phase.TOKEN}, default=Phase.TOKEN)
+
+
+def _answers() -> dict[str, list[str]]:
+    """What providers said, by the name of the rule that knows it."""
+    answers: dict[str, list[str]] = {}
+    with EXAMPLES.open(newline="") as file:
+        for row in csv.DictReader(file):
+            if failure := _failure(row):
+                said = answers.setdefault(match(failure).decision.rule, [])
+                if (shown := _shown(failure)) not in said:
+                    said.append(shown)
+    return answers
+
+
+def _failure(row: dict[str, str]) -> Failure | None:
+    """The failure that the example makes, if a provider said it."""
+    first, _, rest = row["example"].partition(" ")
+    phase = Phase(row["phase"])
+    fields = {"accepted_before": {"accepted_before": 1}, "all_recipients": {"all_recipients": True}}
+    if first.isdigit():
+        given = fields.get(row["given"], {})
+        return Failure.from_reply(phase, int(first), rest.encode(), **given)
+    if first == "HTTP":
+        status, _, body = rest.partition(" ")
+        return Failure.from_token_response(int(status), body.encode())
+    return None
+
+
+def _shown(failure: Failure) -> str:
+    code = f"HTTP {failure.code}" if failure.phase is Phase.TOKEN else str(failure.code)
+    text = " ".join(filter(None, (code, failure.enhanced, failure.text)))
+    if len(text) <= LONGEST_EXAMPLE:
+        return text
+    return text[:LONGEST_EXAMPLE].rpartition(" ")[0] + " …"
+
+
+def _table() -> Iterator[str]:
+    yield ".. list-table::"
+    yield "   :header-rows: 1"
+    yield "   :widths: 24 34 14 14 24"
+    yield ""
+    yield from _cells(["Why", "What the provider says", "State", "The message", "What to do"])
+
+
+def _row(rules: list[Rule], answers: list[str]) -> Iterator[str]:
+    decisions = [rule.decision for rule in rules]
+    reason = REASONS[decisions[0].rule]
+    said = [f"``{answer}``" for answer in answers[:MOST_EXAMPLES]]
+    yield from _cells(
+        [
+            f"{reason[0].upper()}{reason[1:]}",
+            said or [NO_ANSWER],
+            _listed(STATES[decision.effect] for decision in decisions),
+            _listed(
+                FATES[decision.verdict]
+                + (", to colleagues alone" if decision.internal_only else "")
+                for decision in decisions
+            ),
+            [REMEDIES[name] for name in dict.fromkeys(d.remedy for d in decisions)],
+        ]
+    )
+
+
+def _listed(words: Iterator[str]) -> str:
+    text = ", or: ".join(dict.fromkeys(words))
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def _cells(cells: list[str | list[str]]) -> Iterator[str]:
+    """One row of a list-table; a cell that is a list has one paragraph for each of its items."""
+    for number, cell in enumerate(cells):
+        paragraphs = [cell] if isinstance(cell, str) else cell
+        lines = [line for paragraph in paragraphs for line in ("", paragraph)][1:]
+        yield f"   {' ' if number else '*'} - {lines[0]}"
+        yield from (f"       {line}".rstrip() for line in lines[1:])
