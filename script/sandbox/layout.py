@@ -24,6 +24,22 @@ def digest(*parts: object) -> str:
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:12]
 
 
+def addon_content() -> Iterator[str | bytes]:
+    """Names and contents of the files of which the addon is made."""
+    not_addon = {"script", "tests"}
+    tops = [
+        path
+        for path in CHECKOUT.iterdir()
+        if not path.name.startswith(".") and path.name not in not_addon
+    ]
+    for top in sorted(tops):
+        files = sorted(top.rglob("*")) if top.is_dir() else [top]
+        for path in files:
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield str(path)
+                yield path.read_bytes()
+
+
 def is_stamped(name: str, key: str) -> bool:
     """Whether the work called `name` was last finished for the same `key`."""
     stamp = SANDBOX / "stamps" / name

@@ -15,7 +15,7 @@ from pathlib import Path
 from . import environment, odoo_source, postgres
 from .console import call, step
 from .environment import Environment
-from .layout import CHECKOUT, LOGS, REQUIREMENTS, SANDBOX, Lock, digest, locked
+from .layout import CHECKOUT, LOGS, REQUIREMENTS, SANDBOX, Lock, addon_content, digest, locked
 
 DATA = SANDBOX / "data"
 INSTALL = Path(__file__).with_name("install_modules.py")
@@ -38,28 +38,19 @@ class Workbench:
     addons: tuple[Path, ...] = ()
 
     def create_database(
-        self,
-        name: str,
-        *,
-        install: Sequence[str] = (),
-        extra: Sequence[str] = (),
-        copy_of: str | None = None,
+        self, name: str, *, install: Sequence[str] = (), extra: Sequence[str] = ()
     ) -> None:
-        """Make the database `name` anew, with its filestore, and install modules.
+        """Make the database `name` anew, with its filestore, the addon's dependencies, the modules
+        `extra` and `install`, and the asset bundles.
 
-        It is a copy of a template that has the addon's dependencies, `extra` and the asset bundles,
-        or of the database `copy_of`, which nobody may be using; then `install` is installed, which
-        takes seconds. So `extra` is for modules that stay as they are, `install` for what is being
-        worked on. A database of that name is dropped first. Raises Problem when a module does not
-        install.
+        It is a copy of a template, which takes a second. That with the modules of `install` is made
+        anew whenever the addon has changed, from one that has all the others: so `extra` is for
+        modules that stay as they are, `install` for what is being worked on. A database of that
+        name is dropped first. Raises Problem when a module does not install.
         """
-        template = copy_of or self._template(extra)
         self.drop_database(name)
-        self.server.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        _copy_filestore(template, name)
-        if install:
-            with step(f"Installing {', '.join(install)} into {name}"):
-                self._install(name, install)
+        with locked("template"):
+            self._copy(self._template(install, extra), name)
 
     def drop_database(self, name: str) -> None:
         """Drop the database `name`, even if in use, its filestore and its configuration."""
@@ -69,7 +60,8 @@ class Workbench:
 
     @contextmanager
     def temporary_database(self, prefix: str, **options) -> Iterator[str]:
-        """A database with a name of its own, dropped at the end.
+        """A database with a name of its own, dropped at the end with its copies: `<name>-…`, as
+        pytest-odoo makes them for its workers.
 
         If this process is killed, a later run drops it. Options as for `create_database`.
         """
@@ -81,7 +73,8 @@ class Workbench:
             self.create_database(name, **options)
             yield name
         finally:
-            self.drop_database(name)
+            for each in self._databases(name):
+                self.drop_database(each)
             (SANDBOX / "locks" / f"database-{name}").unlink(missing_ok=True)
             owner.close()
 
@@ -123,28 +116,43 @@ class Workbench:
             *options,
         ]
 
-    def _template(self, extra: Sequence[str]) -> str:
+    def _template(self, install: Sequence[str], extra: Sequence[str]) -> str:
         manifest = ast.literal_eval((CHECKOUT / "__manifest__.py").read_text())
         modules = sorted({"base", "web", *manifest["depends"], *extra})
         odoo = self.installed.odoo
         made_by = (INSTALL.read_text(), (REQUIREMENTS / "sandbox.txt").read_text())
-        kind = f"template_{digest(modules)}"
-        name = f"{kind}_{digest(odoo, odoo_source.version(odoo), *made_by)}"
+        template = self._ensure_template(
+            "template0", modules, modules, odoo, odoo_source.version(odoo), *made_by
+        )
+        if install:
+            everything = [*modules, *install]
+            template = self._ensure_template(template, install, everything, *addon_content())
+        return template
+
+    def _ensure_template(
+        self, base: str, install: Sequence[str], kind: Sequence[str], *made_of: object
+    ) -> str:
+        """The name of the template that is `base` with the modules of `install`; one that was made
+        of something else for the same `kind` is dropped.
+        """
+        prefix = f"template_{digest(kind)}_"
+        name = prefix + digest(base, *made_of)
         if self.has_database(name):
             return name
-        with locked("template"):
-            if not self.has_database(name):
-                for outdated in self._databases(f"{kind}_"):
-                    self.drop_database(outdated)
-                unfinished = f"{name}_unfinished"
-                self.server.sql(f'CREATE DATABASE "{unfinished}" TEMPLATE template0')
-                with step(f"Template database: installing {', '.join(modules)}, once (about 40 s)"):
-                    self._install(unfinished, modules)
-                shutil.rmtree(DATA / "filestore" / name, ignore_errors=True)
-                _copy_filestore(unfinished, name)
-                self.server.sql(f'ALTER DATABASE "{unfinished}" RENAME TO "{name}"')
-                self.drop_database(unfinished)
+        for outdated in self._databases(prefix):
+            self.drop_database(outdated)
+        unfinished = f"{name}_unfinished"
+        self._copy(base, unfinished)
+        with step(f"Template database: installing {', '.join(install)}, for this and later runs"):
+            self._install(unfinished, install)
+        _copy_filestore(unfinished, name)
+        self.server.sql(f'ALTER DATABASE "{unfinished}" RENAME TO "{name}"')
+        self.drop_database(unfinished)
         return name
+
+    def _copy(self, source: str, target: str) -> None:
+        self.server.sql(f'CREATE DATABASE "{target}" TEMPLATE "{source}"')
+        _copy_filestore(source, target)
 
     def _install(self, database: str, modules: Sequence[str]) -> None:
         log = LOGS / f"install-{database}.log"
@@ -163,10 +171,11 @@ class Workbench:
     def _sweep(self) -> None:
         """Drop the temporary databases of runs that were killed."""
         for name in self._databases("tmp_"):
-            owner = Lock(f"database-{name}")
+            original = name.partition("-")[0]
+            owner = Lock(f"database-{original}")
             if owner.try_exclusive():
                 self.drop_database(name)
-                (SANDBOX / "locks" / f"database-{name}").unlink(missing_ok=True)
+                (SANDBOX / "locks" / f"database-{original}").unlink(missing_ok=True)
             owner.close()
 
 
@@ -177,4 +186,7 @@ def _config_path(database: str) -> Path:
 def _copy_filestore(source: str, target: str) -> None:
     # Hard links: Odoo writes and deletes files of its filestore, but never changes one.
     shutil.rmtree(DATA / "filestore" / target, ignore_errors=True)
-    shutil.copytree(DATA / "filestore" / source, DATA / "filestore" / target, copy_function=os.link)
+    if (DATA / "filestore" / source).is_dir():  # PostgreSQL's own template has none
+        shutil.copytree(
+            DATA / "filestore" / source, DATA / "filestore" / target, copy_function=os.link
+        )
