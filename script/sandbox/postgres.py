@@ -90,6 +90,11 @@ class Server:
         """Whether it takes connections now."""
         return self._psql("SELECT 1", "postgres").returncode == 0
 
+    def client_environment(self) -> dict[str, str]:
+        """With it, PostgreSQL's own programs are found and find this server."""
+        path = os.pathsep.join([str(self.binaries), os.environ["PATH"]])
+        return {"PATH": path, "PGHOST": str(self.sockets), "PGUSER": USER}
+
     def _psql(self, statement: str, database: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [

@@ -1,0 +1,1 @@
+"""Runs of pytest: what script/test starts, watches and counts."""
