@@ -31,6 +31,8 @@ ODOO = {
     "test_lint": "/test_lint,-/test_lint:TestPyLint",
 }
 """Modules whose tests are run, and which of them."""
+NOT_SHIPPED = (".", "script/", "tests/oca/", "tests/processes/")
+"""What pyproject.toml leaves out of the wheel too."""
 OCA = ("mail_multicompany", "mail_outbound_static", "mail_tracking")
 
 
@@ -146,7 +148,7 @@ def _shipped_addon() -> Path:
     ).stdout
     for name in filter(None, listed.split("\0")):
         source = layout.CHECKOUT / name
-        if source.is_file() and not name.startswith((".", "script/")):
+        if source.is_file() and not name.startswith(NOT_SHIPPED):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, copy / name)
     return copy
