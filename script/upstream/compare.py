@@ -69,10 +69,10 @@ def tag(test: str, outcome: Mapping) -> str:
 
 
 def _difference(before: Mapping, after: Mapping) -> str:
-    new = {*map(_comparable, after["failures"])} - {*map(_comparable, before["failures"])}
-    if new:
-        words = "fails" if not before["failures"] else "fails otherwise"
-        return f"{words}: {_shortened(min(new))}"
+    known = {*map(_comparable, before["failures"])}
+    if new := [failure for failure in after["failures"] if _comparable(failure) not in known]:
+        words = "fails otherwise" if known else "fails"
+        return f"{words}: {_shortened(new[0])}"
     if after["skipped"] and not before["skipped"]:
         return f"is skipped: {after['skipped']}"
     if before["queries"] != after["queries"]:
