@@ -14,6 +14,7 @@
         "data/ir_cron.xml",
         "data/alerts_channel.xml",
         "data/oauth_providers.xml",
+        "wizards/base_module_uninstall_views.xml",
         "wizards/system_mail_connect_views.xml",
         "wizards/system_mail_monitoring_token_views.xml",
         "wizards/system_mail_test_views.xml",

@@ -1,21 +1,14 @@
-"""What installing and removing the addon leave behind."""
+"""What removing the addon leaves behind."""
 
-from .models.ir_mail_server import OAUTH
-from .models.system_mail_monitoring import TOKEN_PARAMETER
+from .models.ir_config_parameter import PREFIX
 
 
 def uninstall_hook(env):
     """Remove every System Mail: left alone it would become an ordinary server that sends anybody's
-    mail. People's mailboxes go on where Odoo alone can log in to them; others are archived.
+    mail. People's mailboxes go on where Odoo alone can log in to them. No setting is left.
     """
-    env["res.company"].sudo().search([])._system_mail_forget()
-    env["ir.config_parameter"].sudo().set_param(TOKEN_PARAMETER, False)
-    servers = env["ir.mail_server"].sudo().with_context(active_test=False)
-    for server in servers.search([("system_mail_password", "!=", False)]):
-        server.write(
-            {
-                "smtp_pass": server.system_mail_password,
-                "smtp_user": server.system_mail_login or server.smtp_user,
-            }
-        )
-    servers.search([("smtp_authentication", "=", OAUTH)]).active = False
+    archived_too = env(su=True, context={**env.context, "active_test": False})
+    archived_too["res.company"].search([])._system_mail_forget()
+    archived_too["ir.mail_server"]._system_mail_release()
+    archived_too["ir.config_parameter"].search([("key", "=like", f"{PREFIX}%")]).unlink()
+    archived_too["ir.filters"].search([("model_id", "=like", "system.mail.%")]).unlink()

@@ -6,6 +6,7 @@ from . import (
     ir_mail_server_audit,
     ir_mail_server_check,
     ir_model_data,
+    ir_mail_server_uninstall,
     mail_mail,
     mail_message,
     mail_notification,

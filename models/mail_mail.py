@@ -21,7 +21,7 @@ class MailMail(models.Model):
     _inherit = "mail.mail"
 
     failure_type = fields.Selection(
-        selection_add=[(HELD, "It may have been delivered")], ondelete={HELD: "set null"}
+        selection_add=[(HELD, "It may have been delivered")], ondelete={HELD: "set unknown"}
     )
     system_mail_attempts = fields.Integer(
         readonly=True, copy=False, help="How often it went back to the queue."

@@ -18,7 +18,7 @@ class MailNotification(models.Model):
 
     failure_type = fields.Selection(
         selection_add=[(HELD, "It may have been delivered"), (WAITING, "Waiting")],
-        ondelete={HELD: "set null", WAITING: "set null"},
+        ondelete={HELD: "set unknown", WAITING: "set null"},
     )
     system_mail_sent_from = fields.Char(
         readonly=True,

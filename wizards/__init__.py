@@ -1,5 +1,6 @@
 from . import (
     base_partner_merge,
+    base_module_uninstall,
     system_mail_connect,
     system_mail_connect_domain,
     system_mail_drill,

@@ -1,0 +1,68 @@
+from odoo import api, fields, models
+
+from ..models.mail_notification import HELD, WAITING
+from ..models.res_company import GROUP
+
+NAMED = 20
+"""Mailboxes whose addresses are listed; of more, the number is told."""
+
+
+class BaseModuleUninstall(models.TransientModel):
+    """Odoo's question before a module goes: what will be lost."""
+
+    _inherit = "base.module.uninstall"
+
+    system_mail_consequences = fields.Text(
+        "What Becomes of Mailboxes and Messages",
+        compute="_compute_system_mail_consequences",
+        groups=GROUP,
+    )
+
+    @api.depends("module_ids")
+    def _compute_system_mail_consequences(self):
+        for wizard in self:
+            goes = "system_mail" in wizard._get_modules().mapped("name")
+            wizard.system_mail_consequences = goes and "\n".join(wizard._system_mail_sentences())
+
+    def _system_mail_sentences(self):
+        policies = self.env["res.company"]._system_mail_policies().values()
+        if policies:
+            yield self.env._(
+                "System Mail ends at %(companies)s: what a person's mailbox cannot send then "
+                "fails, as in Odoo alone.",
+                companies=", ".join(f"{p.company_name} ({p.address})" for p in policies),
+            )
+        going_on, others = self.env["ir.mail_server"]._system_mail_dependents()
+        if others:
+            yield self.env._(
+                "Mailboxes that sign in through System Mail, and will be removed: %(count)s "
+                "(%(addresses)s). Their mail leaves by Odoo's own sender then.",
+                count=len(others),
+                addresses=self._system_mail_addresses(others),
+            )
+        if going_on:
+            yield self.env._(
+                "Mailboxes that go on: %(count)s (%(addresses)s). Their passwords are then kept as "
+                "Odoo keeps them, not encrypted.",
+                count=len(going_on),
+                addresses=self._system_mail_addresses(going_on),
+            )
+        yield from self._system_mail_sentences_on_messages()
+
+    def _system_mail_sentences_on_messages(self):
+        notifications_sudo = self.env["mail.notification"].sudo()
+        if count := notifications_sudo.search_count([("failure_type", "=", WAITING)]):
+            yield self.env._(
+                "Notifications that wait: %(count)s. They stay in the queue, and Odoo sends them.",
+                count=count,
+            )
+        if count := notifications_sudo.search_count([("failure_type", "=", HELD)]):
+            yield self.env._(
+                "Notifications that may have been delivered: %(count)s. They stay as failed, to be "
+                "sent again or ignored.",
+                count=count,
+            )
+
+    def _system_mail_addresses(self, servers):
+        names = [server.from_filter or server.name for server in servers[:NAMED]]
+        return ", ".join([*names, "…"] if len(servers) > NAMED else names)
