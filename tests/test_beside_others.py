@@ -8,6 +8,7 @@ class TestBesideOthers(SystemMailCase):
     """Other modules choose among the servers too; see tests/oca for some of OCA's."""
 
     def test_the_first_server_is_still_an_ordinary_one(self):
+        self.own_server.sequence = 20
         self.smtp("neutral", logins={"neutral@company.test": "calm"})
         trouble = self.company._system_mail_connect(
             "neutral@company.test",
