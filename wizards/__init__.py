@@ -1,6 +1,6 @@
 from . import (
-    base_partner_merge,
     base_module_uninstall,
+    base_partner_merge,
     system_mail_connect,
     system_mail_connect_domain,
     system_mail_drill,

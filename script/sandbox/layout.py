@@ -26,7 +26,14 @@ def digest(*parts: object) -> str:
 
 def addon_content() -> Iterator[str | bytes]:
     """Names and contents of the files of which the addon is made."""
-    not_addon = {"script", "tests", "pyproject.toml", "CHANGELOG.rst", "CONTRIBUTING.rst", "LICENSE"}
+    not_addon = {
+        "script",
+        "tests",
+        "pyproject.toml",
+        "CHANGELOG.rst",
+        "CONTRIBUTING.rst",
+        "LICENSE",
+    }
     tops = [
         path
         for path in CHECKOUT.iterdir()
