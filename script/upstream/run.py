@@ -89,14 +89,14 @@ def judge(suite: Suite, *, fresh: bool) -> int:
     with_addon = suite.outcomes(addon=True)
     found = compare.differences(without, with_addon)
     steady = _confirmed(suite, found, {**without, **with_addon})
-    excused = compare.excused()
-    unexcused = {test: words for test, words in steady.items() if test not in excused}
+    excuses = {test: compare.excuse(test, with_addon.get(test, compare.NOT_RUN)) for test in steady}
+    unexcused = {test: words for test, words in steady.items() if not excuses[test]}
     print(compare.table(without, with_addon, unexcused))
     for test, words in found.items():
         if test not in steady:
             print(f"unsteady  {test} {words}")
-        elif test in excused:
-            print(f"excused   {test} {words}\n          {excused[test]}")
+        elif excuses[test]:
+            print(f"excused   {test} {words}\n          {excuses[test]}")
         else:
             print(f"DIFFERS   {test} {words}")
     return 1 if unexcused else 0
