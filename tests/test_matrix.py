@@ -8,12 +8,15 @@ from odoo.tests import tagged
 from odoo.addons.base.models import ir_mail_server
 from odoo.addons.http_routing.tests.common import MockRequest
 
-from .common import SystemMailCase
+from .common import SMTP_TIMEOUT, SystemMailCase
 from .smtp_lab.certificates import KINDS as CERTIFICATES
 
 ACTIONS = ("4xx", "5xx", "421", "drop", "hang", "drip")
-SHORT = 0.7
-"""Seconds: Odoo's time-out where a server is silent, in a person's request also after the dot."""
+SILENT = ("hang", "drip")
+SHORT = (0.7, 4)
+"""Seconds: Odoo's time-out where a server is silent, in a person's request also after the dot. The
+second where the first was over before the fault could strike: on a busy machine.
+"""
 
 REPLIES = {
     "banner": ("450 4.3.2 Come back later", "554 5.3.2 No SMTP service here"),
@@ -173,14 +176,27 @@ class TestMatrix(SystemMailCase):
         :param reader: the partner who is mentioned, Ben by default
         """
         expected, found = parsed(table), {}
-        for phase, action in expected:
-            with self.subTest(title, phase=phase, action=action), self._cell():
+
+        def fault_strikes(cell, seconds):
+            phase, action = cell
+            with self._cell():
                 fault = breaks(self._fault(phase, action))
-                with self._silence_is_short(action), MockRequest(self.env):
-                    found[phase, action] = self._play(phase, mailbox, reader)
-                self.assertTrue(fault.struck, "the fault did not strike: the cell proves nothing")
-                self.assertEqual(found[phase, action], expected[phase, action])
-                self._recover(found[phase, action])
+                silence = patch.object(ir_mail_server, "SMTP_TIMEOUT", seconds)
+                with silence, MockRequest(self.env):
+                    found[cell] = self._play(phase, mailbox, reader)
+                if fault.struck:
+                    self.assertEqual(found[cell], expected[cell])
+                    self._recover(found[cell])
+                return fault.struck
+
+        for cell in expected:
+            phase, action = cell
+            with self.subTest(title, phase=phase, action=action):
+                tries = SHORT if action in SILENT else [SMTP_TIMEOUT]
+                self.assertTrue(
+                    any(fault_strikes(cell, seconds) for seconds in tries),
+                    "the fault did not strike: the cell proves nothing",
+                )
         print(f"\n\n{title}\n{printed(found)}")  # pylint: disable=print-used
         self.assertEqual(printed(found), printed(expected))
 
@@ -193,12 +209,6 @@ class TestMatrix(SystemMailCase):
             finally:
                 savepoint.rollback()
                 self._heal()
-
-    @staticmethod
-    def _silence_is_short(action):
-        if action in ("hang", "drip"):
-            return patch.object(ir_mail_server, "SMTP_TIMEOUT", SHORT)
-        return contextlib.nullcontext()
 
     @staticmethod
     def _fault(phase, action):

@@ -17,6 +17,10 @@ LOGS = SANDBOX / "log"
 # On the Python path, so that the checkout is odoo.addons.system_mail whatever it is called.
 IMPORT_ROOT = SANDBOX / "import"
 ADDON = IMPORT_ROOT / "odoo" / "addons" / "system_mail"
+_NO_PART_OF_THE_ADDON = {
+    *("script", "tests", "pyproject.toml"),
+    *("CHANGELOG.rst", "CONTRIBUTING.rst", "LICENSE"),
+}
 
 
 def digest(*parts: object) -> str:
