@@ -7,9 +7,13 @@ import binascii
 import contextlib
 import dataclasses
 import datetime
+import io
+import json
 import logging
 import queue
+import re
 import threading
+from urllib.parse import quote_plus
 
 import requests
 from oauthlib.oauth2 import OAuth2Error, WebApplicationClient
@@ -18,6 +22,7 @@ from requests_oauthlib import OAuth2Session
 from ..failover.failure import Failure, Kind, Phase
 from ..failover.text import decode, json_object
 from ..failover.wire import MailboxError
+from .bounded import bound
 
 TIMEOUT = 5
 """Seconds for a provider to take a connection, and between two bytes of its answer."""
@@ -26,12 +31,16 @@ PATIENCE = 8
 VERIFIER_LENGTH = 64
 DEFAULT_LIFETIME = 3600
 """Seconds that an access token lives where the provider does not say."""
+LONGEST_LIFETIME = 30 * 86400
+"""Seconds."""
 SIGN_IN_ERRORS = (OAuth2Error, requests.RequestException, Warning, ValueError)
 """What oauthlib and requests raise."""
 # It writes whole requests to the debug log, the refresh token and the client's secret included.
 logging.getLogger("requests_oauthlib.oauth2_session").addFilter(
     lambda record: record.levelno > logging.DEBUG
 )
+_TEXTS = ("access_token", "refresh_token", "id_token", "error", "error_description")
+_ADDRESS = re.compile(r"[^\s@,;<>]{1,64}@[^\s@,;<>]{1,255}")
 _CLAIMS = ("email", "preferred_username", "upn", "unique_name")
 
 
@@ -85,9 +94,9 @@ def exchange(client, code, verifier):
     :raises MailboxError: the provider refused or did not answer
     :rtype: Tokens
     """
-    with _failing_clearly(client, code, verifier):
+    with _failing_clearly(client, code, verifier), _session(client) as session:
         token = _in_time(
-            _session(client).fetch_token,
+            session.fetch_token,
             client.token_endpoint,
             code=code,
             code_verifier=verifier,
@@ -104,9 +113,9 @@ def refresh(client, refresh_token):
     :raises MailboxError: it was revoked, the provider refused us or did not answer
     :rtype: Tokens
     """
-    with _failing_clearly(client, refresh_token):
+    with _failing_clearly(client, refresh_token), _session(client) as session:
         token = _in_time(
-            _session(client).refresh_token,
+            session.refresh_token,
             client.token_endpoint,
             refresh_token=refresh_token,
             client_id=client.client_id,
@@ -131,26 +140,24 @@ def identities(client, tokens):
         claims = {}
     found = _addresses(claims)
     if not found and client.userinfo_endpoint:
-        with _failing_clearly(client, tokens.access_token):
-            response = _in_time(_get_userinfo, client, tokens)
+        secret = tokens.access_token
+        with _failing_clearly(client, secret), bound(requests.Session()) as session:
+            response = _in_time(
+                session.get,
+                client.userinfo_endpoint,
+                headers={"Authorization": f"Bearer {secret}"},
+                timeout=TIMEOUT,
+                allow_redirects=False,
+            )
+            response.raise_for_status()
         found = _addresses(json_object(response.text) or {})
     return found
 
 
-def _get_userinfo(client, tokens):
-    response = requests.get(
-        client.userinfo_endpoint,
-        headers={"Authorization": f"Bearer {tokens.access_token}"},
-        timeout=TIMEOUT,
-        allow_redirects=False,
-    )
-    response.raise_for_status()
-    return response
-
-
 def _in_time(call, *args, **kwargs):
-    """What the call returns or raises. The time-out of requests is for each read: a provider that
-    sends a byte now and then would hold a worker for ever, so the call has a thread to itself.
+    """What the call of a session returns or raises. The time-out of requests is for each read: a
+    provider that sends a byte now and then would hold a worker for ever, so the call has a thread
+    to itself, which ends when the session is closed.
     """
     answer = queue.SimpleQueue()
 
@@ -166,7 +173,10 @@ def _in_time(call, *args, **kwargs):
     except queue.Empty:
         raise requests.Timeout("the provider's answer took too long") from None
     if error:
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # its traceback holds this frame, and the sockets of those that it went by
     return result
 
 
@@ -175,15 +185,30 @@ def _session(client, scope=None):
     session = OAuth2Session(client.client_id, redirect_uri=client.redirect_uri, scope=scope)
     session.max_redirects = 0
     for kind in ("access_token_response", "refresh_token_response"):
-        session.register_compliance_hook(kind, _raise_for_unavailable)
-    return session
+        session.register_compliance_hook(kind, _as_expected)
+    return bound(session)
 
 
-def _raise_for_unavailable(response):
-    """oauthlib looks at the body alone and takes an outage for a malformed token."""
+def _as_expected(response):
+    """The answer of a token endpoint, without what is not as it should be: oauthlib looks at the
+    body alone, takes an outage for a malformed token, and stumbles over lists and endless numbers.
+    """
     if response.status_code >= 500 or response.status_code == 429:  # noqa: PLR2004
         response.raise_for_status()
-    return response
+    said = json_object(response.text) or {}
+    known = {name: said[name] for name in _TEXTS if isinstance(said.get(name), str)}
+    lifetime = _seconds(said.get("expires_in"))
+    expected = requests.Response()
+    expected.status_code, expected.encoding = response.status_code, "utf-8"
+    expected.raw = io.BytesIO(json.dumps({**known, "expires_in": lifetime}).encode())
+    return expected
+
+
+def _seconds(lifetime):
+    try:
+        return max(0, min(int(lifetime or DEFAULT_LIFETIME), LONGEST_LIFETIME))
+    except (TypeError, ValueError, OverflowError):
+        return DEFAULT_LIFETIME
 
 
 @contextlib.contextmanager
@@ -192,28 +217,30 @@ def _failing_clearly(client, *secrets):
         yield
     except SIGN_IN_ERRORS as exc:
         secrets = [client.client_secret, *filter(None, secrets)]
+        secrets += [quote_plus(secret) for secret in secrets]  # as they were sent
         failure = Failure.from_exception(Phase.TOKEN, exc, secrets=secrets)
         # Neither requests nor oauthlib leave a secret out of what they raise.
         raise MailboxError(failure) from None
 
 
 def _tokens(token, known=""):
-    if not token.get("access_token"):
+    """:raises MailboxError: there is no token in it, or one that is none (RFC 6749, A.12, A.17)"""
+    access, given = token.get("access_token") or "", token.get("refresh_token") or ""
+    if not access or not all(map(_is_visible, (access, given))):
         raise MailboxError(
             Failure(Phase.TOKEN, text="no access token", kind=Kind.SIGN_IN_UNAVAILABLE)
         )
-    try:
-        lifetime = int(token.get("expires_in") or DEFAULT_LIFETIME)
-    except (TypeError, ValueError):
-        lifetime = DEFAULT_LIFETIME
     now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
-    given = str(token.get("refresh_token") or "")
     return Tokens(
-        access_token=str(token["access_token"]),
+        access_token=access,
         refresh_token="" if given == known else given,
-        expires_at=now + datetime.timedelta(seconds=max(0, min(lifetime, 30 * 86400))),
-        id_token=str(token.get("id_token") or ""),
+        expires_at=now + datetime.timedelta(seconds=token["expires_in"]),
+        id_token=token.get("id_token") or "",
     )
+
+
+def _is_visible(text):
+    return text.isascii() and text.isprintable()
 
 
 def _claims_of(id_token):
@@ -231,8 +258,9 @@ def _claims_of(id_token):
 def _addresses(claims):
     if claims.get("email_verified") in (False, "false"):
         claims = {name: value for name, value in claims.items() if name != "email"}
-    found = (decode(claims.get(name)).strip().lower() for name in _CLAIMS)
-    return {address for address in found if "@" in address}
+    found = (claims[name] for name in _CLAIMS if isinstance(claims.get(name), str))
+    addresses = (address.strip().lower() for address in found)
+    return {a for a in addresses if a.isprintable() and _ADDRESS.fullmatch(a)}
 
 
 def _listed(value):

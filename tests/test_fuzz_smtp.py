@@ -6,13 +6,8 @@ import contextlib
 import gc
 import io
 import itertools
-import logging
-import pathlib
 import smtplib
 import ssl
-import time
-import traceback
-import warnings
 from email.message import EmailMessage
 from email.policy import SMTP
 
@@ -24,19 +19,17 @@ from ..failover.failure import Failure
 from ..failover.probe import probe
 from ..failover.session import Fate, Road, Session, Undelivered
 from ..failover.wire import Patience
+from .leaks import everything_about, none_from
 from .property_tests import slow
 from .smtp_lab import Liar, SmtpLab
 
 IMPATIENT = Patience(log_in=0.3, command=0.1, body=0.2, dot=0.1, quit=0.05)
-LONGEST = 5.0
-"""Seconds: far more than all its commands may take together, on a busy machine too."""
 USER, SECRET = "ana", r"her\own word"
 READERS = ("ben@company.test", "cleo@company.test")
 SENT_TO_LOG_IN = 8
 """Characters, from which on a word of the log-in is taken for a secret."""
 HERE = "127.0.0.1"
 TLS = ssl.create_default_context()
-OPEN_FILES = pathlib.Path("/proc/self/fd")
 
 
 # --- what servers say
@@ -149,14 +142,13 @@ def _open_files():
 def _sent_to_log_in(heard):
     """Its words, from AUTH to what comes after it."""
     for line in itertools.dropwhile(lambda line: not line.startswith(b"AUTH"), heard):
+def secrets(liar):
+    """The password, and all that was sent from AUTH to whatever came after it."""
+    yield from (SECRET, repr(SECRET)[1:-1])
+    for line in itertools.dropwhile(lambda line: not line.startswith(b"AUTH"), liar.heard):
         word = line.split()[-1] if line.strip() else b""
         if line[:4].upper() not in (b"MAIL", b"EHLO", b"QUIT") and len(word) >= SENT_TO_LOG_IN:
             yield word.decode("latin-1")
-
-
-def everything_about(error):
-    """All that a log or a person could see of it."""
-    return [str(error), repr(error), *traceback.format_exception(error)] if error else []
 
 
 # --- what holds
@@ -175,7 +167,7 @@ def everything_about(error):
 @example({"banner": [b"220 hi\r\n250 a\r\n250 b\r\n250 c\r\n"]}, "password", False)
 def test_each_recipient_comes_to_something(says, mode, internal):
     liar = Liar(says)
-    with clean(liar) as told:
+    with none_from(liar, secrets) as told:
         report, error = send(liar.port, mode, internal=internal)
         told += [repr(report), *everything_about(error)]
     if error and "" in report.troubles:  # no mailbox could be opened
@@ -191,7 +183,7 @@ def test_each_recipient_comes_to_something(says, mode, internal):
 @example({"auth": [b"334 R28gb24=\r\n"], "quit": [2.0]}, "password")
 def test_a_look_at_the_mailbox_ends(says, mode):
     liar = Liar(says)
-    with clean(liar) as told:
+    with none_from(liar, secrets) as told:
         failure = probe(lambda: log_in(liar.port, mode), IMPATIENT, "ana@company.test")
         told += [repr(failure)]
     assert failure is None or isinstance(failure, Failure)

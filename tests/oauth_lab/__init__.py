@@ -7,6 +7,7 @@
 
 from .faults import ACTIONS, ENDPOINTS, Fault
 from .lab import OAuthLab
+from .liar import WebLiar
 from .provider import Request
 
-__all__ = ["ACTIONS", "ENDPOINTS", "Fault", "OAuthLab", "Request"]
+__all__ = ["ACTIONS", "ENDPOINTS", "Fault", "OAuthLab", "Request", "WebLiar"]

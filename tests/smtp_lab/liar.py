@@ -74,15 +74,18 @@ class Liar:
         sock.settimeout(PATIENCE)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with sock, contextlib.suppress(OSError, EOFError), sock.makefile("rb") as lines:
-            self._say(sock, "banner")
-            phase = ""
-            for line in lines:
-                self.heard.append(line)
-                phase = _VERBS.get(line[:4].upper(), phase)  # or more of the same: AUTH's
-                self._say(sock, phase, line)
-                if phase == "data":
-                    self._read_body(lines)
-                    self._say(sock, "dot")
+            self._converse(sock, lines)
+
+    def _converse(self, sock, lines):
+        self._say(sock, "banner")
+        phase = ""
+        for line in lines:
+            self.heard.append(line)
+            phase = _VERBS.get(line[:4].upper(), phase)  # or more of the same: AUTH's
+            self._say(sock, phase, line)
+            if phase == "data":
+                self._read_body(lines)
+                self._say(sock, "dot")
 
     def _read_body(self, lines):
         for line in lines:
