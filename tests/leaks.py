@@ -1,6 +1,7 @@
 """What nothing may leave behind, whatever a server says: sockets, threads, time, secrets."""
 
 import contextlib
+import gc
 import io
 import logging
 import pathlib
@@ -26,6 +27,7 @@ def none_from(server, secrets):
     handler = logging.Handler()
     handler.emit = lambda record: told.append(record.getMessage())
     logging.getLogger().addHandler(handler)
+    gc.collect()  # what other tests left behind is not theirs
     files, threads, begin = _open_files(), threading.active_count(), time.monotonic()
     try:
         with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stderr(debug):

@@ -2,9 +2,6 @@
 neither a socket nor a secret behind.
 """
 
-import contextlib
-import gc
-import io
 import itertools
 import smtplib
 import ssl
@@ -109,39 +106,6 @@ def send(port, mode="password", behind=None, internal=False):
     return reports[-1], None
 
 
-@contextlib.contextmanager
-def clean(liar):
-    """Nothing takes too long, leaves a socket open or tells a secret. Yields a list, to put into
-    what was said.
-    """
-    told, debug = [], io.StringIO()
-    handler = logging.Handler()
-    handler.emit = lambda record: told.append(record.getMessage())
-    logging.getLogger().addHandler(handler)
-    gc.collect()  # what other tests left behind is not ours
-    before, begin = _open_files(), time.monotonic()
-    try:
-        with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stderr(debug):
-            warnings.simplefilter("always", ResourceWarning)
-            with liar:
-                yield told
-                assert time.monotonic() - begin < LONGEST
-            assert _open_files() <= before
-        assert not caught, [str(warning.message) for warning in caught]
-    finally:
-        logging.getLogger().removeHandler(handler)
-    told.append(debug.getvalue())
-    secrets = {SECRET, repr(SECRET)[1:-1], *_sent_to_log_in(liar.heard)}
-    assert not [said for said in told for secret in secrets if secret in said]
-
-
-def _open_files():
-    return len([*OPEN_FILES.iterdir()]) if OPEN_FILES.is_dir() else 0
-
-
-def _sent_to_log_in(heard):
-    """Its words, from AUTH to what comes after it."""
-    for line in itertools.dropwhile(lambda line: not line.startswith(b"AUTH"), heard):
 def secrets(liar):
     """The password, and all that was sent from AUTH to whatever came after it."""
     yield from (SECRET, repr(SECRET)[1:-1])

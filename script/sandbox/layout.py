@@ -18,8 +18,8 @@ LOGS = SANDBOX / "log"
 IMPORT_ROOT = SANDBOX / "import"
 ADDON = IMPORT_ROOT / "odoo" / "addons" / "system_mail"
 _NO_PART_OF_THE_ADDON = {
-    *("script", "tests", "pyproject.toml"),
-    *("CHANGELOG.rst", "CONTRIBUTING.rst", "LICENSE"),
+    *("docs", "script", "tests", "compose.yaml", "pyproject.toml"),
+    *("CHANGELOG.rst", "CONTRIBUTING.rst", "LICENSE", "README.rst"),
 }
 
 
@@ -30,18 +30,10 @@ def digest(*parts: object) -> str:
 
 def addon_content() -> Iterator[str | bytes]:
     """Names and contents of the files of which the addon is made."""
-    not_addon = {
-        "script",
-        "tests",
-        "pyproject.toml",
-        "CHANGELOG.rst",
-        "CONTRIBUTING.rst",
-        "LICENSE",
-    }
     tops = [
         path
         for path in CHECKOUT.iterdir()
-        if not path.name.startswith(".") and path.name not in not_addon
+        if not path.name.startswith(".") and path.name not in _NO_PART_OF_THE_ADDON
     ]
     for top in sorted(tops):
         files = sorted(top.rglob("*")) if top.is_dir() else [top]
