@@ -1,0 +1,176 @@
+"""What ``Installation.do`` has done in Odoo's shell: each takes ``env`` and returns plain values."""
+
+from measure import instance
+
+from odoo.modules import get_module_path
+
+AUTHOR, READER = ("Ana Author", "ana@company.test"), ("Ben Reader", "ben@company.test")
+SIGNED_IN = ("Carla Signs-in", "carla@company.test")
+SYSTEM = "hello@company.test"
+CUSTOMER = "cora@customer.test"
+TEXT = "See this"
+PASSWORDS = {AUTHOR[1]: "secret", SYSTEM: "neutral"}
+
+
+class _Mailbox:
+    encryption = None
+
+    def __init__(self, address):
+        self.name = self.address = address
+        self.password = PASSWORDS[address]
+
+
+def found(env, own=1, system=1):
+    """The company's people, and the author's mailbox, connected as the addon does; System Mail.
+
+    :param int own: port of the mailbox's server
+    :param int system: of System Mail's
+    """
+    env["ir.config_parameter"].set_param("base_setup.default_external_email_server", True)
+    author, _reader = (instance.user(env, *person) for person in (AUTHOR, READER))
+    server = instance.server(env, _Mailbox(AUTHOR[1]), own, author)
+    server.write({"smtp_pass": False, "system_mail_password": PASSWORDS[AUTHOR[1]]})
+    env["res.partner"].create({"name": "Cora Customer", "email": CUSTOMER})
+    use_system_mail(env, system)
+
+
+def tell_path(_env):
+    """Where the addon lies."""
+    return get_module_path("system_mail")
+
+
+def use_system_mail(env, port):
+    instance.use_system_mail(env, _Mailbox(SYSTEM), port)
+
+
+def mention(env, address=READER[1]):
+    """The author mentions somebody; returns the notification's status and type of failure."""
+    author = env["res.users"].search([("login", "=", AUTHOR[0])])
+    partner = env["res.partner"].search([("email", "=", address)])
+    message = (
+        author.partner_id.with_user(author)
+        .sudo()
+        .message_post(
+            body=TEXT,
+            message_type="comment",
+            subtype_xmlid="mail.mt_comment",
+            partner_ids=partner.ids,
+        )
+    )
+    env.cr.commit()  # then it is sent
+    env.invalidate_all()
+    [notification] = message.with_env(env).notification_ids
+    return notification.notification_status, notification.failure_type
+
+
+def run_queue(env):
+    """Send what waits, as if its time had come.
+
+    :return: how many mails are left
+    """
+    waiting = env["mail.mail"].search([("state", "=", "outgoing")])
+    waiting.scheduled_date = False
+    env["mail.mail"].process_email_queue()
+    return env["mail.mail"].search_count([("state", "=", "outgoing")])
+
+
+def live_on(env):
+    """Leave traces wherever people and the addon may: a mailbox that signs in, settings, rows."""
+    user = instance.user(env, *SIGNED_IN)
+    provider = env.ref("system_mail.oauth_provider_google")
+    provider.client_secret_input = "secret"
+    server = env["ir.mail_server"].create(
+        {
+            "name": user.email,
+            "smtp_host": "127.0.0.1",
+            "smtp_user": user.email,
+            "from_filter": user.email,
+            "owner_user_id": user.id,
+            "smtp_authentication": "system_mail_oauth",
+            "system_mail_provider_id": provider.id,
+        }
+    )
+    env["system.mail.oauth.token"].create({"server_id": server.id, "access_token": "token"})
+    env["ir.config_parameter"].set_param("system_mail.retention_days", 90)
+    env["system.mail.monitoring"]._new_token()
+    env["system.mail.alert"]._cron_tell()
+    env["ir.filters"].create({"name": "Mine", "model_id": "system.mail.event"})
+    env.ref("system_mail.group_super_user").user_ids += user
+    env.ref("system_mail.ir_cron_sweep").interval_number = 45
+
+
+def be_of_before(env):
+    """As version 19.0.1.0.0 left it, which kept no outages: the author's mailbox has been out of
+    order for a day. Another one's is kept already.
+    """
+    other = env["ir.mail_server"].search([("from_filter", "=", SIGNED_IN[1])])
+    other._system_mail_check()
+    author = env["ir.mail_server"].search([("from_filter", "=", AUTHOR[1])])
+    env.cr.execute(
+        """UPDATE ir_module_module SET latest_version = '19.0.1.0.0' WHERE name = 'system_mail';
+           UPDATE system_mail_health SET since = since - interval '1 day'
+            WHERE server_id = %(author)s;
+           DELETE FROM system_mail_outage WHERE server_id = %(author)s""",
+        {"author": author.id},
+    )
+
+
+def tell_settings(env):
+    """The version, and what people changed in what the addon brought."""
+    return {
+        "version": env.ref("base.module_system_mail").latest_version,
+        "cron": env.ref("system_mail.ir_cron_sweep").interval_number,
+        "retention": env["ir.config_parameter"].get_param("system_mail.retention_days"),
+        "secret": env.ref("system_mail.oauth_provider_google").sudo().client_secret,
+        "address": env.company.system_mail_address,
+        "events": env["system.mail.event"].search_count([]),
+    }
+
+
+def tell_outages(env):
+    """``{mailbox: (it began when the mailbox broke, it is over, messages carried)}``"""
+    return {
+        outage.server_name: (
+            outage.started_at == outage.server_id.system_mail_health_ids.since,
+            bool(outage.ended_at),
+            outage.message_count,
+        )
+        for outage in env["system.mail.outage"].search([])
+    }
+
+
+def tell_remains(env):
+    """What is left of the addon, where, and what Odoo alone makes of its mailboxes and messages."""
+    servers = env["ir.mail_server"].with_context(active_test=False).search([])
+    failures = env["mail.notification"]._read_group([], ["failure_type"], ["__count"])
+    return {
+        "named in": [column for column in _columns_of_text(env) if _names_addon(env, *column)],
+        "tables, columns and indexes": _own_names(env),
+        "mailboxes": {server.from_filter: server.smtp_pass for server in servers},
+        "failures": dict(failures),
+    }
+
+
+def _columns_of_text(env):
+    env.cr.execute(
+        """SELECT c.table_name, c.column_name FROM information_schema.columns c
+             JOIN information_schema.tables t USING (table_schema, table_name)
+            WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
+              AND data_type IN ('text', 'character varying', 'jsonb')"""
+    )
+    return env.cr.fetchall()
+
+
+def _names_addon(env, table, column):
+    env.cr.execute(f"""SELECT 1 FROM "{table}" WHERE "{column}"::text ~* 'system.mail' LIMIT 1""")
+    return bool(env.cr.fetchone())
+
+
+def _own_names(env):
+    env.cr.execute(
+        """SELECT relname FROM pg_class WHERE relname LIKE '%system_mail%'
+            UNION ALL
+           SELECT attname FROM pg_attribute
+            WHERE attname LIKE '%system_mail%' AND NOT attisdropped"""
+    )
+    return [name for (name,) in env.cr.fetchall()]
