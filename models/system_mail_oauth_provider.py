@@ -26,7 +26,7 @@ class SystemMailOauthProvider(models.Model):
     sequence = fields.Integer(default=10)
     active = fields.Boolean(default=True)
     client_id = fields.Char("Client ID", copy=False)
-    client_secret = Encrypted(groups=fields.NO_ACCESS, copy=False)
+    client_secret = Encrypted("Stored Client Secret", groups=fields.NO_ACCESS, copy=False)
     client_secret_input = fields.Char(
         "Client Secret",
         compute="_compute_client_secret_input",

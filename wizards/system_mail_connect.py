@@ -25,7 +25,7 @@ class SystemMailConnect(models.TransientModel):
     _description = "Connect a Mailbox"
 
     company_id = fields.Many2one("res.company", ondelete="cascade", readonly=True)
-    user_id = fields.Many2one("res.users", ondelete="cascade", readonly=True)
+    user_id = fields.Many2one("res.users", "Owner", ondelete="cascade", readonly=True)
     address = fields.Char()
     replaced_address = fields.Char(compute="_compute_replaced_address")
     wants_sign_in = fields.Boolean(readonly=True)

@@ -1,4 +1,4 @@
-"""What ``Installation.do`` has done in Odoo's shell: each takes ``env`` and returns plain values."""
+"""What ``Installation.do`` has done in Odoo's shell: from ``env`` to plain values."""
 
 from measure import instance
 
