@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import re
 from email.utils import parseaddr
 
 _PERSONAL_HEADERS = (
@@ -10,6 +11,11 @@ _PERSONAL_HEADERS = (
     "Disposition-Notification-To",
     "Return-Receipt-To",
 )
+LONGEST_NAME = 128
+"""Characters; a line of a header has at most 998 bytes (RFC 5322 2.1.1)."""
+_LONGEST = 1000
+_ADDRESS = re.compile(r"[^\s<>(),;:@\"\\\[\]]{1,64}@[^\s<>(),;:@\"\\]{1,255}")
+_PERSONAL_HEADERS = ("Sender", "Disposition-Notification-To", "Return-Receipt-To")
 
 
 def in_the_name_of(message, address, author):
@@ -25,10 +31,11 @@ def in_the_name_of(message, address, author):
     system = copy.copy(message)
     for header in ("From", *_PERSONAL_HEADERS):
         del system[header]  # del makes a new list: the original keeps its headers
-    author = _on_one_line(str(author or ""))
+    author = str(author or "")
     system["From"] = _header(system.policy, "From", sender(author, address))
-    if not system["Reply-To"] and parseaddr(author)[1]:
-        system["Reply-To"] = _header(system.policy, "Reply-To", _mailbox(*parseaddr(author)))
+    name, own = _parsed(author)
+    if not system["Reply-To"] and own:
+        system["Reply-To"] = _header(system.policy, "Reply-To", _mailbox(name, own))
     return system
 
 
@@ -44,12 +51,29 @@ def sender(author, address):
 
     :param str author: as for ``in_the_name_of``
     """
-    return _mailbox(parseaddr(_on_one_line(author or ""))[0], address)
+    return _mailbox(_parsed(author)[0], address)
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(author):
+    """The author's name, fit for a header, and address, blank where it is none."""
+    author = _on_one_line(author)
+    try:
+        # its parser takes the square of the length, and a level of calls for each bracket
+        name, address = parseaddr(author) if len(author) <= _LONGEST else ("", "")
+    except RecursionError:
+        name, address = "", ""
+    if not (name or address):
+        name, _bracket, rest = author.rpartition("<")
+        name, address = (name or rest).strip(' "'), rest.partition(">")[0].strip()
+    name = " ".join(name[:_LONGEST].replace("=?", "= ?").split())
+    if len(name) > LONGEST_NAME:
+        name = f"{name[: LONGEST_NAME - 1]}…"
+    return name, address if _ADDRESS.fullmatch(address) else ""
 
 
 def _mailbox(name, address):
     """``"Name" <address>``, as Odoo writes it: quoted."""
-    name = " ".join(name.split())
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}" <{address}>' if name else address
 
