@@ -15,7 +15,6 @@ LONGEST_NAME = 128
 """Characters; a line of a header has at most 998 bytes (RFC 5322 2.1.1)."""
 _LONGEST = 1000
 _ADDRESS = re.compile(r"[^\s<>(),;:@\"\\\[\]]{1,64}@[^\s<>(),;:@\"\\]{1,255}")
-_PERSONAL_HEADERS = ("Sender", "Disposition-Notification-To", "Return-Receipt-To")
 
 
 def in_the_name_of(message, address, author):

@@ -1,8 +1,8 @@
 """What ``Installation.do`` has done in Odoo's shell: from ``env`` to plain values."""
 
-from measure import instance
-
 from odoo.modules import get_module_path
+
+from measure import instance
 
 AUTHOR, READER = ("Ana Author", "ana@company.test"), ("Ben Reader", "ben@company.test")
 SIGNED_IN = ("Carla Signs-in", "carla@company.test")
