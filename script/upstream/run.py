@@ -109,7 +109,7 @@ def _confirmed(
     if not found:
         return {}
     tags = sorted({compare.tag(test, outcomes[test]) for test in found})
-    console.say(f"{len(found)} tests differ; once more, to be sure:")
+    console.say(f"Tests that differ: {len(found)}. Once more, to be sure:")
     again = compare.differences(
         suite.outcomes(addon=False, tags=tags), suite.outcomes(addon=True, tags=tags)
     )
