@@ -31,6 +31,13 @@
         "views/res_config_settings_views.xml",
     ],
     "images": ["static/description/banner.png"],
+    "demo": [
+        "demo/res.company.csv",
+        "demo/res.users.csv",
+        "demo/ir.mail_server.csv",
+        "demo/messages.xml",
+        "demo/history.xml",
+    ],
     "assets": {
         "web.assets_backend": ["system_mail/static/src/**/*"],
         "web.assets_tests": ["system_mail/static/tests/tours/**/*"],

@@ -174,3 +174,62 @@ def _own_names(env):
             WHERE attname LIKE '%system_mail%' AND NOT attisdropped"""
     )
     return [name for (name,) in env.cr.fetchall()]
+
+
+def tell_demo(env):
+    """What the demo data has, as a Super User sees it."""
+    admin = env.ref("base.user_admin")
+    theirs = env(user=admin, context={"allowed_company_ids": admin.company_ids.ids})
+    connections = theirs["system.mail.connection"]
+    events, outages = (
+        theirs["system.mail.event"].search([]),
+        theirs["system.mail.outage"].search([]),
+    )
+    health = theirs["system.mail.health"].search([])
+    servers = env["ir.mail_server"].with_context(active_test=False).search([])
+    crons = env["ir.cron"].search([("cron_name", "=like", "System Mail%")])
+    return {
+        "companies": {c.name: c.system_mail_state for c in admin.company_ids},
+        "states": connections.get_overview()["counts"],
+        "people": [[c.user_id.name, c.state, c.fallback_count] for c in connections.search([])],
+        "days of events": sorted({(events[0].create_date - e.create_date).days for e in events}),
+        "kinds": sorted(set(events.mapped("kind"))),
+        "owners": [
+            [s.owner_user_id.name, s.owner_user_id.outgoing_mail_server_id == s]
+            for s in servers
+            if s.owner_user_id
+        ],
+        "last tests": [system["last_test"] for system in connections.get_overview()["systems"]],
+        "miscounted": [o.server_name for o in outages if not _adds_up(o, events)],
+        "words amiss": [h.server_id.name for h in health if h.phase and not _is_in_our_words(h)],
+        "hosts": sorted({server.smtp_host for server in servers}),
+        "crons at work": sorted(crons.mapped("cron_name")),
+        "mails in the queue": env["mail.mail"].search_count([("state", "=", "outgoing")]),
+    }
+
+
+def _adds_up(outage, events):
+    carried = events.filtered(
+        lambda event: (
+            event.kind == "fallback"
+            and event.server_id == outage.server_id
+            and outage.started_at <= event.create_date
+        )
+    )
+    return (outage.message_count, outage.recipient_count) == (
+        len(carried),
+        sum(carried.mapped("recipient_count")),
+    )
+
+
+def _is_in_our_words(health):
+    from odoo.addons.system_mail.failover import rules, words  # noqa: PLC0415
+
+    failure = health._last_failure()
+    decision = rules.classify(failure)
+    return (health.state, health.effect, health.reason, health.remedy) == (
+        decision.effect.state,
+        decision.effect.value,
+        words.describe(failure, decision),
+        words.REMEDIES[decision.remedy],
+    )

@@ -125,3 +125,26 @@ def test_uninstalling_leaves_stock_odoo_and_it_can_be_installed_again(office, fo
     assert (again["address"], again["cron"], again["events"]) == (False, 30, 0)
     assert mentioned == ["sent", False]
     assert system.accepted[-1].mail_from == SYSTEM
+
+
+def test_demo_data_tells_of_three_companies_and_a_fortnight(made):
+    make, _database = made
+    with make("wheel").database() as database:
+        make("wheel").install_with_demo(database)
+        [told] = make("wheel").do(database, errands.tell_demo)
+    assert sorted(told["companies"].values()) == ["connected", "not_connected", "unstable"]
+    assert all(told["states"].values()), "Connections has something of everything"
+    fallbacks = {name: count for name, _state, count in told["people"]}
+    assert len(fallbacks) > 10
+    assert (fallbacks["Ben Okafor"], fallbacks["Farah Haddad"]) == (15, 10)
+    assert told["days of events"][-1] == 13
+    assert len(told["kinds"]) > 6
+    assert all(used for _owner, used in told["owners"]), (
+        "Odoo deletes mailboxes that it does not use"
+    )
+    assert sum("passed" in test for test in told["last tests"]) == 2
+    assert told["miscounted"] == [], "outages count what Activity lists"
+    assert told["words amiss"] == [], "the engine would say it like this"
+    assert all(host.endswith(".example") for host in told["hosts"]), "no name that anybody has"
+    assert not any("mailboxes" in cron for cron in told["crons at work"]), "nobody tries them"
+    assert told["mails in the queue"] == 0
