@@ -10,7 +10,7 @@ from sandbox import layout
 
 FOLDER = layout.SANDBOX / "coverage"
 CONFIG = layout.CHECKOUT / "pyproject.toml"
-FLAGS = ["--cov", f"--cov-config={CONFIG}", "--cov-report="]
+FLAGS = ["--cov", f"--cov-config={CONFIG}", "--cov-report=", "--cov-fail-under=0"]
 """pytest's, for a run whose environment says where to keep what was reached."""
 
 
@@ -31,9 +31,10 @@ def report(python: Path, *, enough: bool) -> int:
     :param enough: whether the share of lines that pyproject.toml asks for must be reached
     :return: coverage's exit code
     """
+    reached = sorted(FOLDER.iterdir())
     options = [f"--rcfile={CONFIG}", f"--data-file={FOLDER / 'all'}"]
     threshold = [] if enough else ["--fail-under=0"]
-    for command in (["combine", "--quiet", *options, FOLDER], ["report", *options, *threshold]):
+    for command in (["combine", "--quiet", *options, *reached], ["report", *options, *threshold]):
         code = subprocess.run(
             [python, "-m", "coverage", *command], cwd=layout.CHECKOUT, check=False
         ).returncode
