@@ -21,6 +21,7 @@ from . import (
     test_failover_session,
     test_failover_wire,
     test_fallback,
+    test_fuzz_dns,
     test_fuzz_messages,
     test_fuzz_sign_in,
     test_fuzz_smtp,
