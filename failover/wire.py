@@ -13,11 +13,13 @@ import dataclasses
 import functools
 import re
 import smtplib
+import socket
 import time
 from collections.abc import Callable
 
 from .dial import LineReader, connect, resolve
 from .failure import Failure, Kind, Phase
+from .reach import check, is_limited
 
 CONNECTION_ERRORS = (OSError, UnicodeError, ValueError)
 """What opening a connection may raise (SMTPException and ssl.SSLError are OSErrors)."""
@@ -331,11 +333,16 @@ def _get_watched_socket(connection, host, port, timeout):
     """smtplib's only seam between a name and a socket: it has no other place for a deadline."""
     trace = _current.get()
     if trace is None:
+        if is_limited():
+            found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+            check(found, port)
+            host = found[0][4][0]
         return _get_socket(connection, host, port, timeout)
     connection.__class__ = _watched(type(connection))
     connection.trace, trace.connection = trace, connection
     trace.phase = Phase.DNS
     addresses = resolve(host, port, trace)
+    check(addresses, port)
     trace.phase = Phase.CONNECT
     sock = connect(addresses, trace, connection.source_address)
     trace.phase = Phase.TLS if isinstance(connection, smtplib.SMTP_SSL) else Phase.BANNER

@@ -20,6 +20,7 @@ from . import (
     res_users_guard,
     sql_log,
     system_mail_alert,
+    system_mail_attempt,
     system_mail_connection,
     system_mail_domain,
     system_mail_domain_finding,

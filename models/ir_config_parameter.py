@@ -12,6 +12,7 @@ DEFAULTS = {
     "system_mail.alert_share": 20,
     "system_mail.summary": 0,
     "system_mail.review_days": 0,
+    "system_mail.allow_internal_hosts": 0,
 }
 """What integrators and Super Users may set, each a whole number; a switch is 0 or 1."""
 HIGHEST = 99_999

@@ -11,6 +11,7 @@ from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from ..failover.failure import Failure, Kind, Phase
 from ..failover.probe import probe
+from ..failover.reach import public_only
 from ..failover.rules import classify
 from ..failover.session import Session, Undelivered
 from ..failover.wire import MailboxError, WatchedConnection
@@ -78,6 +79,15 @@ class IrMailServer(models.Model):
         groups=fields.NO_ACCESS,
         copy=False,
         help="The password of a mailbox connected by this addon: no browser ever reads it.",
+    )
+
+    system_mail_public_only = fields.Boolean(
+        "Public Servers Only",
+        groups="base.group_system",
+        copy=False,
+        readonly=True,
+        help="Its owner, who is no Super User, said where it is: only public servers are asked, "
+        "unless the settings allow internal ones.",
     )
 
     def write(self, vals):
@@ -212,7 +222,12 @@ class IrMailServer(models.Model):
 
     def _connect__(self, host=None, *args, mail_server_id=None, smtp_from=None, **kwargs):
         run = self._system_mail_run()
-        connect = super()._connect__
+        core_connect = super()._connect__
+
+        def connect(*args, mail_server_id=None, **kwargs):
+            with public_only(self.sudo().browse(mail_server_id)._system_mail_is_limited()):
+                return core_connect(*args, mail_server_id=mail_server_id, **kwargs)
+
         if run is None or run.opening_system or host or self._disable_send():
             return connect(
                 host, *args, mail_server_id=mail_server_id, smtp_from=smtp_from, **kwargs
@@ -225,6 +240,13 @@ class IrMailServer(models.Model):
             server, smtp_from = self.sudo()._find_mail_server(smtp_from)
             server = server or self.browse()
         return run.session(server, smtp_from, connect)
+
+    def _system_mail_is_limited(self):
+        """Whether it may be at a public mail server alone."""
+        parameters = self.env["ir.config_parameter"]
+        return bool(self.system_mail_public_only) and not parameters._system_mail_number(
+            "system_mail.allow_internal_hosts"
+        )
 
     def _smtp_login__(self, connection, smtp_user, smtp_password):
         log_in = super()._smtp_login__

@@ -58,6 +58,11 @@ class ResConfigSettings(models.TransientModel):
     )
     system_mail_review_days = _parameter(fields.Integer, "review_days")
     system_mail_retention_days = _parameter(fields.Integer, "retention_days")
+    system_mail_allow_internal_hosts = _parameter(
+        fields.Boolean,
+        "allow_internal_hosts",
+        string="People may connect mailboxes on internal servers",
+    )
 
     def _compute_system_mail_secrets(self):
         secrets = self.env["system.mail.secret"].sudo()

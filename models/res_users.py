@@ -9,6 +9,7 @@ from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from .ir_mail_server import OAUTH
 from .res_company import TryFailed
 from .words import in_words, reason_of
+from .res_company import GROUP, TryFailed
 
 MAILBOX_TYPES = ("login", OAUTH)
 """The kinds of personal mailbox that this addon connects, beside those of Odoo's own modules."""
@@ -175,16 +176,33 @@ class ResUsers(models.Model):
         :rtype: tuple[Failure, Decision] | None
         """
         self._check_system_mail_own()
+        self.env["system.mail.attempt"]._admit()
         trouble = None
         with contextlib.suppress(TryFailed), self.env.cr.savepoint():
             server_sudo = self._system_mail_own_server(server_values["smtp_authentication"])
             trouble = server_sudo._system_mail_set_up(
-                {**server_values, "active": True, "smtp_user": self.email}, tokens
+                {
+                    **server_values,
+                    "active": True,
+                    "smtp_user": self.email,
+                    # a sign-in is at the provider's server, which a Super User set up
+                    "system_mail_public_only": not tokens and self._system_mail_is_limited(),
+                },
+                tokens,
             )
             if trouble:
                 raise TryFailed
         self._system_mail_forget_choice()
         return trouble
+
+    def _system_mail_is_limited(self):
+        """Whether the user may connect a mailbox at a public mail server alone."""
+        parameters = self.env["ir.config_parameter"]
+        return (
+            bool(self)
+            and not parameters._system_mail_number("system_mail.allow_internal_hosts")
+            and not self.has_group(GROUP)
+        )
 
     def _system_mail_own_server(self, server_type):
         """The user's server, made by Odoo with all that Odoo checks, and in use."""

@@ -6,6 +6,7 @@ from . import (
     system_mail_drill,
     system_mail_held,
     system_mail_monitoring_token,
+    system_mail_reach,
     system_mail_sign_in,
     system_mail_test,
 )

@@ -40,14 +40,15 @@ class Liar:
         decoded)
     """
 
+    host = "127.0.0.1"
     PHASES = ("banner", *dict.fromkeys(_VERBS.values()), "dot")
 
     def __init__(self, says):
-        self.dots, self.heard = 0, []
+        self.clients, self.dots, self.heard = 0, 0, []
         self._says, self._threads = says, []
 
     def __enter__(self):
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((self.host, 0))
         self.port = self._listener.getsockname()[1]
         self._start(self._listen)
         return self
@@ -63,6 +64,7 @@ class Liar:
         with contextlib.suppress(OSError):
             while True:
                 sock, _peer = self._listener.accept()
+                self.clients += 1
                 self._start(self._serve, sock)
 
     def _start(self, *work):
