@@ -7,9 +7,8 @@ from odoo.tools import email_normalize, format_datetime, str2bool
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from .ir_mail_server import OAUTH
-from .res_company import TryFailed
-from .words import in_words, reason_of
 from .res_company import GROUP, TryFailed
+from .words import in_words, reason_of
 
 MAILBOX_TYPES = ("login", OAUTH)
 """The kinds of personal mailbox that this addon connects, beside those of Odoo's own modules."""
