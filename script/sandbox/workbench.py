@@ -38,17 +38,26 @@ class Workbench:
     addons: tuple[Path, ...] = ()
 
     def create_database(
-        self, name: str, *, install: Sequence[str] = (), extra: Sequence[str] = ()
+        self,
+        name: str,
+        *,
+        install: Sequence[str] = (),
+        extra: Sequence[str] = (),
+        copy_of: str | None = None,
     ) -> None:
         """Make the database `name` anew, with its filestore, the addon's dependencies, the modules
         `extra` and `install`, and the asset bundles.
 
         It is a copy of a template, which takes a second. That with the modules of `install` is made
         anew whenever the addon has changed, from one that has all the others: so `extra` is for
-        modules that stay as they are, `install` for what is being worked on. A database of that
-        name is dropped first. Raises Problem when a module does not install.
+        modules that stay as they are, `install` for what is being worked on. Or it is a copy of the
+        database `copy_of`, which nobody uses. A database of that name is dropped first. Raises
+        Problem when a module does not install.
         """
         self.drop_database(name)
+        if copy_of:
+            self._copy(copy_of, name)
+            return
         with locked("template"):
             self._copy(self._template(install, extra), name)
 
