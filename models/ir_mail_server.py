@@ -13,7 +13,7 @@ from ..failover.failure import Failure, Kind, Phase
 from ..failover.probe import probe
 from ..failover.reach import public_only
 from ..failover.rules import classify
-from ..failover.session import Session, Undelivered
+from ..failover.session import Road, Session, Undelivered
 from ..failover.wire import MailboxError, WatchedConnection
 from .encrypted import Encrypted, Unreadable
 from .run import LIMIT_FIELDS, Run, as_mailbox_error, patience
@@ -144,12 +144,7 @@ class IrMailServer(models.Model):
         )
 
         def connect():
-            try:
-                return self._connect__(
-                    mail_server_id=self.id, smtp_from=sender, allow_archived=True
-                )
-            except UserError as exc:
-                raise as_mailbox_error(exc) from exc
+            return self._system_mail_open(sender)
 
         def connect_with_new_token():
             self._system_mail_refresh()
@@ -159,6 +154,23 @@ class IrMailServer(models.Model):
         if failure and classify(failure).retry_forced_token and self._system_mail_has_token():
             failure = probe(connect_with_new_token, patience(), sender)
         return failure and (failure, classify(failure))
+
+    def _system_mail_open(self, sender):
+        """A logged-in connection, as a ``Road`` wants it."""
+        try:
+            return self._connect__(mail_server_id=self.id, smtp_from=sender, allow_archived=True)
+        except UserError as exc:
+            raise as_mailbox_error(exc) from exc
+
+    def _system_mail_session(self, sender):
+        """A session by this mailbox, with none behind it.
+
+        :rtype: Session
+        """
+        road = Road(
+            self, lambda: self._system_mail_open(sender), name=self.name, patience=patience()
+        )
+        return Session([road], internal=True, from_filter=self.from_filter, smtp_from=sender)
 
     def _system_mail_set_up(self, values, tokens=None):
         """Give the mailbox an account and try it. The caller rolls back where it does not work.

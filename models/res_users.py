@@ -6,6 +6,7 @@ from odoo.tools import email_normalize, format_datetime, str2bool
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
+from ..failover.session import Undelivered
 from .ir_mail_server import OAUTH
 from .res_company import GROUP, TryFailed
 from .words import in_words, reason_of
@@ -254,10 +255,16 @@ class ResUsers(models.Model):
             subject=self.env._("Test of your mailbox"),
             body=self.env._("Your mailbox works: this message came from it."),
         )
+        trouble = server_sudo._system_mail_check()
+        if trouble:
+            return "", reason_of(self.env, *trouble)
+        session = server_sudo._system_mail_session(email_normalize(self.email))
         try:
-            server_sudo.send_email(message, mail_server_id=server_sudo.id)
-        except MailDeliveryException as exc:
-            return "", str(exc.__context__ or exc)
+            server_sudo.send_email(message, smtp_session=session.open())
+        except (Undelivered, MailDeliveryException) as exc:
+            return "", str(exc if isinstance(exc, Undelivered) else exc.__context__)
+        finally:
+            session.quit()
         return self.email_formatted, ""
 
     @api.model

@@ -135,6 +135,32 @@ class TestPersonalMailbox(SystemMailCase):
         self.assertEqual(test.state, "failed")
         self.assertFalse(self.received("ben@company.test"))
 
+    def test_a_test_message_that_cannot_be_sent_says_why(self):
+        self.connected()
+        test = self.env["system.mail.test"].with_user(self.ana).create({"user_id": self.ana.id})
+        for phase, reply, said in (
+            ("auth", "535 5.7.8 Rejected", "password was rejected"),
+            ("banner", "421 4.3.2 Shutting down", "not available"),
+            ("rcpt", "550 5.1.1 No such user", "address was refused"),
+            ("dot", "554 5.7.1 Looks like spam", "for spam"),
+        ):
+            fault = self.own.fail(phase, reply=reply)
+            test.action_send()
+            self.assertEqual(test.state, "failed")
+            self.assertIn(said, test.problem)
+            self.own.heal(fault)
+        self.own.fail("data", action="drop")
+        test.action_send()
+        self.assertIn("temporary problem", test.problem)
+        self.own.stop()
+        test.action_send()
+        self.assertIn("could not be reached", test.problem)
+        self.own.heal()
+        test.action_send()
+        self.assertEqual((test.state, test.problem), ("sent", ""))
+        self.assertEqual(len(self.received(ANA)), 1)
+        self.assertFalse(self.system.connections, "nothing stands in for a test")
+
     def test_its_owner_decides_on_what_failed_meanwhile(self):
         customer = self.env["res.partner"].create({"name": "Customer", "email": "c@else.test"})
         self.connected()
