@@ -3,6 +3,9 @@
 import copy
 import functools
 import re
+from email.errors import MessageError
+from email.header import decode_header, make_header
+from email.headerregistry import AddressHeader
 from email.utils import parseaddr
 
 _PERSONAL_HEADERS = (
@@ -15,6 +18,8 @@ LONGEST_NAME = 128
 """Characters; a line of a header has at most 998 bytes (RFC 5322 2.1.1)."""
 _LONGEST = 1000
 _ADDRESS = re.compile(r"[^\s<>(),;:@\"\\\[\]]{1,64}@[^\s<>(),;:@\"\\]{1,255}")
+_END_OF_HEADER = re.compile(r"[\r\n](?![\n \t]|\Z)")
+_OF_THE_BODY = ("mime-version", "content-type", "content-transfer-encoding")
 
 
 def in_the_name_of(message, address, author):
@@ -30,12 +35,47 @@ def in_the_name_of(message, address, author):
     system = copy.copy(message)
     for header in ("From", *_PERSONAL_HEADERS):
         del system[header]  # del makes a new list: the original keeps its headers
+    _tidy(system)
     author = str(author or "")
     system["From"] = _header(system.policy, "From", sender(author, address))
     name, own = _parsed(author)
     if not system["Reply-To"] and own:
         system["Reply-To"] = _header(system.policy, "Reply-To", _mailbox(name, own))
     return system
+
+
+def _tidy(message):
+    """Write those headers anew that would be written as more than one, or be read as something
+    else: within encoded words, and when it folds long names, Python lets ends of lines pass.
+    """
+    policy = message.policy
+    for header, value in message.items():
+        if header.lower() in _OF_THE_BODY:
+            continue
+        if not isinstance(value, AddressHeader):
+            if _is_odd(value) and _is_encoded(policy, header, value):
+                message.replace_header(header, _plain(value))
+        elif any(map(_is_odd, map(str, value.addresses))) or _is_encoded(policy, header, value):
+            tidied = ", ".join(_tidied(str(mailbox)) for mailbox in value.addresses)
+            message.replace_header(header, _header(policy, header, tidied))
+
+
+def _tidied(mailbox):
+    name, address = _parsed(mailbox)
+    return _mailbox(name, address) if address else _plain(mailbox)
+
+
+def _is_odd(text):
+    return len(text) > 2 * LONGEST_NAME or "=?" in text or not text.isprintable()
+
+
+def _is_encoded(policy, header, value):
+    """Whether it is written in encoded words, as more than one header, or cannot be written."""
+    try:
+        written = policy.fold(header, value)
+    except UnicodeError:
+        return True
+    return "=?" in written or bool(_END_OF_HEADER.search(written))
 
 
 @functools.lru_cache(maxsize=256)
@@ -65,10 +105,25 @@ def _parsed(author):
     if not (name or address):
         name, _bracket, rest = author.rpartition("<")
         name, address = (name or rest).strip(' "'), rest.partition(">")[0].strip()
-    name = " ".join(name[:_LONGEST].replace("=?", "= ?").split())
-    if len(name) > LONGEST_NAME:
-        name = f"{name[: LONGEST_NAME - 1]}…"
-    return name, address if _ADDRESS.fullmatch(address) else ""
+    return _fit(_decoded(name[:_LONGEST])), address if _ADDRESS.fullmatch(address) else ""
+
+
+def _decoded(name):
+    """Without RFC 2047's encoding, if that is what it is."""
+    try:
+        return str(make_header(decode_header(name)))
+    except (MessageError, LookupError, ValueError):
+        return name
+
+
+def _fit(name):
+    """The name on one line, no longer than it may be, and without what would be decoded anew."""
+    name = _plain(name)
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def _plain(text):
+    return " ".join(_on_one_line(text).replace("=?", "= ?").split())
 
 
 def _mailbox(name, address):

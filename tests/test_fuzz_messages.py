@@ -1,5 +1,6 @@
 """Authors of any name: what leaves in System Mail's name is one message from System Mail."""
 
+import contextlib
 import email
 import email.policy
 import time
@@ -7,7 +8,7 @@ from email.message import EmailMessage
 from email.utils import formataddr
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from ..failover.rewrite import LONGEST_NAME, in_the_name_of, sender
@@ -78,6 +79,26 @@ def assert_from_system_mail(message, author, reply_to=None):
 def test_no_author_adds_a_header_or_an_address(author):
     assert_from_system_mail(written(), author)
     assert_from_system_mail(written(Reply_To=THREAD), author, reply_to=THREAD)
+
+
+@given(name=names, subject=names)
+@example("Ben\r\nBcc: eve@x.test\r\n\r\nNew body", "Hello\r\nBcc: eve@x.test")
+@example("=?utf-8?q?a?= " * 200, "=?utf-8?q?a?= " * 200)
+@example("=?utf-8?q?Ben=0ABcc=3A_eve=40x.test?=", "=?utf-8?q?Lead=0ABcc=3A_eve=40x.test?=")
+@example("=?utf-8?q?=3D=3Futf-8=3Fq=3FBen=3D0ABcc=3D3A_a=3F=3D?=", "")
+def test_no_reader_or_document_adds_a_header(name, subject):
+    """As Odoo writes them: the name encoded, the subject on one line."""
+    written_name = formataddr((name.encode("utf-8", "replace").decode(), "ben@company.test"))
+    message = written()
+    for header, value in (("To", written_name), ("Reply-To", written_name), ("Subject", subject)):
+        del message[header]
+        with contextlib.suppress(ValueError):  # which Odoo could not write
+            message[header] = [value] if header == "To" else value
+    try:
+        message.as_bytes()
+    except UnicodeError:  # nor could Python: it is refused as what cannot be written
+        assume(False)
+    assert_from_system_mail(message, f'"Ana" <{ANA}>')
 
 
 @given(name=st.text(min_size=1, max_size=60))
