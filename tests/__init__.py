@@ -1,5 +1,6 @@
 from . import (
     property_tests,
+    test_abuse,
     test_access,
     test_alerts,
     test_audit,
