@@ -36,6 +36,7 @@ from . import (
     test_neutral_address,
     test_oauth,
     test_oauth_lab,
+    test_oauth_return,
     test_odoo_oauth,
     test_personal_mailbox,
     test_reach,
