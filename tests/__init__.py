@@ -45,6 +45,7 @@ from . import (
     test_smtp_lab,
     test_sweep,
     test_takeover,
+    test_telltale,
     test_tours,
     test_translations,
     test_waiting,

@@ -41,11 +41,8 @@ class Undo(Exception):
     """Roll back what an allowed action did."""
 
 
-@tagged("post_install", "-at_install")
-class TestAccess(HttpCase, SystemMailCase):
-    """Each role tries each action as a browser would. What is not refused, or finds something,
-    counts as done.
-    """
+class AccessCase(HttpCase, SystemMailCase):
+    """People of each role, and one record of each kind that is not for all of them."""
 
     @classmethod
     def setUpClass(cls):
@@ -67,17 +64,6 @@ class TestAccess(HttpCase, SystemMailCase):
             )
             for role, group in groups.items()
         }
-        cls.outcomes = {}
-
-    @classmethod
-    def tearDownClass(cls):
-        rows = [f"{'':58}" + "".join(f"{role:>15}" for role in ROLES)]
-        rows += [
-            f"{action:58}" + "".join(f"{'yes' if role in done else '-':>15}" for role in ROLES)
-            for action, done in cls.outcomes.items()
-        ]
-        _logger.info("Who can do what over RPC:\n%s", "\n".join(rows))
-        super().tearDownClass()
 
     def setUp(self):
         super().setUp()
@@ -122,6 +108,28 @@ class TestAccess(HttpCase, SystemMailCase):
         except JsonRpcException as exc:
             self.assertIn(str(exc), REFUSALS, call)
             return False
+
+
+@tagged("post_install", "-at_install")
+class TestAccess(AccessCase):
+    """Each role tries each action as a browser would. What is not refused, or finds something,
+    counts as done.
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.outcomes = {}
+
+    @classmethod
+    def tearDownClass(cls):
+        rows = [f"{'':58}" + "".join(f"{role:>15}" for role in ROLES)]
+        rows += [
+            f"{action:58}" + "".join(f"{'yes' if role in done else '-':>15}" for role in ROLES)
+            for action, done in cls.outcomes.items()
+        ]
+        _logger.info("Who can do what over RPC:\n%s", "\n".join(rows))
+        super().tearDownClass()
 
     def can(self, *call, **kwargs):
         """Whether whoever is logged in can; what was done is taken back."""
