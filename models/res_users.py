@@ -261,8 +261,11 @@ class ResUsers(models.Model):
         session = server_sudo._system_mail_session(email_normalize(self.email))
         try:
             server_sudo.send_email(message, smtp_session=session.open())
-        except (Undelivered, MailDeliveryException) as exc:
-            return "", str(exc if isinstance(exc, Undelivered) else exc.__context__)
+        except Undelivered as exc:
+            first = exc.report.all_troubles[0]
+            return "", reason_of(self.env, first.failure, first.decision)
+        except MailDeliveryException as exc:
+            return "", str(exc.__context__ or exc)
         finally:
             session.quit()
         return self.email_formatted, ""
