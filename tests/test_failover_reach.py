@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import pytest
 
+from ..failover import reach
 from ..failover.failure import Kind, Phase
 from ..failover.reach import OutOfReach, check, is_public, public_only
 from ..failover.wire import CONNECTION_ERRORS, Patience, watching
@@ -53,7 +54,7 @@ def test_one_internal_address_among_others_is_enough():
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("watched", [True, False])
 def test_nothing_is_said_to_this_machine_however_it_is_spelt(spelling, watched):
-    with Liar({}) as liar, patch("odoo.addons.system_mail.failover.reach.PORTS", (liar.port,)):
+    with Liar({}) as liar, patch.object(reach, "PORTS", (liar.port,)):
         with public_only(), pytest.raises(OutOfReach):
             dial(spelling, liar.port, watched)
         assert not liar.clients
