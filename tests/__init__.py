@@ -20,6 +20,7 @@ from . import (
     test_failover_probe,
     test_failover_reach,
     test_failover_rewrite,
+    test_failover_roads,
     test_failover_rules,
     test_failover_session,
     test_failover_text,

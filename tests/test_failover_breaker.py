@@ -109,6 +109,14 @@ class TestOpening:
         breaker = fail(Breaker(), Effect.THROTTLED, Kind.REPLY, quota=True, resets_at=later(-HOUR))
         assert allows(breaker, NOW) == "skip"
 
+    def test_why_it_opened_is_known(self):
+        for options in ({"quota": True}, {"kind": Kind.TIMEOUT}, {}):
+            assert fail(Breaker(), Effect.THROTTLED, **options).reason_effect is Effect.THROTTLED
+
+    def test_the_first_wait_after_a_day_off_is_a_short_one(self):
+        closed = after_success(fail(Breaker(), Effect.DISCONNECTED), NOW)
+        assert fail(closed, kind=Kind.TIMEOUT).next_probe_at == later(60)
+
     def test_no_effect_changes_nothing(self):
         breaker = fail(Breaker(), kind=Kind.TIMEOUT)
         assert fail(breaker, Effect.NONE) is breaker
@@ -174,6 +182,8 @@ class TestOwnNetwork:
         rejected = Failure.from_reply(Phase.BANNER, 554, b"no")
         assert not is_network_failure(rejected)
         assert is_network_failure(Failure(Phase.CONNECT, kind=Kind.REFUSED))
+        assert is_network_failure(Failure(Phase.DNS, kind=Kind.UNKNOWN_HOST))
+        assert is_network_failure(Failure(Phase.BANNER, kind=Kind.TIMEOUT))
         assert not is_network_failure(Failure(Phase.TOKEN, kind=Kind.TIMEOUT))
         assert not is_network_failure(Failure(Phase.DOT, kind=Kind.DROP))
 

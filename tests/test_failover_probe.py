@@ -23,7 +23,7 @@ def found(server, sender=None):
     """What failed, or None."""
 
     def connect():
-        connection = smtplib.SMTP(server.host, server.port, local_hostname="here.test")
+        connection = smtplib.SMTP(server.host, server.port, local_hostname="here.test", timeout=9)
         connection.ehlo()
         return connection
 
