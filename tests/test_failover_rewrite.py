@@ -1,6 +1,7 @@
 import email.policy
 from email.message import EmailMessage
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -33,6 +34,28 @@ def test_each_author_has_their_own_name_however_often_they_write():
         assert f'From: "{name}" <{HELLO}>\r\n'.encode() in system.as_bytes()
         assert f"Reply-To: {author}\r\n".encode() in system.as_bytes()
         assert system["Message-Id"] == "<1@company.test>"
+
+
+@pytest.mark.parametrize(
+    ("author", "name"),
+    [
+        ('"Ana" <ana@company.test>', "Ana"),
+        (r'"Ana \"the Boss\"" <ana@company.test>', 'Ana "the Boss"'),
+        (r'"Ana \\ Co" <ana@company.test>', r"Ana \ Co"),
+        ('"Ana\x00\u2028Author" <ana@company.test>', "Ana Author"),
+        ("ana@company.test", ""),
+    ],
+)
+def test_the_name_that_readers_see(author, name):
+    system = in_the_name_of(written_by("ana@company.test"), HELLO, author)
+    for header, address in (("From", HELLO), ("Reply-To", "ana@company.test")):
+        [mailbox] = system[header].addresses
+        assert (mailbox.display_name, mailbox.addr_spec) == (name, address)
+
+
+def test_a_message_of_nobody_has_no_reply_to():
+    system = in_the_name_of(written_by("ana@company.test"), HELLO, None)
+    assert (system["From"], system["Reply-To"]) == (HELLO, None)
 
 
 def test_a_reply_to_that_is_there_is_kept_and_personal_headers_are_not():
