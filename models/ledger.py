@@ -1,6 +1,7 @@
 """What became of each e-mail of a run, and the events that tell it."""
 
 import collections
+import contextlib
 import typing
 
 from ..failover.failure import Verdict
@@ -50,6 +51,9 @@ class Ledger:
         """Why no session could be opened for the batch in hand."""
         self.sent_from = ""
         """The From of the last message that System Mail carried."""
+        self.told = set()
+        """The ids of the notifications that tell something."""
+        self._tales = None
         self._event_model, self._events, self._noted = events, [], False
         self._letters, self._units = {}, collections.defaultdict(list)
         self._partners, self._mail_id = [], None
@@ -134,6 +138,31 @@ class Ledger:
         """
         own = (describe(t.failure, t.decision) for t in troubles if t.road is not self.system)
         return next(own, False)
+
+    @contextlib.contextmanager
+    def telling(self, tales, default=(False, False)):
+        """What the notifications written meanwhile tell of their recipients.
+
+        :param tales: as ``tales_of`` returns them; None: they do not speak of us
+        :param default: what they tell of all others
+        """
+        self._tales = None if tales is None else collections.defaultdict(lambda: default, tales)
+        try:
+            yield
+        finally:
+            self._tales = None
+
+    def tell(self, notifications):
+        """What these notifications tell, if anything.
+
+        :return: ``{(sent_from, reason): notifications}``
+        """
+        if self._tales is None:
+            return {}
+        self.told.update(notifications.ids)
+        return notifications.grouped(
+            lambda n: self._tales[n.res_partner_id or n.mail_email_address]
+        )
 
     def _event(self, kind, troubles, letter, recipient_count):
         # one that waits its turn does so for a limit, whatever had failed before

@@ -44,6 +44,8 @@ class MailMail(models.Model):
             of_run = mails.with_context(system_mail_run=run, system_mail_drill=None)
             try:
                 super(MailMail, of_run).send(auto_commit, raise_exception, post_send_callback)
+                if run:
+                    self.env["mail.notification"].browse(run.told)._system_mail_push()
             finally:
                 if run:
                     run.close()
@@ -174,38 +176,21 @@ class MailMail(models.Model):
             return settle(success_pids, success_emails, failure_reason, failure_type)
         if run.refusal:
             run.settle_refused(self)
-            told = self._system_mail_notifications()
-            told.system_mail_reason = run.why(run.refusal.report.troubles[""])
-            if run.refusal.report.fate("") is Fate.DEFERRED:
-                self._system_mail_requeue(str(run.refusal))
-            else:  # core tells the mail why, but not its notifications
-                self._system_mail_fail(str(run.refusal), failure_type)
-            told._system_mail_push()
+            with run.telling({}, (False, run.why(run.refusal.report.troubles[""]))):
+                if run.refusal.report.fate("") is Fate.DEFERRED:
+                    self._system_mail_requeue(str(run.refusal))
+                else:  # core tells the mail why, but not its notifications
+                    self._system_mail_fail(str(run.refusal), failure_type)
             return True
         units = run.settle(self.id, self) if len(self) == 1 else []
-        told = self._system_mail_tell(run, units)
-        if run.raise_exception or not units:
-            settle(success_pids, success_emails, failure_reason, failure_type)
-        else:
-            for part in self._system_mail_split(units, failure_type):
-                part.mail._system_mail_settle(part)
-        told._system_mail_push()
+        waited = any(mail.system_mail_waiting_since for mail in self)
+        with run.telling(tales_of(run, units) if units or waited else None):
+            if run.raise_exception or not units:
+                settle(success_pids, success_emails, failure_reason, failure_type)
+            else:
+                for part in self._system_mail_split(units, failure_type):
+                    part.mail._system_mail_settle(part)
         return True
-
-    def _system_mail_tell(self, run, units):
-        """Write down what the chatter tells of mail that did not simply go out, or had to wait.
-
-        :param units: as ``Run.settle`` returns them
-        :return: the notifications that tell it
-        """
-        if not units and not any(mail.system_mail_waiting_since for mail in self):
-            return self.env["mail.notification"]
-        told, tales = self._system_mail_notifications(), tales_of(run, units)
-        for (sent_from, reason), alike in told.grouped(
-            lambda n: tales.get(n.res_partner_id or n.mail_email_address, (False, False))
-        ).items():
-            alike.write({"system_mail_sent_from": sent_from, "system_mail_reason": reason})
-        return told
 
     def _system_mail_split(self, units, failure_type):
         """The mail in parts of one fate each. The original stays the part with most to come: its

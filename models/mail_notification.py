@@ -30,6 +30,15 @@ class MailNotification(models.Model):
         readonly=True, copy=False, groups=GROUP, help="Why the mailbox did not send it."
     )
 
+    def write(self, vals):
+        """With what became of a message goes what its run has to tell of it."""
+        run = self.env["ir.mail_server"]._system_mail_run()
+        tales = run.tell(self) if run and "notification_status" in vals else {}
+        for (sent_from, reason), alike in tales.items():
+            tale = {"system_mail_sent_from": sent_from, "system_mail_reason": reason}
+            super(MailNotification, alike).write({**vals, **tale})
+        return True if tales else super().write(vals)
+
     # --- what a viewer may know
 
     def _filtered_for_web_client(self):
@@ -93,7 +102,7 @@ class MailNotification(models.Model):
         way runs the document's own code too: whatever that raised, now that the mail has left,
         would have it sent again.
         """
-        told_sudo = self.sudo().filtered(lambda n: n.notification_status != "exception")
+        told_sudo = self.sudo().exists().filtered(lambda n: n.notification_status != "exception")
         for author, notifications in told_sudo.grouped("author_id").items():
             for user in author.main_user_id | self.env.user:
                 if user.active and not user.share:

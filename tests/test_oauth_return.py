@@ -105,6 +105,7 @@ class TestReturn(OAuthCase):
 
     def test_somebody_who_is_no_super_user_any_more(self):
         group = self.env.ref("system_mail.group_super_user")
+        self._user("Nora", "nora@company.test").group_ids += group  # the last one stays
         self.env.ref("base.user_admin").group_ids -= group
         self.env.flush_all()
         response = self.ask()
