@@ -140,13 +140,9 @@ class Ledger:
         return next(own, False)
 
     @contextlib.contextmanager
-    def telling(self, tales, default=(False, False)):
-        """What the notifications written meanwhile tell of their recipients.
-
-        :param tales: as ``tales_of`` returns them; None: they do not speak of us
-        :param default: what they tell of all others
-        """
-        self._tales = None if tales is None else collections.defaultdict(lambda: default, tales)
+    def telling(self, tales, default):
+        """What the notifications written meanwhile tell: see ``tales_of``."""
+        self._tales = tales, default
         try:
             yield
         finally:
@@ -160,8 +156,11 @@ class Ledger:
         if self._tales is None:
             return {}
         self.told.update(notifications.ids)
+        tales, default = self._tales
+        if not tales:  # so that the notifications need not be read
+            return {default: notifications}
         return notifications.grouped(
-            lambda n: self._tales[n.res_partner_id or n.mail_email_address]
+            lambda n: tales.get(n.res_partner_id or n.mail_email_address, default)
         )
 
     def _event(self, kind, troubles, letter, recipient_count):

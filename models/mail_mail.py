@@ -1,4 +1,5 @@
 import collections
+import contextlib
 import datetime
 import random
 
@@ -184,7 +185,7 @@ class MailMail(models.Model):
             return True
         units = run.settle(self.id, self) if len(self) == 1 else []
         waited = any(mail.system_mail_waiting_since for mail in self)
-        with run.telling(tales_of(run, units) if units or waited else None):
+        with run.telling(*tales_of(run, units)) if units or waited else contextlib.nullcontext():
             if run.raise_exception or not units:
                 settle(success_pids, success_emails, failure_reason, failure_type)
             else:

@@ -115,14 +115,18 @@ def tales_of(run, units):
     """What the chatter tells of recipients whom their mailbox did not simply reach: System Mail's
     address where that carried the message, and why.
 
-    :return: ``{partner or address: (sent_from, reason)}``
+    :return: ``{partner or address: (sent_from, reason)}``, and what all others tell
     """
     tales = {}
+    recipients = set()
     for unit in units:
+        recipients.add(unit.partner)
         for address, troubles in unit.report.troubles.items() if unit.report else ():
             carried = run.carried(unit.report, address)
             recipient = unit.partner or email_normalize(address)
             if carried or recipient not in tales:
                 sent_from = carried and run.policy.address
                 tales[recipient] = (sent_from, run.why(troubles))
-    return tales
+    if recipients == tales.keys() and len(set(tales.values())) == 1:
+        return {}, tales.popitem()[1]  # nobody need be told apart
+    return tales, (False, False)

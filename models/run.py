@@ -1,5 +1,6 @@
 """One call of ``mail.mail.send`` for mails of one company and one treatment."""
 
+import functools
 import logging
 import typing
 
@@ -138,13 +139,17 @@ class Run(Ledger):
             finally:
                 self.opening_system = False
 
-        def rewrite(message, from_addr, author):
-            # from_addr is the author's own wherever their mailbox may not bounce to Odoo
-            [bounce] = core.extract_rfc2822_addresses(message["Return-Path"])[-1:] or [None]
+        @functools.cache
+        def envelope(return_path):
+            [bounce] = core.extract_rfc2822_addresses(return_path)[-1:] or [None]
             bounce_allowed = bounce and filter_ and server._match_from_filter(bounce, filter_)
-            envelope = bounce if bounce_allowed else policy.address
+            return bounce if bounce_allowed else policy.address
+
+        def rewrite(message, from_addr, author):
             self.sent_from = sender(author, policy.address)
-            return in_the_name_of(message, policy.address, author), envelope
+            # from_addr is the author's own wherever their mailbox may not bounce to Odoo
+            from_addr = envelope(str(message["Return-Path"] or ""))
+            return in_the_name_of(message, policy.address, author), from_addr
 
         admit = self._admit if policy.limited else None
         return self._road(server, open_system, rewrite=rewrite, admit=admit, shared=True)
