@@ -83,8 +83,9 @@ class ResUsers(models.Model):
         return f"{what} {self._system_mail_stands_in()}".strip()
 
     def _system_mail_stands_in(self):
-        policy = self.env["res.company"]._system_mail_policies().get(self.sudo().company_id.id)
-        if not policy:
+        company_sudo = self.sudo().company_id
+        policy = self.env["res.company"]._system_mail_policies().get(company_sudo.id)
+        if not policy or company_sudo.system_mail_state == "disconnected":
             return ""
         return self.env._(
             "Notifications to colleagues are sent from %(address)s meanwhile.",

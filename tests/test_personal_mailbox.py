@@ -76,6 +76,10 @@ class TestPersonalMailbox(SystemMailCase):
         self.env.invalidate_all()
         self.assertEqual(self.as_ana.system_mail_state, "disconnected")
         self.assertIn("hello@company.test", self.as_ana.system_mail_message)
+        self.health(self.system_server).state = "disconnected"
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.assertNotIn("hello@company.test", self.as_ana.system_mail_message, "it is down too")
         health = self.health(server)
         self.assertEqual(self.connected(smtp_pass="changed"), server)
         self.assertEqual(self.health(server), health)
