@@ -337,7 +337,9 @@ class ResCompany(models.Model):
         """The companies whose System Mail is in use: ``{company_id: Policy}``. Free when cached:
         a database without System Mail pays nothing.
         """
-        companies = self.sudo().search([("system_mail_server_id", "!=", False)])
+        companies = self.sudo().search(
+            [("active", "=", True), ("system_mail_server_id", "!=", False)]
+        )
         return {
             company.id: Policy(
                 company.id,
@@ -357,5 +359,6 @@ class ResCompany(models.Model):
     @ormcache()
     def _system_mail_server_ids(self):
         """The ids of all servers that are a System Mail, in use or not."""
-        companies = self.sudo().search([("system_mail_server_id", "!=", False)])
+        companies = self.sudo().with_context(active_test=False)
+        companies = companies.search([("system_mail_server_id", "!=", False)])
         return frozenset(companies.system_mail_server_id.ids)

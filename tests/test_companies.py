@@ -118,3 +118,21 @@ class TestCompanies(SystemMailCase):
             .search([])
             .filtered(lambda outage: outage.company_id != self.second)
         )
+
+    def test_the_server_of_an_archived_companys_system_mail_serves_nobody_else(self):
+        self.second.active = False
+        for company_id in (self.company.id, self.second.id):
+            servers = self.env["ir.mail_server"].with_context(allowed_company_ids=[company_id])
+            server, _smtp_from = servers.sudo()._find_mail_server("hello@second.test")
+            self.assertNotEqual(server, self.second_server)
+        administrator = self._user(
+            "Sam Settings",
+            "sam@company.test",
+            group_ids=[(6, 0, self.env.ref("base.group_system").ids)],
+        )
+        seen = self.env["ir.mail_server"].with_user(administrator).search([])
+        self.assertIn(self.own_server, seen)
+        self.assertNotIn(self.second_server, seen)
+        message = self.mention_on(self.second_record)
+        self.assertEqual(self.counts(), (0, 0), "nor is its System Mail in use")
+        self.assertEqual(message.notification_ids.notification_status, "exception")
