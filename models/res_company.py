@@ -22,6 +22,7 @@ POLICY_FIELDS = {
     "system_mail_limit_day",
     "system_mail_limit_user_hour",
 }
+"""What a ``Policy`` is made of, beside the company's name."""
 AUDITED_FIELDS = POLICY_FIELDS | {"system_mail_accepted_clash"}
 
 
@@ -143,9 +144,9 @@ class ResCompany(models.Model):
         changed = AUDITED_FIELDS & vals.keys()
         before = {company: company._system_mail_settings() for company in self if changed}
         result = super().write(vals)
-        if changed:
+        if changed or "name" in vals:
             self.env.registry.clear_cache()
-            self._system_mail_log_changes(before)
+        self._system_mail_log_changes(before)
         if vals.get("system_mail_address", True) is False:
             self._system_mail_forget()
         elif vals.get("system_mail_server_id") and self.env["system.mail.secret"]._has_key():

@@ -57,6 +57,15 @@ class TestAlerts(SystemMailCase):
         [body] = self.told()
         self.assertIn("works again", body)
 
+    def test_an_alert_calls_the_company_by_the_name_that_it_has_now(self):
+        self.env["res.company"]._system_mail_policies()  # cached from now on
+        self.company.name = "Renamed Limited"
+        self.system.fail("auth", reply=REJECTED)
+        self.system_server._system_mail_check()
+        self.tell()
+        [body] = self.told()
+        self.assertIn("Renamed Limited", body)
+
     def test_system_mail_unstable_for_a_moment_is_no_news(self):
         self.system.fail("auth", reply="454 4.7.0 Temporary failure")
         self.system_server._system_mail_check()
