@@ -14,13 +14,16 @@ from .words import in_words
 GROUP = "system_mail.group_super_user"
 NEW_SERVER = {"smtp_pass": False, "sequence": 100}
 """Behind the others: where another module takes the first server there is, it takes that still."""
+LIMIT_FIELDS = (
+    "system_mail_limit_minute",
+    "system_mail_limit_day",
+    "system_mail_limit_user_hour",
+)
 POLICY_FIELDS = {
     "system_mail_address",
     "system_mail_server_id",
     "system_mail_scope",
-    "system_mail_limit_minute",
-    "system_mail_limit_day",
-    "system_mail_limit_user_hour",
+    *LIMIT_FIELDS,
 }
 """What a ``Policy`` is made of, beside the company's name."""
 AUDITED_FIELDS = POLICY_FIELDS | {"system_mail_accepted_clash"}
@@ -128,6 +131,11 @@ class ResCompany(models.Model):
                         address=address,
                     )
                 )
+
+    @api.constrains(*LIMIT_FIELDS)
+    def _check_system_mail_limits(self):
+        if any(company[name] < 0 for company in self for name in LIMIT_FIELDS):
+            raise ValidationError(self.env._("A limit is a number of recipients; 0 is no limit."))
 
     @api.model_create_multi
     def create(self, vals_list):

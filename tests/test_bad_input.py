@@ -120,6 +120,11 @@ class TestBadInput(SystemMailCase):
     def test_limits_below_zero(self):
         self.assertIn("0 is no limit", self.refused(limit_day=-5))
 
+    def test_limits_below_zero_in_the_settings(self):
+        for name in ("minute", "day", "user_hour"):
+            with self.subTest(name), self.assertRaisesRegex(ValidationError, "0 is no limit"):
+                self.company[f"system_mail_limit_{name}"] = -1
+
     def test_providers(self):
         good = {
             "name": "Lab",
