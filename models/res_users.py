@@ -2,7 +2,7 @@ import contextlib
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import email_normalize, format_datetime, str2bool
+from odoo.tools import email_normalize, format_datetime
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
@@ -115,9 +115,10 @@ class ResUsers(models.Model):
     @api.model
     def _system_mail_wants_alerts(self):
         """Whether owners are told, where personal mailboxes are in use."""
-        get_param = self.env["ir.config_parameter"].sudo().get_param
-        return str2bool(get_param("system_mail.alert_owners", ""), False) and bool(
-            get_param("base_setup.default_external_email_server")
+        parameters_sudo = self.env["ir.config_parameter"].sudo()
+        return bool(
+            parameters_sudo._system_mail_number("system_mail.alert_owners")
+            and parameters_sudo.get_param("base_setup.default_external_email_server")
         )
 
     def _system_mail_push_state(self):

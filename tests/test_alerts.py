@@ -112,6 +112,16 @@ class TestAlerts(SystemMailCase):
         [body] = self.told()
         self.assertIn("limit", body)
 
+    def test_owners_are_told_in_all_ways_or_in_none(self):
+        self.own.fail("auth", reply=REJECTED)
+        self.own_server._system_mail_check()
+        for value in ("yes", "2", "0", "True"):
+            with self.subTest(value):
+                self.set_option("alert_owners", value)
+                settings = self.env["res.config.settings"].create({})
+                banner = self.env["res.users"].with_user(self.ana).system_mail_alert()
+                self.assertEqual(banner is not None, settings.system_mail_alert_owners)
+
     def test_many_disconnected_mailboxes_are_told_once(self):
         users = [self._user(f"User {n}", f"user{n}@company.test") for n in range(3)]
         servers = [
