@@ -101,6 +101,8 @@ class SystemMailHealth(models.Model):
         now = fields.Datetime.now()
 
         def lease_if_due(health):
+            if not health:  # the mailbox has just been deleted
+                return False
             return circuit.allows(health._breaker(), now) == "probe" and health._lease(now)
 
         return self._read(self.server_id, lease_if_due, otherwise=False)

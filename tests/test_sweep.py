@@ -212,6 +212,14 @@ class TestSweep(SystemMailCase):
         gone.unlink()
         self.assertEqual(list(checks), [(gone, None)])
 
+    def test_a_mailbox_that_goes_as_its_probe_begins_is_left_out(self):
+        self.own.fail("auth", reply="535 5.7.8 Rejected")
+        self.own_server._system_mail_check()
+        health = self.health(self.own_server)
+        self.assertTrue(health.server_id)  # known to the one who probes
+        self.env.cr.execute("DELETE FROM system_mail_health WHERE id = %s", [health.id])
+        self.assertFalse(health._lease_apart())
+
 
 @tagged("post_install", "-at_install")
 class TestSweepByRequest(SystemMailCase, HttpCase):
