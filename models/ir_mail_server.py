@@ -320,9 +320,10 @@ class IrMailServer(models.Model):
 
     def _system_mail_token_failure(self, exc):
         """Odoo's OAuth modules say the same of a revoked grant and of a provider that is down: the
-        answer itself is still in the frame that raised.
+        answer itself is still in the frame that raised. So it may be with another module's.
         """
-        if not self.sudo()[REFRESH_TOKEN_FIELDS[self.smtp_authentication]]:
+        refresh_token = REFRESH_TOKEN_FIELDS.get(self.smtp_authentication)
+        if refresh_token and not self.sudo()[refresh_token]:
             return Failure(Phase.TOKEN, text=str(exc), kind=Kind.INVALID_GRANT)
         for frame, _line in traceback.walk_tb(exc.__traceback__):
             response = frame.f_locals.get("response")

@@ -1,5 +1,7 @@
+from odoo.exceptions import UserError
 from odoo.tests import tagged
 
+from ..failover.failure import Kind
 from .common import SystemMailCase
 
 
@@ -30,3 +32,8 @@ class TestBesideOthers(SystemMailCase):
         self.assertFalse(message.mail_server_id)
         [delivery] = self.received("ben@company.test")
         self.assertIn(delivery, self.own.accepted)
+
+    def test_another_modules_way_to_log_in_may_fail_in_words_of_its_own(self):
+        failure = self.own_server._system_mail_token_failure(UserError("The token has expired."))
+        self.assertEqual(failure.kind, Kind.SIGN_IN_UNAVAILABLE)
+        self.assertEqual(failure.text, "The token has expired.")
