@@ -24,21 +24,20 @@ class Unreadable(str):
     __slots__ = ()
 
 
-def fernet():
-    """What encrypts and decrypts, or None without a key.
+def keys_of_server():
+    """The keys that this server has, the newest first.
 
-    :raises ValueError: a key is none
-    :rtype: MultiFernet | None
+    :raises ValueError: one is none
+    :rtype: list[Fernet]
     """
     given = os.environ.get(VARIABLE) or config.get(OPTION) or ""
-    keys = [Fernet(key) for key in re.split(r"[\s,]+", given) if key]
-    return MultiFernet(keys) if keys else None
+    return [Fernet(key) for key in re.split(r"[\s,]+", given) if key]
 
 
 def encrypt(secret):
     """:raises ValueError: a key is none"""
-    keys = fernet()
-    return MARK + keys.encrypt(secret.encode()).decode() if keys else secret
+    keys = keys_of_server()
+    return MARK + keys[0].encrypt(secret.encode()).decode() if keys else secret
 
 
 def decrypt(stored):
@@ -46,13 +45,38 @@ def decrypt(stored):
     if not stored or not stored.startswith(MARK):
         return stored
     try:
-        keys = fernet()
-        return keys.decrypt(stored[len(MARK) :].encode()).decode() if keys else Unreadable()
-    except InvalidToken:
-        return Unreadable()
+        secret = _decrypted(stored, keys_of_server())
     except ValueError:
         _logger.warning("%s is no list of Fernet keys: no secret can be read", OPTION)
-        return Unreadable()
+        secret = None
+    return Unreadable() if secret is None else secret
+
+
+def renew(stored):
+    """The stored secret as the newest key encrypts it; None where it is so already, or where this
+    server cannot read it.
+
+    :raises ValueError: a key is none
+    """
+    keys = keys_of_server()
+    if not stored or not keys:
+        return None
+    if not stored.startswith(MARK):
+        return encrypt(stored)
+    if _decrypted(stored, keys[:1]) is not None:
+        return None
+    secret = _decrypted(stored, keys)
+    return secret and encrypt(secret)
+
+
+def _decrypted(stored, keys):
+    """None: these keys do not read it."""
+    if not keys:
+        return None
+    try:
+        return MultiFernet(keys).decrypt(stored[len(MARK) :].encode()).decode()
+    except InvalidToken:
+        return None
 
 
 class Encrypted(fields.Char):

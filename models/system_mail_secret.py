@@ -1,7 +1,7 @@
 from odoo import api, models
 from odoo.tools import SQL
 
-from .encrypted import MARK, Encrypted, fernet
+from .encrypted import MARK, Encrypted, keys_of_server, renew
 
 
 class SystemMailSecret(models.AbstractModel):
@@ -24,7 +24,7 @@ class SystemMailSecret(models.AbstractModel):
     def _has_key(self):
         """Whether this server can encrypt."""
         try:
-            return fernet() is not None
+            return bool(keys_of_server())
         except ValueError:
             return False
 
@@ -49,26 +49,22 @@ class SystemMailSecret(models.AbstractModel):
 
     @api.autovacuum
     def _encrypt(self):
-        """Encrypt everything with the newest key: what is in the clear, and what an older key
-        encrypted. A secret whose key is missing stays as it is.
+        """Encrypt with the newest key what is in the clear, and what an older key encrypted. A
+        secret whose key is missing stays as it is.
         """
         if not self._has_key():
             return
-        companies = self.env["res.company"].sudo()
-        for server in companies.search(
-            [("system_mail_server_id", "!=", False)]
-        ).system_mail_server_id:
-            server._system_mail_take_password()
+        server_ids = self.env["res.company"]._system_mail_server_ids()
+        for server_sudo in self.env["ir.mail_server"].sudo().browse(server_ids):
+            server_sudo._system_mail_take_password()
+        self.env.flush_all()
         for model, field in self._fields_of():
-            records = model.sudo().with_context(active_test=False)
-            for record in records.search([(field.name, "!=", False)]):
-                if secret := record[field.name]:
-                    model.env.cr.execute(
-                        SQL(
-                            "UPDATE %s SET %s = %s WHERE id = %s",
-                            SQL.identifier(model._table),
-                            SQL.identifier(field.name),
-                            field.convert_to_column(secret, record),
-                            record.id,
-                        )
+            table, column = SQL.identifier(model._table), SQL.identifier(field.name)
+            rows = self.env.execute_query(
+                SQL("SELECT id, %s FROM %s WHERE %s IS NOT NULL", column, table, column)
+            )
+            for id_, stored in rows:
+                if renewed := renew(stored):
+                    self.env.cr.execute(
+                        SQL("UPDATE %s SET %s = %s WHERE id = %s", table, column, renewed, id_)
                     )

@@ -120,3 +120,10 @@ class TestSecrets(SystemMailCase):
         with self.assertRaisesRegex(UserError, "nothing was saved"):
             self.give_password("new")
             self.env.flush_all()
+
+    def test_what_the_newest_key_encrypted_is_left_alone(self):
+        self.use_keys(self.key)
+        self.give_password()
+        before = self.stored(self.system_server, "system_mail_password")
+        self.env["system.mail.secret"]._encrypt()
+        self.assertEqual(self.stored(self.system_server, "system_mail_password"), before)
