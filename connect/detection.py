@@ -2,8 +2,7 @@
 
 import typing
 
-import dns.exception
-import dns.resolver
+from .lookup import Lookup, Unanswered
 
 PATIENCE = 2.0
 """Seconds for the DNS to answer."""
@@ -79,28 +78,17 @@ def detect(address, services, seconds=PATIENCE):
     for service in services:
         if domain in service.domains:
             return Detected(service, True)
-    hosts = mail_hosts(domain, seconds) if domain and seconds else None
-    for host in hosts or ():
+    if not (domain and seconds):
+        return Detected(None, False)
+    try:
+        hosts = Lookup(seconds).mail_hosts(domain)
+    except Unanswered:
+        return Detected(None, False)
+    for host in hosts:
         for service in services:
             if any(is_within(host, mx_domain) for mx_domain in service.mx_domains):
                 return Detected(service, True)
-    return Detected(None, hosts is not None)
-
-
-def mail_hosts(domain, seconds):
-    """The hosts that receive a domain's mail, the preferred one first.
-
-    :return: None where the DNS does not answer
-    :rtype: list[str] | None
-    """
-    try:
-        answer = dns.resolver.resolve(domain, "MX", lifetime=seconds, search=False)
-    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        return []
-    except (dns.exception.DNSException, OSError, UnicodeError):
-        return None
-    records = sorted(answer, key=lambda record: record.preference)
-    return [str(record.exchange).rstrip(".").lower() for record in records]
+    return Detected(None, True)
 
 
 def is_within(host, domain):
