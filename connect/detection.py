@@ -22,8 +22,8 @@ class Service(typing.NamedTuple):
     """A value of ``ir.mail_server.smtp_encryption``."""
     provider_id: int = 0
     """The ``system.mail.oauth.provider`` to sign in with; 0: it takes a password alone."""
-    password_hint: str = ""
-    """What it wants in place of the password that people know."""
+    wants_app_password: bool = False
+    """Not the password that people know."""
     limit_minute: int = 0
     limit_day: int = 0
     """Recipients that it lets through; 0 = unknown."""
@@ -37,14 +37,13 @@ class Detected(typing.NamedTuple):
     """Whether the domain's mail hosts could be asked for."""
 
 
-APP_PASSWORD = "an app password"  # noqa: S105
 PASSWORD_SERVICES = (
     Service(
         "iCloud Mail",
         ("icloud.com", "me.com", "mac.com"),
         ("mail.icloud.com",),
         "smtp.mail.me.com",
-        password_hint=APP_PASSWORD,
+        wants_app_password=True,
         limit_day=1000,
     ),
     Service(
@@ -54,7 +53,7 @@ PASSWORD_SERVICES = (
         "smtp.fastmail.com",
         465,
         "ssl_strict",
-        password_hint=APP_PASSWORD,
+        wants_app_password=True,
     ),
     Service("Zoho Mail", ("zoho.com",), ("zoho.com",), "smtp.zoho.com", 465, "ssl_strict"),
     Service("Zoho Mail", ("zohomail.eu",), ("zoho.eu",), "smtp.zoho.eu", 465, "ssl_strict"),

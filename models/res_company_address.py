@@ -3,7 +3,6 @@ from odoo.exceptions import ValidationError
 from odoo.fields import Domain
 from odoo.tools import email_domain_extract, email_normalize
 
-from ..connect.detection import PASSWORD_SERVICES
 from .res_company import GROUP
 
 
@@ -120,7 +119,7 @@ class ResCompany(models.Model):
     def _system_mail_free_domain(self, address):
         """A warning for an address that anybody could have, such as one at gmail.com."""
         domain = email_domain_extract(address or "")
-        services = [*self.env["system.mail.oauth.provider"].sudo()._services(), *PASSWORD_SERVICES]
+        services = self.env["system.mail.oauth.provider"].sudo()._all_services()
         if not domain or not any(domain in service.domains for service in services):
             return ""
         return self.env._(

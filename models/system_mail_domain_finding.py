@@ -1,7 +1,6 @@
 from odoo import api, fields, models
 from odoo.tools.translate import LazyTranslate
 
-from ..connect.detection import PASSWORD_SERVICES
 from ..connect.domain import PATIENCE, Status, check
 
 _lt = LazyTranslate(__name__)
@@ -189,7 +188,7 @@ class SystemMailDomainFinding(models.Model):
         :rtype: list[dict]
         """
         domain, host = address.rpartition("@")[2], smtp_host or ""
-        services = [*self.env["system.mail.oauth.provider"].sudo()._services(), *PASSWORD_SERVICES]
+        services = self.env["system.mail.oauth.provider"].sudo()._all_services()
         return [
             {
                 "kind": finding.kind,

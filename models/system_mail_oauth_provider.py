@@ -4,7 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.tools.urls import urljoin
 
-from ..connect.detection import APP_PASSWORD, Service
+from ..connect.detection import PASSWORD_SERVICES, Service
 from ..connect.oauth import Client
 from .encrypted import Encrypted
 
@@ -206,7 +206,7 @@ class SystemMailOauthProvider(models.Model):
 
     @api.model
     def _services(self):
-        """The active providers, to detect an address's.
+        """The active providers.
 
         :rtype: list[Service]
         """
@@ -219,12 +219,20 @@ class SystemMailOauthProvider(models.Model):
                 provider.smtp_port,
                 provider.smtp_encryption,
                 provider.id,
-                APP_PASSWORD if provider.asks_app_password else "",
+                provider.asks_app_password,
                 provider.limit_minute,
                 provider.limit_day,
             )
             for provider in self.search([])  # pylint: disable=no-search-all
         ]
+
+    @api.model
+    def _all_services(self):
+        """The active providers, and the services that take a password alone.
+
+        :rtype: list[Service]
+        """
+        return [*self._services(), *PASSWORD_SERVICES]
 
     def _listed(self, name):
         parts = (part.strip().lower() for part in (self[name] or "").split(","))

@@ -4,7 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import email_domain_extract, email_normalize
 
-from ..connect.detection import PASSWORD_SERVICES, PATIENCE, detect
+from ..connect.detection import PATIENCE, detect
 from ..models.system_mail_oauth_provider import MASK
 from ..models.words import reason_of, remedy_of
 
@@ -131,7 +131,7 @@ class SystemMailConnect(models.TransientModel):
         :rtype: Detected
         """
         address = (self.address or "").strip()
-        services = [*self.env["system.mail.oauth.provider"].sudo()._services(), *PASSWORD_SERVICES]
+        services = self.env["system.mail.oauth.provider"].sudo()._all_services()
         found = detect(address, services, seconds)
         service = found.service
         before, self.proposed = self.proposed or {}, self._proposal(address, service)
@@ -140,7 +140,7 @@ class SystemMailConnect(models.TransientModel):
                 self[name] = value
         self.provider_id = service.provider_id if service else 0
         self.service_name = service.name if service else False
-        self.app_password = bool(service and service.password_hint)
+        self.app_password = bool(service and service.wants_app_password)
         self.detected = self._describe_detected(address, found, asked=bool(seconds))
         self._propose_method(service)
         return found
