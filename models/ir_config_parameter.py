@@ -72,11 +72,4 @@ class IrConfigParameter(models.Model):
             )
         old = self._system_mail_number(name)
         self.sudo().set_param(name, str(number))
-        self.env["system.mail.event"].sudo().create(
-            {
-                "kind": "configured",
-                "company_id": self.env.company.id,
-                "user_id": self.env.uid,
-                "reason": f"{label}: {old} → {number}",
-            }
-        )
+        self.env["system.mail.event"]._note_change(f"{label}: {old} → {number}", self.env.company)

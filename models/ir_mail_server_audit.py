@@ -76,13 +76,9 @@ class IrMailServer(models.Model):
     def _system_mail_log(self, what):
         self.ensure_one()
         server_sudo = self.sudo()
-        self.env["system.mail.event"].sudo().create(
-            {
-                "kind": "configured",
-                "company_id": self._system_mail_company().id,
-                "user_id": self.env.uid,
-                "server_id": self.id,
-                "server_name": server_sudo.from_filter or server_sudo.name,
-                "reason": what,
-            }
+        self.env["system.mail.event"]._note_change(
+            what,
+            self._system_mail_company(),
+            server_id=self.id,
+            server_name=server_sudo.from_filter or server_sudo.name,
         )

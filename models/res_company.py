@@ -176,30 +176,20 @@ class ResCompany(models.Model):
         return settings
 
     def _system_mail_log_changes(self, before):
-        """Who changed what, from what to what: in the caller's transaction, it is no sending."""
-        events = []
+        """Who changed what, from what to what."""
         for company, old in before.items():
+            new = company._system_mail_settings()
             changes = "; ".join(
                 f"{label}: {old[label] or '-'} → {value or '-'}"
-                for label, value in company._system_mail_settings().items()
+                for label, value in new.items()
                 if value != old[label]
             )
             if changes:
-                events.append(
-                    {
-                        "kind": "configured",
-                        "company_id": company.id,
-                        "user_id": self.env.uid,
-                        "reason": changes,
-                    }
-                )
-        self.env["system.mail.event"].sudo().create(events)
-        for company, old in before.items():
-            company._system_mail_tell_change(old)
+                self.env["system.mail.event"]._note_change(changes, company)
+                company._system_mail_tell_change(old, new)
 
-    def _system_mail_tell_change(self, old):
+    def _system_mail_tell_change(self, old, new):
         """Tell all Super Users of a new address or server: from then on, mail comes from there."""
-        new = self._system_mail_settings()
         names = ("system_mail_address", "system_mail_server_id")
         labels = [self._fields[name]._description_string(self.env) for name in names]
         if all(new[label] == old[label] for label in labels):

@@ -126,6 +126,23 @@ class SystemMailEvent(models.Model):
         return deleted, int(deleted == BATCH)
 
     @api.model
+    def _note_change(self, reason, company, **values):
+        """Write down who changed what, in the caller's transaction: it is no sending.
+
+        :param str reason: what changed, as people read it
+        :param values: further ones of the event
+        """
+        self.sudo().create(
+            {
+                "kind": "configured",
+                "company_id": company.id,
+                "user_id": self.env.uid,
+                "reason": reason,
+                **values,
+            }
+        )
+
+    @api.model
     def _write_down(self, vals_list):
         """Create events on a cursor of their own, so that a rollback of the sending does not forget
         what has left. Never makes the sending fail.

@@ -85,14 +85,7 @@ class SystemMailMonitoring(models.AbstractModel):
     def _set_token_hash(self, value, change):
         self.env.company._check_system_mail_access()
         self.env["ir.config_parameter"].sudo().set_param(TOKEN_PARAMETER, value)
-        self.env["system.mail.event"].sudo().create(
-            {
-                "kind": "configured",
-                "company_id": self.env.company.id,
-                "user_id": self.env.uid,
-                "reason": change,
-            }
-        )
+        self.env["system.mail.event"]._note_change(change, self.env.company)
 
     @staticmethod
     def _hash(token):
