@@ -5,6 +5,7 @@ from . import (
     ir_mail_server,
     ir_mail_server_audit,
     ir_mail_server_check,
+    ir_mail_server_login,
     ir_mail_server_uninstall,
     ir_model_data,
     mail_mail,
