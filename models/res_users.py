@@ -8,7 +8,8 @@ from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from ..failover.session import Undelivered
 from .ir_mail_server import OAUTH
-from .res_company import GROUP, TryFailed
+from .res_company import GROUP
+from .res_company_connect import TryFailed
 from .words import in_words, reason_of
 
 MAILBOX_TYPES = ("login", OAUTH)

@@ -9,7 +9,7 @@ from odoo.tools import email_normalize
 from ..failover.drill import Expected, examine
 from ..failover.text import clean
 from ..models.drill import Drill
-from ..models.res_company import TryFailed
+from ..models.res_company_connect import TryFailed
 from ..models.words import reason_of, remedy_of
 
 CHECK = Markup(
