@@ -222,7 +222,9 @@ class Run(Ledger):
             _logger.warning("%s of %s not written: %s", ", ".join(vals), servers, exc)
 
     def _failed(self, server, failure, decision):
-        self._health._note_failure(server, self._seen[server.id], failure, decision)
+        seen = self._seen[server.id]
+        self._health._note_failure(server, seen, failure, decision)
+        self._seen[server.id] = seen._replace(last_success=None)  # so that the next one is written
 
     def _succeeded(self, server):
         self._health._note_success(server, self._seen[server.id])

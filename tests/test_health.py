@@ -46,6 +46,17 @@ class TestHealth(SystemMailCase):
         self.assertEqual(later.state, "outgoing")
         self.assertEqual(len(self.own.accepted), 1)
 
+    def test_a_success_ends_a_trouble_also_on_the_same_connection(self):
+        self.mention()
+        self.own.fail("mail", reply="451 4.3.0 Not now", times=1)
+        mails = self.mail() | self.mail()
+        mails.send()
+        self.assertEqual(len(self.own.connections), 2)
+        self.assertEqual((len(self.own.accepted), len(self.system.accepted)), (2, 1))
+        health = self.health(self.own_server)
+        self.assertEqual((health.state, health.failure_count), ("connected", 0))
+        self.assertTrue(self.env["system.mail.outage"].search([]).ended_at)
+
     def test_why_nothing_could_be_sent_is_told_in_the_chatter(self):
         customer = self.env["res.partner"].create({"name": "C", "email": "c@elsewhere.test"})
         self.own.fail("auth", reply="535 5.7.8 Rejected")
