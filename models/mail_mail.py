@@ -223,8 +223,7 @@ class MailMail(models.Model):
                 )
                 .with_env(self.env)
             )
-            theirs = notifications.filtered(lambda n, p=part: n.res_partner_id in p.partners)
-            theirs.mail_mail_id = part.mail
+            notifications.filtered(part.concerns).mail_mail_id = part.mail
         self.write({"system_mail_split": True, **parts[0].values()})
         return parts
 

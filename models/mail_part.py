@@ -4,7 +4,7 @@ import dataclasses
 import typing
 
 from odoo.tools import email_normalize
-from odoo.tools.mail import email_split_and_format_normalize
+from odoo.tools.mail import email_normalize_all, email_split_and_format_normalize
 
 from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
 
@@ -27,6 +27,13 @@ class Part:
     reason: str = ""
     failure_type: str | None = None
     retry_at: typing.Any = None
+
+    def concerns(self, notification):
+        """Whether the notification is of one of these recipients."""
+        if notification.res_partner_id:
+            return notification.res_partner_id in self.partners
+        entries = ", ".join((*self.email_to, *self.email_cc))
+        return notification.mail_email_address in email_normalize_all(entries)
 
     def values(self):
         """The recipients, as fields of mail.mail."""

@@ -89,6 +89,22 @@ class TestRecipients(SystemMailCase):
         self.assertIn("ben@company.test", failed.email_to)
         self.assertNotIn("cleo@company.test", failed.email_to)
 
+    def test_the_chatter_tells_addresses_apart(self):
+        """Those of one transaction that are no contacts."""
+        busy = self.own.fail("rcpt", reply="450 4.2.1 Busy", recipient="dan@elsewhere.test")
+        self.own.fail("rcpt", reply="550 5.1.1 No such user", recipient="fay@elsewhere.test")
+        readers = [f"{name}@elsewhere.test" for name in ("dan", "eva", "fay")]
+        message = self.mention(outgoing_email_to=", ".join(readers))
+
+        def statuses():
+            told = {n.mail_email_address: n.notification_status for n in message.notification_ids}
+            return [told[reader] for reader in readers]
+
+        self.assertEqual(statuses(), ["ready", "sent", "exception"])
+        self.own.heal(busy)
+        self.run_queue(message.notification_ids.mail_mail_id.filtered("scheduled_date"))
+        self.assertEqual(statuses(), ["sent", "sent", "exception"])
+
     def test_a_retry_of_a_partly_accepted_mail_repeats_nothing(self):
         fault = self.own.fail("rcpt", reply="550 5.1.1 Not yet", recipient="ben@company.test")
         message = self.mention(partners=self.both)
