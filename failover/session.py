@@ -280,17 +280,21 @@ class Undelivered(smtplib.SMTPException):
 class Session:
     """Sends each message by the first of its roads that takes it, recipient by recipient."""
 
-    def __init__(self, roads, *, internal, routine=False, from_filter=False, smtp_from=False):
+    def __init__(
+        self, roads, *, internal, routine=False, waits=True, from_filter=False, smtp_from=False
+    ):
         """
         :param roads: at least one ``Road``
         :param bool internal: every recipient is a colleague: where it is uncertain whether the
             message was accepted, a second copy is better than none
         :param bool routine: the first road only stands in for the next, which is asked whatever the
-            first refused
+            first refused or put off
+        :param bool waits: what must wait its turn may; else the next road is asked for it, too
         :param from_filter: as Odoo keeps it on its connections
         :param smtp_from: as Odoo keeps it on its connections
         """
-        self.roads, self.internal, self.routine = list(roads), internal, routine
+        self.roads, self.internal = list(roads), internal
+        self.routine, self.waits = routine, waits
         self.from_filter, self.smtp_from = from_filter, smtp_from
         self.author = ""
         """The From that the author wrote: set it before each message."""
@@ -320,7 +324,7 @@ class Session:
             pending = []
             for address, trouble in carried.troubles.items():
                 report.troubles.setdefault(address, []).append(trouble)
-                if self._may_go_on(trouble.decision):
+                if self._may_go_on(trouble):
                     pending.append(address)
             if not pending:
                 break
@@ -334,15 +338,17 @@ class Session:
             if address not in report.accepted
         }
 
-    def _may_go_on(self, decision):
-        """Whether the next road may be tried without risk of a second copy."""
+    def _may_go_on(self, trouble):
+        """Whether the next road is to be tried: never at the risk of a second copy to others than
+        colleagues.
+        """
+        decision = trouble.decision
         if decision.verdict is Verdict.UNCERTAIN:
             return self.internal
-        if decision.verdict is Verdict.REFUSE:
-            return self.routine
-        return decision.verdict is Verdict.FALLBACK and (
-            self.internal or not decision.internal_only
-        )
+        if decision.verdict is Verdict.FALLBACK:
+            return self.routine or self.internal or not decision.internal_only
+        waits_its_turn = self.waits and trouble.failure.kind is Kind.OVER_LIMIT
+        return self.routine and not waits_its_turn
 
     def quit(self):
         """Close the roads that are this session's alone."""

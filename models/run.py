@@ -97,6 +97,7 @@ class Run(Ledger):
         return Session(
             roads,
             internal=self.treatment.internal,
+            waits=not self.raise_exception,
             from_filter=server.from_filter if server else server._get_default_from_filter(),
             smtp_from=smtp_from,
             **options,

@@ -162,6 +162,19 @@ def test_what_the_first_refuses_the_next_is_asked_for_only_as_a_matter_of_routin
     assert office.told == [("system", "works")] * routine, "no fault of the mailbox"
 
 
+@pytest.mark.parametrize("routine", [True, False])
+def test_what_the_first_puts_off_the_next_is_asked_for_only_as_a_matter_of_routine(office, routine):
+    office.own.fail("rcpt", reply="450 4.2.1 Busy")
+    report = office.send(routine=routine)
+    assert report.fate(BEN) is (Fate.ACCEPTED if routine else Fate.DEFERRED)
+    assert len(office.system.accepted) == routine
+
+
+def test_what_an_abused_account_may_not_send_goes_on_as_a_matter_of_routine(office):
+    office.own.fail("mail", reply="550 5.7.501 Access denied, spam abuse detected")
+    assert office.send(internal=False, routine=True).accepted == {BEN: office.roads[1]}
+
+
 def test_each_recipient_has_a_fate(office):
     office.own.fail("rcpt", reply="550 5.1.1 No such user", recipient=CLEO)
     report = office.send(BEN, CLEO)
@@ -203,6 +216,15 @@ def test_a_limit_of_ours_defers_until_it_says(office):
     assert not office.system.connections
     assert office.told == [], "nothing is wrong with the mailbox"
     assert office.send().accepted == {BEN: office.roads[0]}
+
+
+@pytest.mark.parametrize(
+    ("options", "accepted"),
+    [({}, 0), ({"routine": True}, 0), ({"waits": False}, 0), ({"routine": True, "waits": False}, 1)],
+)
+def test_what_may_not_wait_its_turn_goes_on_as_a_matter_of_routine(office, options, accepted):
+    office.send(BEN, CLEO, ANA, **options)
+    assert len(office.system.accepted) == accepted
 
 
 def test_a_passing_trouble_is_told_once_and_does_not_close_the_road(office):

@@ -114,6 +114,8 @@ class TestOdoosOwnSender(SystemMailCase):
             ("banner", "421 4.3.2 Shutting down"),
             ("auth", "535 5.7.8 Rejected"),
             ("rcpt", "550 5.1.1 No such user here"),
+            ("rcpt", "450 4.2.1 Mailbox busy"),
+            ("data", "454 Throttling failure: Maximum sending rate exceeded."),
             ("dot", "554 5.7.1 Looks like spam"),
         ):
             with self.subTest(phase):
@@ -124,6 +126,18 @@ class TestOdoosOwnSender(SystemMailCase):
                 self.assertEqual(len(self.plain.accepted), before + 1)
                 self.system.heal(fault)
         self.assertFalse(self.system.accepted)
+
+
+    def test_what_waits_its_turn_waits_but_not_where_the_caller_wants_an_exception(self):
+        """As a password reset does, whose mail would be rolled back with it."""
+        self.company.system_mail_limit_day = 1
+        first, waiting, urgent = (self.mail(author=self.dora) for _ in range(3))
+        (first | waiting).send()
+        self.assertEqual((first.state, waiting.state), ("sent", "outgoing"))
+        self.assertFalse(self.plain.accepted)
+        urgent.send(raise_exception=True)
+        self.assertEqual(urgent.state, "sent")
+        self.assertEqual(len(self.plain.accepted), 1)
 
 
 @tagged("post_install", "-at_install")
