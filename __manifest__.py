@@ -10,9 +10,9 @@
     "data": [
         "security/system_mail_groups.xml",
         "security/ir.model.access.csv",
+        "data/alerts_channel.xml",
         "security/system_mail_rules.xml",
         "data/ir_cron.xml",
-        "data/alerts_channel.xml",
         "data/oauth_providers.xml",
         "wizards/base_module_uninstall_views.xml",
         "wizards/system_mail_connect_views.xml",

@@ -349,8 +349,43 @@ class TestAccess(AccessCase):
         with self.assertRaises(AccessError):
             self.event.sudo().unlink()
 
+    def test_the_alerts(self):
+        channel = self.env.ref("system_mail.channel_alerts")
+        self.env["system.mail.alert"]._tell_super_users("Look at this")
+        self.env.flush_all()
+        message = [("model", "=", channel._name), ("res_id", "=", channel.id)]
+        member = {"channel_id": channel.id, "partner_id": self.ana.partner_id.id}
+        model, members = channel._name, "discuss.channel.member"
+        self.assert_access(
+            {
+                "read the alerts' channel": (SUPER_USER, (model, "read", channel.ids, ["name"])),
+                "read the alerts": (SUPER_USER, ("mail.message", "search_read", message, ["body"])),
+                "search the alerts": (
+                    SUPER_USER,
+                    (model, "search", [("message_ids.body", "like", "Look at")]),
+                ),
+                "open the alerts to all": (
+                    SUPER_USER,
+                    (model, "write", channel.ids, {"group_public_id": False}),
+                ),
+                "delete the alerts": (SUPER_USER, (model, "unlink", channel.ids)),
+                "become a member of the alerts": (SUPER_USER, (members, "create", [member])),
+                "see who is a member of the alerts": (
+                    SUPER_USER,
+                    (members, "search", [("channel_id", "=", channel.id)]),
+                ),
+            }
+        )
+
     def test_what_a_search_or_an_export_would_tell(self):
         provider, company = "system.mail.oauth.provider", "res.company"
+        template = self.env["mail.template"].create(
+            {
+                "name": "Names it",
+                "model_id": self.env["ir.model"]._get_id("res.partner"),
+                "mail_server_id": self.system_server.id,
+            }
+        )
         actions = {
             f"search {model} by {prefix}{name}": (
                 SUPER_USER,
@@ -404,6 +439,22 @@ class TestAccess(AccessCase):
                         "mail.template",
                         "search",
                         [("mail_server_id.system_mail_password", "!=", "x")],
+                    ),
+                ),
+                "search a template by System Mail's account": (
+                    SUPER_USER,
+                    (
+                        "mail.template",
+                        "search",
+                        [("id", "=", template.id), ("mail_server_id.smtp_pass", "=like", "n%")],
+                    ),
+                ),
+                "find a template by System Mail's name": (
+                    SUPER_USER,
+                    (
+                        "mail.template",
+                        "search",
+                        [("id", "=", template.id), ("mail_server_id", "ilike", "hello")],
                     ),
                 ),
             }
