@@ -473,6 +473,8 @@ class TestAccess(AccessCase):
             .create({"company_id": self.company.id})
         )
         model, mine = "system.mail.connect", {"user_id": self.ana.id, "address": "x@company.test"}
+        ours = {"company_id": self.company.id, "address": "ana@company.test"}
+        account = {name: {} for name in ("smtp_host", "smtp_user", "keeps_password")}
         self.assert_access(
             {
                 "read another's connect dialog": (
@@ -486,6 +488,18 @@ class TestAccess(AccessCase):
                 "connect by another's dialog": (NOBODY, (model, "action_connect", dialog.ids)),
                 "sign in by another's dialog": (NOBODY, (model, "action_sign_in", dialog.ids)),
                 "open a dialog for another": (NOBODY, (model, "create", mine)),
+                "see another's account, not saving it": (
+                    NOBODY,
+                    (model, "onchange", [], mine, ["address"], account),
+                ),
+                "see System Mail's account, not saving it": (
+                    SUPER_USER,
+                    (model, "onchange", [], ours, ["address"], account),
+                ),
+                "ask whose an address is": (
+                    SUPER_USER,
+                    (model, "onchange", [], ours, [], {"clash": {}}),
+                ),
                 "search dialogs by secret": (NOBODY, (model, "search", [("secret", "!=", "x")])),
                 "send another's test": (NOBODY, ("system.mail.test", "action_send", test.ids)),
                 "try the fallback by another's dialog": (

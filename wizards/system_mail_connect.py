@@ -111,6 +111,7 @@ class SystemMailConnect(models.TransientModel):
     @api.depends("address", "company_id")
     def _compute_clash(self):
         for wizard in self:
+            wizard._check_target()
             company = wizard.company_id
             address = (wizard.address or "").strip()
             wizard.clash = company and (
@@ -157,6 +158,7 @@ class SystemMailConnect(models.TransientModel):
 
     def _server(self, address):
         """The server that the address has by now, or an empty one."""
+        self._check_target()  # no constraint looks at a dialog that is not saved
         server = self.env["ir.mail_server"]
         if self.user_id:
             own_sudo = server.sudo().search([("owner_user_id", "=", self.user_id.id)])
