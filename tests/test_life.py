@@ -6,6 +6,7 @@ from odoo.exceptions import AccessError
 from odoo.tests import Form, tagged
 from odoo.tools import file_open
 
+from ..connect.oauth import Tokens
 from ..hooks import uninstall_hook
 from ..models.encrypted import VARIABLE
 from ..models.ir_mail_server import OAUTH
@@ -27,11 +28,33 @@ class TestLife(SystemMailCase):
         return self.mailbox(self.own, address, False, smtp_authentication=OAUTH, **values)
 
     def test_a_staging_copy_cannot_send(self):
+        """Nothing that this addon keeps, nor System Mail's password where Odoo keeps it."""
+        provider = self.env["system.mail.oauth.provider"].search([], limit=1)
+        provider.client_secret = "kept"
+        tokens = self.env["system.mail.oauth.token"]
+        tokens._store(self.own_server, Tokens("kept", "kept", None))
+        dialog = self.env["system.mail.connect"].create(
+            {"company_id": self.company.id, "address": "hello@company.test", "smtp_pass": "kept"}
+        )
+        dialog.sudo().oauth_verifier = "kept"
+        self.system_server.smtp_pass = "kept"
+        self.assertEqual(self.secrets().count("kept"), 5)
         self.env.flush_all()
         with file_open("system_mail/data/neutralize.sql") as script:
             self.env.cr.execute(script.read())
         self.env.invalidate_all()
+        self.assertEqual(self.secrets(), [])
+        self.assertFalse(self.system_server.smtp_pass)
         self.assertFalse(self.system_server.sudo().system_mail_password)
+
+    def secrets(self):
+        """All that is in a column of a secret of ours."""
+        self.env.flush_all()
+        found = []
+        for model, field in self.env["system.mail.secret"]._fields_of():
+            self.env.cr.execute(f'SELECT "{field.name}" FROM "{model._table}"')
+            found += [value for (value,) in self.env.cr.fetchall() if value]
+        return found
 
     # --- uninstalling
 

@@ -53,7 +53,13 @@ class TestSecrets(SystemMailCase):
         tokens = self.env["system.mail.oauth.token"]
         tokens._store(self.own_server, Tokens("access", "refresh", None))
         token = tokens.search([("server_id", "=", self.own_server.id)])
+        dialog = self.env["system.mail.connect"].create(
+            {"company_id": self.company.id, "address": "hello@company.test", "smtp_pass": "typed"}
+        )
+        dialog.sudo().oauth_verifier = "verifier"
         for record, name in (
+            (dialog, "secret"),
+            (dialog, "oauth_verifier"),
             (provider, "client_secret"),
             (token, "access_token"),
             (token, "refresh_token"),
@@ -61,6 +67,7 @@ class TestSecrets(SystemMailCase):
             self.assertTrue(self.stored(record, name).startswith(MARK), name)
         self.env.invalidate_all()
         self.assertEqual(provider.client_secret, "hush")
+        self.assertEqual(dialog.sudo().secret, "typed")
         self.assertEqual((token.access_token, token.refresh_token), ("access", "refresh"))
         self.assertFalse(self.env["system.mail.secret"]._clear_count())
 

@@ -4,6 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import email_normalize
 
+from ..models.encrypted import Encrypted
 from ..models.system_mail_oauth_provider import MASK
 from ..models.words import reason_of, remedy_of
 
@@ -39,7 +40,7 @@ class SystemMailConnect(models.TransientModel):
     )
     smtp_user = fields.Char("User")
     smtp_pass = fields.Char("Password", compute="_compute_smtp_pass", inverse="_inverse_smtp_pass")
-    secret = fields.Char(groups=fields.NO_ACCESS)
+    secret = Encrypted(groups=fields.NO_ACCESS)
     keeps_password = fields.Boolean(compute="_compute_keeps_password")
     password_hint = fields.Char(compute="_compute_keeps_password")
     clash = fields.Char(compute="_compute_clash", help="Whose the address is as well.")

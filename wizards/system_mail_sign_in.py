@@ -10,6 +10,7 @@ from ..connect import oauth
 from ..failover.failure import Failure
 from ..failover.rules import classify
 from ..failover.wire import MailboxError
+from ..models.encrypted import Encrypted
 from ..models.ir_mail_server import OAUTH
 from .system_mail_connect import PASSWORD
 
@@ -22,7 +23,7 @@ class SystemMailSignIn(models.TransientModel):
     _inherit = "system.mail.connect"
 
     oauth_state = fields.Char(groups=fields.NO_ACCESS, help="A digest; bound to the session.")
-    oauth_verifier = fields.Char(groups=fields.NO_ACCESS)
+    oauth_verifier = Encrypted(groups=fields.NO_ACCESS)
     oauth_until = fields.Datetime(groups=fields.NO_ACCESS)
 
     def action_sign_in(self):
