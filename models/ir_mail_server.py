@@ -24,6 +24,7 @@ CONNECTION_FIELDS = {
     "system_mail_provider_id",
 }
 """A change of these is a new chance: the breaker closes."""
+PLACE = {"smtp_host", "smtp_port", "smtp_encryption"}
 OAUTH = "system_mail_oauth"
 OWN_CURSOR_FIELDS = LIMIT_FIELDS | {
     "google_gmail_access_token",
@@ -79,12 +80,28 @@ class IrMailServer(models.Model):
         run = self._system_mail_run()
         if run and vals.keys() <= OWN_CURSOR_FIELDS:
             return self._system_mail_write_apart(run, vals)
+        self._system_mail_keep_secrets_here(vals)
         result = super().write(vals)
+        if vals.get("smtp_pass") and self.env["system.mail.secret"]._has_key():
+            reserved = self.env["res.company"]._system_mail_server_ids()
+            for server in self.filtered(lambda server: server.id in reserved):
+                server._system_mail_take_password()
         if "active" in vals:
             self.env.registry.clear_cache()
         if CONNECTION_FIELDS & vals.keys():
             self.sudo().system_mail_health_ids._reset()
         return result
+
+    def _system_mail_keep_secrets_here(self, vals):
+        """A password or a token that this addon keeps never goes to another server than the one it
+        was given for: an administrator, who may not read it, could send it to one of theirs.
+        """
+        place = PLACE & vals.keys()
+        moved = self.sudo().filtered(lambda server: any(server[n] != vals[n] for n in place))
+        if not moved:
+            return
+        self.env["system.mail.oauth.token"].sudo().search([("server_id", "in", moved.ids)]).unlink()
+        moved.write({"system_mail_password": False})  # also one that there is no key for now
 
     def unlink(self):
         self.env.registry.clear_cache()

@@ -38,8 +38,9 @@ class SystemMailSecret(models.AbstractModel):
         return sum(
             self.env.execute_query(
                 SQL(
-                    "SELECT count(*) FROM %s WHERE %s NOT LIKE %s",
+                    "SELECT count(*) FROM %s WHERE %s != '' AND %s NOT LIKE %s",
                     SQL.identifier(model._table),
+                    SQL.identifier(field.name),
                     SQL.identifier(field.name),
                     f"{MARK}%",
                 )

@@ -122,6 +122,50 @@ class TestSecrets(SystemMailCase):
         self.own.stop()
         self.assert_arrives_once_by_system_mail(self.mention())
 
+    def test_no_password_of_system_mail_is_left_in_odoos_own_column(self):
+        self.use_keys(self.key)
+        self.system_server.smtp_pass = "neutral"
+        self.own_server.smtp_pass = "secret"
+        self.assertFalse(self.stored(self.system_server, "smtp_pass"))
+        self.assertEqual(self.stored(self.own_server, "smtp_pass"), "secret", "that is Odoo's own")
+        self.own.stop()
+        self.assert_arrives_once_by_system_mail(self.mention())
+
+    def test_none_is_no_secret_in_the_clear(self):
+        before = self.env["system.mail.secret"]._clear_count()
+        self.give_password("")
+        self.assertEqual(self.env["system.mail.secret"]._clear_count(), before)
+
+    def test_what_is_stored_goes_to_no_other_server(self):
+        """An administrator, who may not read Ana's password, has it sent to a server of theirs."""
+        spy = self.smtp("spy", logins={"ana@company.test": "secret"})
+        tokens = self.env["system.mail.oauth.token"]
+        administrator = self._user(
+            "Otto", "otto@company.test", group_ids=[(6, 0, self.env.ref("base.group_system").ids)]
+        )
+        for moved in (
+            {"smtp_host": "localhost"},
+            {"smtp_port": spy.port},
+            {"smtp_encryption": "starttls"},
+        ):
+            self.own_server.write({"smtp_pass": False, "system_mail_password": "secret"})
+            tokens._store(self.own_server, Tokens("access", "refresh", None))
+            self.own_server.with_user(administrator).write(moved)
+            self.assertFalse(self.own_server.system_mail_password, moved)
+            self.assertFalse(tokens.search([("server_id", "=", self.own_server.id)]), moved)
+        self.own_server.smtp_encryption = "none"
+        self.own_server._system_mail_check()
+        self.assertNotIn("secret", str(spy.attempts))
+
+    def test_what_is_stored_stays_where_nothing_moves(self):
+        self.give_password()
+        self.system_server.write(
+            {"smtp_host": self.system.host, "smtp_port": self.system.port, "name": "Other"}
+        )
+        self.assertEqual(self.system_server.system_mail_password, "neutral")
+        self.system_server.write({"smtp_host": "localhost", "system_mail_password": "new"})
+        self.assertEqual(self.system_server.system_mail_password, "new")
+
     def test_a_key_that_is_none_saves_nothing(self):
         self.use_keys("no key")
         with self.assertRaisesRegex(UserError, "nothing was saved"):
