@@ -1,7 +1,10 @@
+import itertools
+
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
-from odoo.tools import email_domain_extract, email_normalize
+from odoo.tools import email_domain_extract, email_normalize, escape_psql
+from odoo.tools.mail import email_normalize_all
 
 from .res_company import GROUP
 
@@ -37,7 +40,7 @@ class ResCompany(models.Model):
     def _check_system_mail_clash(self):
         for company in self.filtered("system_mail_address"):
             address = company.system_mail_address
-            if address == company.system_mail_accepted_clash:
+            if address.lower() == (company.system_mail_accepted_clash or "").lower():
                 continue
             if clash := self._system_mail_clash_of(address):
                 raise ValidationError(
@@ -66,17 +69,20 @@ class ResCompany(models.Model):
 
     @api.model
     def _system_mail_person_of(self, address):
-        users_sudo = self.env["res.users"].sudo()
-        # one after the other: an index serves each, and none serves both
-        user = users_sudo.search([("login", "=", address)], limit=1)
+        users_sudo, escaped = self.env["res.users"].sudo(), escape_psql(address)
+        # one after the other: no index serves both
+        user = users_sudo.search([("login", "=ilike", escaped)], limit=1)
         if user := user or users_sudo.search([("email_normalized", "=", address)], limit=1):
             return self.env._(
                 "%(address)s is the address of the user %(name)s.", address=address, name=user.name
             )
         servers_sudo = self.env["ir.mail_server"].sudo()
         own = Domain("owner_user_id", "!=", False)
-        own &= Domain("from_filter", "=", address) | Domain("smtp_user", "=", address)
-        if server := servers_sudo.search(own, limit=1):
+        own &= Domain("from_filter", "ilike", escaped) | Domain("smtp_user", "=ilike", escaped)
+        for server in servers_sudo.search(own):
+            addresses = [*server._parse_from_filter(server.from_filter), server.smtp_user or ""]
+            if address not in map(str.lower, addresses):
+                continue
             return self.env._(
                 "%(address)s is the personal mailbox of %(name)s.",
                 address=address,
@@ -138,10 +144,14 @@ class ResCompany(models.Model):
         """
         policies = self._system_mail_policies().values()
         taken = {policy.address: policy for policy in policies}
-        for address in filter(None, map(email_normalize, filter(None, addresses))):
+        if not taken:
+            return
+        # each by itself: an open quote in one must not hide the next
+        for address in itertools.chain(*map(email_normalize_all, filter(None, addresses))):
             policy = taken.get(address)
             company_sudo = self.sudo().browse(policy.company_id if policy else [])
-            if policy and company_sudo.system_mail_accepted_clash != policy.address:
+            accepted = (company_sudo.system_mail_accepted_clash or "").lower()
+            if policy and accepted != policy.address:
                 raise ValidationError(
                     self.env._(
                         "%(address)s is System Mail's address at %(company)s: it cannot be the "

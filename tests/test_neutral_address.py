@@ -18,8 +18,12 @@ class TestNeutralAddress(SystemMailCase):
         self.assert_refused("ANA@company.test", "Ana Author")
         self.assert_refused("lou@company.test", "Lou Login")
         self.assert_refused("lou@home.test", "Lou Login")
-        self.own_server.from_filter = "second@company.test"
-        self.assert_refused("second@company.test", "personal mailbox of Ana Author")
+        for given in ("second@company.test", "third@company.test, Second@company.test"):
+            self.own_server.from_filter = given
+            self.assert_refused("second@company.test", "personal mailbox of Ana Author")
+        self._user("Ute Upper", "ute@home.test", login="Ute_U@Company.test")
+        self.assert_refused("ute_u@company.test", "Ute Upper")
+        self.assertFalse(self.company._system_mail_clash_of("ute-u@company.test"))
 
     def test_odoos_own_addresses_are_recognised(self):
         domain = self.env["mail.alias.domain"].create({"name": "company.test"})
@@ -81,7 +85,9 @@ class TestNeutralAddress(SystemMailCase):
             lambda: self.ben.write({"login": taken}),
             lambda: self.ben.write({"email": taken}),
             lambda: self.ben.partner_id.write({"email": f"Ben <{taken}>"}),
+            lambda: self.ben.partner_id.write({"email": f"ben@company.test, {taken}"}),
             lambda: self.own_server.write({"from_filter": taken}),
+            lambda: self.own_server.write({"from_filter": f"ana@company.test,{taken}"}),
         )
         for attempt in attempts:
             with (
@@ -92,8 +98,29 @@ class TestNeutralAddress(SystemMailCase):
                 self.env.flush_all()
             self.env.invalidate_all()
         self.env["res.partner"].create({"name": "The company", "email": taken})
-        self.company.system_mail_accepted_clash = taken
+        self.company.system_mail_accepted_clash = taken.title()
         self.ben.email = taken
+
+    def test_who_takes_it_where_odoo_does_not_ask_is_shown(self):
+        """An alias, or what else is made later: nothing hinders it, and the status view says so."""
+        domain = self.env["mail.alias.domain"].create({"name": "company.test"})
+        self.env["mail.alias"].create(
+            {
+                "alias_name": "hello",
+                "alias_domain_id": domain.id,
+                "alias_model_id": self.env["ir.model"]._get_id("res.partner"),
+            }
+        )
+        admin = self.env.ref("base.user_admin")
+        [system] = self.env["system.mail.connection"].with_user(admin).get_overview()["systems"]
+        self.assertIn("is an alias", system["clash"])
+
+    def test_no_risk_is_accepted_before_there_is_one(self):
+        dialog = self.env["system.mail.connect"].create(
+            {"company_id": self.company.id, "address": "free@company.test", "accepts_clash": True}
+        )
+        dialog.action_connect()
+        self.assertFalse(self.company.system_mail_accepted_clash)
 
     def test_unset_it_minds_nobodys_address(self):
         self.company.system_mail_address = False

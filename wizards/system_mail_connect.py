@@ -215,9 +215,10 @@ class SystemMailConnect(models.TransientModel):
                     address=address,
                 )
             )
-        if self.company_id and self.accepts_clash:
+        clash = self.company_id and self.company_id._system_mail_clash_of(address)
+        if clash and self.accepts_clash:
             self.company_id.system_mail_accepted_clash = address
-        elif self.company_id and (clash := self.company_id._system_mail_clash_of(address)):
+        elif clash:
             raise ValidationError(
                 self.env._(
                     "%(clash)s System Mail needs a neutral address: type another one, or tick "
