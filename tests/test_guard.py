@@ -159,9 +159,27 @@ class TestGuard(DoorsCase):
                 context={"default_group_ids": [[6, 0, [gid]]]},
             ),
         }
+        doors["users.create with a default that is kept (ir.default)"] = self.kept_default
         self.assert_closed(doors, super_user=REFUSED)
         with self.assertRaisesRegex(AccessError, "cannot be a default"):
             default.implied_ids += self.group
+
+    def kept_default(self):
+        self.call("ir.default", "set", "res.users", "group_ids", self.group.ids)
+        self.call("res.users", "create", [_new()])
+
+    def test_who_signs_up_is_none(self):
+        """Whoever may choose which user new ones are copies of."""
+        parameters = self.env["ir.config_parameter"]
+        parameters.set_param("auth_signup.invitation_scope", "b2c")
+        parameters.set_param("base.template_portal_user_id", self.victim.id)
+        users = self.env["res.users"].with_user(self.env.ref("base.public_user")).sudo()
+        values = {"login": "new@else.test", "name": "New", "email": "new@else.test"}
+        with self.assertRaisesRegex(Exception, "Super User"), self.env.cr.savepoint():
+            users.signup({**values, "password": "chosen chosen"})
+        parameters.set_param("base.template_portal_user_id", self.accomplice.id)
+        users.signup({**values, "password": "chosen chosen"})
+        self.assertTrue(users.search([("login", "=", "new@else.test")]))
 
     def test_withdrawing_it(self):
         gid, ids = self.group.id, self.victim.ids
