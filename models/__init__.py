@@ -13,6 +13,7 @@ from . import (
     mail_notification,
     res_company,
     res_company_address,
+    res_company_audit,
     res_company_connect,
     res_config_settings,
     res_groups,

@@ -26,18 +26,52 @@ class IrConfigParameter(models.Model):
     def create(self, vals_list):
         parameters = super().create(vals_list)
         parameters._system_mail_check_access()
+        parameters._system_mail_log({})
         return parameters
 
     def write(self, vals):
         self._system_mail_check_access()
+        before = self._system_mail_by_hand()
         result = super().write(vals)
         if "key" in vals:
             self._system_mail_check_access()
+        self._system_mail_log(before)
         return result
 
     def unlink(self):
         self._system_mail_check_access()
-        return super().unlink()
+        before = self._system_mail_by_hand()
+        result = super().unlink()
+        self._system_mail_log(before)
+        return result
+
+    def _system_mail_by_hand(self):
+        """Ours, ``{key: value}``, where somebody changes them by hand: the settings, which do it by
+        sudo, write it down in their own words.
+        """
+        if self.env.su:
+            return {}
+        return {p.key: p.value for p in self.exists() if p.key.startswith(PREFIX)}
+
+    def _system_mail_log(self, before):
+        """Write down who changed what by hand; a value only where it is no secret."""
+        after = self._system_mail_by_hand()
+        for key in sorted(before.keys() | after.keys()):
+            old, new = before.get(key), after.get(key)
+            if old == new:
+                continue
+            if key in DEFAULTS:
+                reason = f"{key}: {old or '-'} → {new or '-'}"
+            else:
+                reason = self.env._("%(setting)s changed", setting=key)
+            self.env["system.mail.event"].sudo().create(
+                {
+                    "kind": "configured",
+                    "company_id": self.env.company.id,
+                    "user_id": self.env.uid,
+                    "reason": reason,
+                }
+            )
 
     def _system_mail_check_access(self):
         """Only Super Users change ours: who may write parameters could else switch monitoring on,

@@ -17,7 +17,7 @@ SECRETS = ("smtp_pass", "system_mail_password")
 
 class IrMailServer(models.Model):
     """Who connected, changed or disconnected a mailbox, as events that nobody can erase. Of System
-    Mail and of personal mailboxes, while any System Mail is in use; never what a secret is.
+    Mail and of personal mailboxes, while there is any System Mail; never what a secret is.
     """
 
     _inherit = "ir.mail_server"
@@ -53,9 +53,10 @@ class IrMailServer(models.Model):
         return super().unlink()
 
     def _system_mail_audited(self):
-        if not self.env["res.company"]._system_mail_policies():
-            return self.browse()
+        # also one that is archived at the moment: it is not in use, but it is there
         reserved = self.env["res.company"]._system_mail_server_ids()
+        if not reserved:
+            return self.browse()
         return self.filtered(lambda server: server.owner_user_id or server.id in reserved)
 
     def _system_mail_values(self, names):

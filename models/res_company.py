@@ -160,7 +160,7 @@ class ResCompany(models.Model):
             if field.type == "many2one":
                 value = value.name
             elif field.type == "selection":
-                value = dict(field._description_selection(self.env))[value]
+                value = dict(field._description_selection(self.env)).get(value)
             settings[field._description_string(self.env)] = value
         return settings
 

@@ -32,6 +32,7 @@ class ResUsers(models.Model):
 
     def unlink(self):
         self._system_mail_protect()
+        self.env["system.mail.event"]._keep_names(self)
         with self.env["res.groups"]._system_mail_guard():
             return super().unlink()
 

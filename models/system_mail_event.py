@@ -39,10 +39,11 @@ class SystemMailEvent(models.Model):
         required=True,
         readonly=True,
     )
-    company_id = fields.Many2one("res.company", required=True, readonly=True, ondelete="cascade")
+    company_id = fields.Many2one("res.company", required=True, readonly=True, ondelete="restrict")
     user_id = fields.Many2one(
         "res.users", readonly=True, ondelete="set null", index="btree_not_null"
     )
+    user_name = fields.Char("Deleted User", readonly=True, help="Who it was, of those deleted.")
     server_id = fields.Many2one(
         "ir.mail_server",
         "Mailbox",
@@ -78,6 +79,18 @@ class SystemMailEvent(models.Model):
         raise AccessError(
             self.env._("The activity of System Mail is a record: it is never deleted.")
         )
+
+    @api.model
+    def _keep_names(self, users):
+        """Keep who changed what, as a name: these users are about to be deleted."""
+        self.flush_model(["kind", "user_id"])
+        for user_sudo in users.sudo():
+            self.env.cr.execute(  # not write(): that is closed to everybody
+                """UPDATE system_mail_event SET user_name = %s
+                    WHERE user_id = %s AND kind = 'configured'""",
+                [f"{user_sudo.name} ({user_sudo.login})", user_sudo.id],
+            )
+        self.invalidate_model(["user_name"])
 
     def action_open_document(self):
         """Open the message in its document, if the user may read it."""

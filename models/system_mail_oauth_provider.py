@@ -1,6 +1,6 @@
 from urllib.parse import urlsplit
 
-from odoo import api, fields, models
+from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.tools.urls import urljoin
 
@@ -13,6 +13,7 @@ MASK = "•" * 12
 RETURN_ADDRESS = "/system_mail/oauth/return"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint")
+AUDITED = ("active", "client_id", *ENDPOINTS, "scope", "tenant", "smtp_host", "smtp_port")
 
 
 class SystemMailOauthProvider(models.Model):
@@ -138,10 +139,52 @@ class SystemMailOauthProvider(models.Model):
                     )
                 )
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        providers = super().create(vals_list)
+        for provider in providers:
+            provider._log(self.env._("Provider %(name)s added", name=provider.name))
+        return providers
+
     def write(self, vals):
         if {"client_id", "client_secret"} & vals.keys():
             vals = {"client_rejected_at": False, **vals}
-        return super().write(vals)
+        before = {provider: provider._audited() for provider in self}
+        result = super().write(vals)
+        for provider, old in before.items():
+            changes = [
+                f"{label}: {old[label] or '-'} → {value or '-'}"
+                for label, value in provider._audited().items()
+                if value != old[label]
+            ]
+            if "client_secret" in vals:
+                label = self._fields["client_secret_input"]._description_string(self.env)
+                changes.append(self.env._("%(setting)s changed", setting=label))
+            if changes:
+                provider._log(f"{provider.name}: {'; '.join(changes)}")
+        return result
+
+    def unlink(self):
+        for provider in self:
+            provider._log(self.env._("Provider %(name)s deleted", name=provider.name))
+        return super().unlink()
+
+    def _audited(self):
+        """Where codes, tokens and mail go, ``{label: value}``; never what the secret is."""
+        return {self._fields[name]._description_string(self.env): self[name] for name in AUDITED}
+
+    def _log(self, what):
+        """Write down who changed it, unless it came with the addon."""
+        if self.env.uid == SUPERUSER_ID:
+            return
+        self.env["system.mail.event"].sudo().create(
+            {
+                "kind": "configured",
+                "company_id": self.env.company.id,
+                "user_id": self.env.uid,
+                "reason": what,
+            }
+        )
 
     @api.model
     def _of_server(self, server):
