@@ -110,6 +110,8 @@ class TestPersonalMailbox(SystemMailCase):
                     "smtp_encryption": "none",
                     "smtp_user": ANA,
                     "keeps_password": True,
+                    "clash": False,
+                    "replaced_address": False,
                 }
             ],
         )

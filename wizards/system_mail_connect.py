@@ -113,9 +113,8 @@ class SystemMailConnect(models.TransientModel):
     def _compute_clash(self):
         for wizard in self:
             wizard._check_target()
-            company = wizard.company_id
-            address = (wizard.address or "").strip()
-            wizard.clash = company and (
+            company, address = wizard.company_id, (wizard.address or "").strip()
+            wizard.clash = bool(company) and (
                 company._system_mail_clash_of(address) or company._system_mail_free_domain(address)
             )
 
