@@ -220,7 +220,12 @@ def test_a_limit_of_ours_defers_until_it_says(office):
 
 @pytest.mark.parametrize(
     ("options", "accepted"),
-    [({}, 0), ({"routine": True}, 0), ({"waits": False}, 0), ({"routine": True, "waits": False}, 1)],
+    [
+        ({}, 0),
+        ({"routine": True}, 0),
+        ({"waits": False}, 0),
+        ({"routine": True, "waits": False}, 1),
+    ],
 )
 def test_what_may_not_wait_its_turn_goes_on_as_a_matter_of_routine(office, options, accepted):
     office.send(BEN, CLEO, ANA, **options)

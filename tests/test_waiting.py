@@ -127,7 +127,6 @@ class TestOdoosOwnSender(SystemMailCase):
                 self.system.heal(fault)
         self.assertFalse(self.system.accepted)
 
-
     def test_what_waits_its_turn_waits_but_not_where_the_caller_wants_an_exception(self):
         """As a password reset does, whose mail would be rolled back with it."""
         self.company.system_mail_limit_day = 1
