@@ -69,6 +69,13 @@ class SystemMailEvent(models.Model):
     _create_date = models.Index("(create_date DESC, id DESC)")
     _user_date = models.Index("(user_id, create_date) WHERE user_id IS NOT NULL")
 
+    @api.depends("kind")
+    @api.depends_context("lang")
+    def _compute_display_name(self):
+        kinds = dict(self._fields["kind"]._description_selection(self.env))
+        for event in self:
+            event.display_name = kinds.get(event.kind)
+
     def write(self, vals):  # pylint: disable=method-required-super
         raise AccessError(
             self.env._("The activity of System Mail is a record: it is never changed.")
