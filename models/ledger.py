@@ -39,12 +39,13 @@ class Unit(typing.NamedTuple):
 class Ledger:
     """Which e-mail of which mail came to what."""
 
-    def __init__(self, events, policy):
+    def __init__(self, events, policy, raise_exception):
         """
         :param events: the ``system.mail.event`` model
         :param Policy policy: the company's System Mail
+        :param bool raise_exception: whoever sends is told at once: nothing waits, nothing is held
         """
-        self.policy = policy
+        self.policy, self.raise_exception = policy, raise_exception
         self.system = None
         """The road of System Mail, where it may carry these mails."""
         self.refusal: Undelivered | None = None
@@ -117,6 +118,8 @@ class Ledger:
         troubles = report.troubles[address]
         fate = report.fate(address)
         if fate is Fate.DEFERRED and gives_up and not troubles[-1].retry_at:
+            return "failed"
+        if fate in (Fate.DEFERRED, Fate.HELD) and self.raise_exception:
             return "failed"
         if fate is Fate.ACCEPTED:
             return "fallback" if self.carried(report, address) else None

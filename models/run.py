@@ -45,9 +45,9 @@ class Run(Ledger):
         :param servers: the ``ir.mail_server`` model, in the sender's environment
         :param Policy policy: the company's System Mail, or None where mail is only observed
         """
-        super().__init__(servers.env["system.mail.event"], policy)
+        super().__init__(servers.env["system.mail.event"], policy, raise_exception)
         servers = servers.with_context(system_mail_run=self)
-        self.treatment, self.raise_exception = treatment, raise_exception
+        self.treatment = treatment
         self.opening_system = False
         self._health = servers.env["system.mail.health"]
         self._usage = servers.env["system.mail.usage"]

@@ -1,3 +1,4 @@
+import contextlib
 import datetime
 
 from odoo import fields
@@ -87,6 +88,15 @@ class TestBothDown(SystemMailCase):
         with self.assertRaises(MailDeliveryException):
             mail.send(raise_exception=True)
         self.assertFalse(mail.system_mail_attempts)
+
+    def test_what_was_said_to_the_caller_does_not_wait_in_the_activity(self):
+        self.system.heal()
+        for phase, options in (("dot", {"reply": "451 4.3.0 No"}), ("dot", {"action": "drop"})):
+            fault = self.system.fail(phase, **options)
+            with contextlib.suppress(MailDeliveryException):  # else it would be rolled back
+                self.mail().send(raise_exception=True)
+            self.system.heal(fault)
+        self.assertEqual(self.events().mapped("kind"), ["failed"] * 2)
 
     def test_the_chatter_says_that_it_waits(self):
         message = self.mention()
