@@ -45,6 +45,9 @@ class MailMail(models.Model):
             of_run = mails.with_context(system_mail_run=run, system_mail_drill=None)
             try:
                 super(MailMail, of_run).send(auto_commit, raise_exception, post_send_callback)
+                if run and (in_vain := run.put_off_in_vain()):
+                    in_vain.scheduled_date = False
+                    super(MailMail, in_vain).send(auto_commit, raise_exception, post_send_callback)
                 if run:
                     self.env["mail.notification"].browse(run.told)._system_mail_push()
             finally:
@@ -138,10 +141,11 @@ class MailMail(models.Model):
         run = self.env["ir.mail_server"]._system_mail_run()
         if run is None:
             return super()._split_by_delayed_batch(mail_server)
-        if run.treatment.in_scope and mail_server.owner_user_id and run.is_closed(mail_server):
+        if run.treatment.in_scope and mail_server.owner_user_id and run.is_down(mail_server):
             return self  # the limit spares a mailbox; these go by System Mail
         to_send = super()._split_by_delayed_batch(mail_server)
         run.write_limits()
+        run.put_off(mail_server, self - to_send)
         if copies := to_send - self:
             parts = copies | self.filtered(lambda m: m.mail_message_id in copies.mail_message_id)
             parts.system_mail_split = True

@@ -52,6 +52,7 @@ class Run(Ledger):
         self._health = servers.env["system.mail.health"]
         self._usage = servers.env["system.mail.usage"]
         self._seen, self._looked, self._limits = {}, {}, {}
+        self._own_roads, self._put_off = {}, {}
         self.system = self._system_road(servers) if treatment.in_scope else None
 
     # --- roads
@@ -66,7 +67,7 @@ class Run(Ledger):
         is_mailbox = self._is_mailbox(server, smtp_from)
         if not is_mailbox and self.system is None and not server:
             return connect(mail_server_id=None, smtp_from=smtp_from)
-        own = self._own_road(server, smtp_from, connect)
+        own = self._own_roads[server] = self._own_road(server, smtp_from, connect)
         if self.system is None:
             roads = [own]
         elif is_mailbox:
@@ -190,6 +191,25 @@ class Run(Ledger):
             return True
         self._looked[server.id] = None
         return False
+
+    def is_down(self, server):
+        """Whether System Mail carries this mailbox's mail: it could not be logged in to just now, or
+        is known to be out of order.
+        """
+        road = self._own_roads.get(server)
+        failed = road is not None and road.trouble and road.trouble.failure.phase.before_mail
+        return bool(failed) or self.is_closed(server)
+
+    def put_off(self, server, mails):
+        """Odoo put these off, to spare the mailbox."""
+        if self.treatment.in_scope and mails:
+            self._put_off[server] = mails
+
+    def put_off_in_vain(self):
+        """The mails that need not wait: their mailbox turned out to be down. None of them again."""
+        put_off, self._put_off = self._put_off, {}
+        in_vain = [mails for server, mails in put_off.items() if self.is_down(server)]
+        return in_vain and in_vain[0].union(*in_vain)
 
     def _look(self, server):
         if not server:

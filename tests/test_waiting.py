@@ -245,6 +245,15 @@ class TestLimits(SystemMailCase):
         self.assertEqual(set(mails.mapped("state")), {"sent"})
         self.assertEqual(len(self.carried()), 41)
 
+    def test_nor_where_the_mailbox_is_found_dead_only_now(self):
+        self.own.heal()
+        self.own.stop()
+        mails = self.mails(40)
+        mails.send()
+        self.assertEqual(set(mails.mapped("state")), {"sent"})
+        self.assertEqual(self.carried(), mails.mapped("message_id"))
+        self.assertLessEqual(self.health(self.own_server).failure_count, 2)
+
     def test_odoos_throttle_spares_a_mailbox_that_works(self):
         self.own.heal()
         mails = self.mails(35)
