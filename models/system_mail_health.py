@@ -20,8 +20,6 @@ _logger = logging.getLogger(__name__)
 
 SUCCESS_INTERVAL = datetime.timedelta(hours=1)
 """A healthy mailbox's success is written no more often than this."""
-PROBE_GRACE = datetime.timedelta(minutes=5)
-"""Probing is the scheduled action's work; a sender does it when that is this late."""
 NETWORK_WINDOW = datetime.timedelta(minutes=10)
 
 
@@ -90,7 +88,7 @@ class SystemMailHealth(models.Model):
         """What every worker knows of the mailbox by now.
 
         :rtype: Snapshot
-        :raises RoadClosed: it is out of order, do not try
+        :raises RoadClosed: it is out of order, do not try: that is the scheduled action's work
         """
         return self._read(server, lambda health: health._as_allowed(), UNSEEN)
 
@@ -112,7 +110,7 @@ class SystemMailHealth(models.Model):
             return otherwise
 
     def _as_allowed(self):
-        if self and not self._may_be_tried():
+        if self and circuit.allows(self._breaker(), fields.Datetime.now()) != "send":
             failure = self._last_failure()
             raise RoadClosed(failure, classify(failure))
         return self._as_seen()
@@ -122,13 +120,6 @@ class SystemMailHealth(models.Model):
             return UNSEEN
         last_success = not self._failed_last() and self.last_success
         return Snapshot(self.state, last_success or None, self.generation)
-
-    def _may_be_tried(self):
-        breaker, now = self._breaker(), fields.Datetime.now()
-        allowed = circuit.allows(breaker, now)
-        if allowed == "probe" and now >= breaker.next_probe_at + PROBE_GRACE:
-            return self._lease(now)
-        return allowed == "send"
 
     @api.model
     def _connected(self, server):
@@ -179,11 +170,14 @@ class SystemMailHealth(models.Model):
             all_recipients=True,  # else it would not be the mailbox's
         )
 
-    def _lease(self, now):
+    def _lease_if_due(self):
         """Whether this worker is the one that probes: the others find the lease taken, and do not
         wait for one who takes it.
         """
-        leased = circuit.lease(self._breaker(), now)
+        breaker, now = self._breaker(), fields.Datetime.now()
+        if circuit.allows(breaker, now) != "probe":
+            return False
+        leased = circuit.lease(breaker, now)
         self.env.cr.execute(
             """UPDATE system_mail_health
                   SET breaker_state = %s, next_probe_at = %s, generation = %s

@@ -98,11 +98,8 @@ class SystemMailHealth(models.Model):
 
     def _lease_apart(self):
         """The lease on a cursor of its own: the other workers must see it while this one probes."""
-        now = fields.Datetime.now()
 
         def lease_if_due(health):
-            if not health:  # the mailbox has just been deleted
-                return False
-            return circuit.allows(health._breaker(), now) == "probe" and health._lease(now)
+            return bool(health) and health._lease_if_due()  # it may just have been deleted
 
         return self._read(self.server_id, lease_if_due, otherwise=False)

@@ -245,12 +245,12 @@ def keep_time(seed: int, stop, raging, waiting, cuts):
         try:
             with environment() as env:
                 env.cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-                env.cr.execute(_TIME_PASSES, {"ago": rng.choice(("1 minute", "1 hour"))})
+                env.cr.execute(_TIME_PASSES)
             if raging.value and rng.random() < 0.1:
                 with environment() as env:
                     env.cr.execute(_CUT_A_LINE)
                     cuts.value += env.cr.rowcount
-            if rng.random() < 0.7:  # else a sender may come first
+            if rng.random() < 0.7:
                 with environment() as env:
                     env["system.mail.health"]._cron_probe()
             with environment() as env:
@@ -264,11 +264,9 @@ UPDATE mail_mail SET scheduled_date = now() AT TIME ZONE 'utc' - interval '1 sec
  WHERE state = 'outgoing' AND scheduled_date > now() AT TIME ZONE 'utc';
 UPDATE ir_mail_server SET owner_limit_time = owner_limit_time - interval '1 minute'
  WHERE owner_limit_time IS NOT NULL;
-UPDATE system_mail_health
-   SET next_probe_at = now() AT TIME ZONE 'utc' - %(ago)s::interval
+UPDATE system_mail_health SET next_probe_at = now() AT TIME ZONE 'utc' - interval '1 minute'
  WHERE next_probe_at > now() AT TIME ZONE 'utc';
 """
-"""A minute ago the scheduled action probes, an hour ago whoever sends."""
 _CUT_A_LINE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1

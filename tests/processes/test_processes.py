@@ -56,6 +56,11 @@ def send_without_own_cursor(ids):
         env["mail.mail"].browse(ids).send()
 
 
+def probe():
+    with environment() as env:
+        env["system.mail.health"]._cron_probe()
+
+
 def send_together(*batches):
     """A worker for each of the batches of mails, all at once."""
     barrier = multiprocessing.get_context("fork").Barrier(len(batches))
@@ -108,15 +113,20 @@ def test_workers_that_send_mails_of_one_message(company):
     assert list(company.copies().values()) == [2], "a copy for each mail"
 
 
-def test_one_of_several_workers_tries_a_mailbox_that_was_out_of_order(company):
+def test_nobodys_mail_tries_a_mailbox_that_was_out_of_order(company):
+    """Not even long after its probe was due: a log-in of the scheduled action does."""
     put_out_of_order(company)
-    company.own.latency = 0.05
     before = len(company.own.connections)
-    send_together(*(company.compose() for _ in range(4)))
+    send_together(*(company.compose() for _ in range(2)))
+    assert len(company.own.connections) == before
+    for worker in [Process(probe) for _ in range(3)]:
+        worker.join()
     assert len(company.own.connections) == before + 1
-    assert sum(company.copies(company.own).values()) == 1
-    assert set(company.copies().values()) == {1}
+    assert not company.own.accepted
     assert company.health(company.own) == ("connected", 0)
+    send_together(company.compose())
+    assert set(company.copies().values()) == {1}
+    assert len(company.own.accepted) == 1
 
 
 def test_of_two_workers_that_find_a_probe_due_one_gets_the_lease(company):
@@ -126,14 +136,14 @@ def test_of_two_workers_that_find_a_probe_due_one_gets_the_lease(company):
             e["system.mail.health"].search([("server_id.name", "=", "own")]) for e in (mine, theirs)
         )
         assert health.generation == same.generation, "both have read it"
-        assert health._may_be_tried()
-        assert not same._may_be_tried(), "it does not even wait"
+        assert health._lease_if_due()
+        assert not same._lease_if_due(), "it does not even wait"
         mine.cr.commit()
-        assert not same._may_be_tried()
+        assert not same._lease_if_due()
 
 
 def put_out_of_order(company):
-    """The author's mailbox was, for long: whoever sends may try it again. It works by now."""
+    """The author's mailbox was, and should have been probed for long. It works by now."""
     company.own.fail("auth", reply=REJECTED)
     send_together(company.compose())
     company.own.heal()
