@@ -1,10 +1,15 @@
 import datetime
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.tests import tagged
 
+from odoo.tools import config
+
+from odoo.addons.base.models import ir_mail_server
 from odoo.addons.http_routing.tests.common import MockRequest
 
+from ..models.run import patience
 from .common import SystemMailCase
 
 
@@ -72,6 +77,19 @@ class TestHealth(SystemMailCase):
         health = self.health(self.own_server)
         self.assertEqual((health.state, health.phase), ("disconnected", "auth"))
         self.assertIn("the password was rejected", health.reason)
+
+    def test_how_long_a_mailbox_may_take(self):
+        """The queue waits after the dot as RFC 5321 asks, or as long as its worker may live; a
+        person for a minute.
+        """
+        self.startPatcher(patch.object(ir_mail_server, "SMTP_TIMEOUT", 60))
+        for cron, real, expected in ((-1, 120, 100), (900, 120, 600), (300, 120, 280), (-1, 0, 600)):
+            limits = {"limit_time_real_cron": cron, "limit_time_real": real}
+            with self.subTest(limits), patch.dict(config.options, limits):
+                self.assertEqual((patience().log_in, patience().dot), (12, expected))
+        self.http_request_allow_all = True  # the mocked one has no cookies
+        with MockRequest(self.env):
+            self.assertEqual((patience().log_in, patience().dot), (12, 60))
 
     def test_nobody_is_blamed_for_our_own_network(self):
         servers = self.own_server | self.system_server
