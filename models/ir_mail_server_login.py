@@ -45,6 +45,12 @@ class IrMailServer(models.Model):
             return log_in(connection, smtp_user, smtp_password)
         except UserError as exc:
             raise MailboxError(self._system_mail_token_failure(exc)) from exc
+        except (LookupError, TypeError, AttributeError) as exc:
+            # Odoo's OAuth modules take whatever answer for one with a token in it
+            if self.smtp_authentication not in REFRESH_TOKEN_FIELDS:
+                raise
+            failure = Failure(Phase.TOKEN, kind=Kind.SIGN_IN_UNAVAILABLE)
+            raise MailboxError(failure) from exc
 
     def _system_mail_password(self):
         """The password that this addon keeps.

@@ -127,6 +127,19 @@ class TestOutlook(OdooOAuthCase):
         self.expire()
         self.assert_falls_back("unstable", "token")
 
+    def test_an_answer_without_a_token_falls_back_but_does_not_disconnect(self):
+        self.expire()
+        bodies = (b"{}", b"[]", b"null", b"<html>")
+        for count, body in enumerate(bodies, 1):
+            with self.subTest(body):
+                fault = self.oauth.fail("token", status=200, body=body)
+                self.mention()
+                self.oauth.heal(fault)
+                self.assertEqual(len(self.system.accepted), count)
+                health = self.health(self.own_server)
+                self.assertEqual((health.state, health.phase), ("unstable", "token"))
+                health._reset()
+
     def test_a_wrong_client_secret_falls_back_but_does_not_disconnect(self):
         self.oauth.fail("token", error="invalid_client", description="AADSTS7000222: expired")
         self.expire()
