@@ -33,7 +33,7 @@ class Unit(typing.NamedTuple):
 
     partner: typing.Any
     report: Report | None
-    """None: core found no valid address in it."""
+    """None: core found no valid address in it, or never came to it."""
 
 
 class Ledger:
@@ -83,6 +83,9 @@ class Ledger:
         :rtype: list[Unit]
         """
         units, letter = self._units.pop(mail_id, []), self._letters.pop(mail_id, None)
+        if mail_id == self._mail_id:  # those that core never came to, for an error before
+            units += [Unit(partner, None) for partner in self._partners[len(units) :]]
+            self._partners = []
         if all(unit.report and not unit.report.troubles for unit in units):
             return []
         gives_up = mail is not None and mail._system_mail_gives_up()

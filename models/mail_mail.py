@@ -193,17 +193,17 @@ class MailMail(models.Model):
             if run.raise_exception or not units:
                 settle(success_pids, success_emails, failure_reason, failure_type)
             else:
-                for part in self._system_mail_split(units, failure_type):
+                for part in self._system_mail_split(units, failure_type, failure_reason):
                     part.mail._system_mail_settle(part)
         return True
 
-    def _system_mail_split(self, units, failure_type):
+    def _system_mail_split(self, units, *failure):
         """The mail in parts of one fate each. The original stays the part with most to come: its
         removal could take the message along, that of a copy cannot.
 
         :rtype: list[Part]
         """
-        parts = parts_of(self, units, failure_type)
+        parts = parts_of(self, units, *failure)
         if len(parts) == 1:
             return parts
         notifications = (

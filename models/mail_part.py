@@ -44,17 +44,18 @@ class Part:
         }
 
 
-def parts_of(mail, units, failure_type):
+def parts_of(mail, units, failure_type, failure_reason):
     """Sort the recipients of a mail by fate, the one with most to come first.
 
     :param units: its e-mails, as ``Run.units`` returns them
-    :param failure_type: what core made of those without a valid address
+    :param failure_type: what core made of those without a valid address, or not tried
+    :param failure_reason: the same in words
     :rtype: list[Part]
     """
     parts = {fate: Part(fate, mail, mail.env["res.partner"]) for fate in _MOST_TO_COME}
     for unit in units:
         if unit.report is None:
-            _add_invalid(parts[Fate.FAILED], mail, unit, failure_type)
+            _add_invalid(parts[Fate.FAILED], mail, unit, failure_type, failure_reason)
         elif unit.partner:
             _add_partner(parts, unit)
         else:
@@ -64,9 +65,9 @@ def parts_of(mail, units, failure_type):
     ]
 
 
-def _add_invalid(part, mail, unit, failure_type):
+def _add_invalid(part, mail, unit, failure_type, failure_reason):
     part.failure_type = part.failure_type or failure_type
-    part.reason = part.reason or mail.env["ir.mail_server"].NO_VALID_RECIPIENT
+    part.reason = part.reason or failure_reason or mail.env["ir.mail_server"].NO_VALID_RECIPIENT
     if unit.partner:
         part.partners |= unit.partner
     else:

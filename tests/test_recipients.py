@@ -1,4 +1,8 @@
+from unittest.mock import patch
+
 from odoo.tests import tagged
+
+from odoo.addons.base.models import ir_mail_server
 
 from .common import SystemMailCase
 
@@ -115,6 +119,36 @@ class TestRecipients(SystemMailCase):
         self.assertEqual(len(self.received("ben@company.test")), 1)
         self.assertEqual(len(self.received("cleo@company.test")), 1)
         self.assertEqual(self.statuses(message), {"Ben": "sent", "Cleo": "sent"})
+
+    def test_those_whom_odoo_did_not_come_to_are_not_lost(self):
+        """Another module's error in the middle of a mail, on a healthy mailbox and in a fallback."""
+        emil = self._user("Emil Colleague", "emil@company.test")
+        build, everybody = ir_mail_server.IrMail_Server._build_email__, self.both | emil.partner_id
+        for breaks in (lambda: None, self.own.stop):
+            breaks()
+            message, built = self.mention_queued(everybody), []
+
+            def fails_at_the_second(*args, built=built, **values):
+                built.append(values["email_to"])
+                if len(built) == 2:  # noqa: PLR2004
+                    raise RuntimeError("another module's error")
+                return build(*args, **values)
+
+            with patch.object(ir_mail_server.IrMail_Server, "_build_email__", fails_at_the_second):
+                self.run_queue(message.notification_ids.mail_mail_id)
+            self.assertEqual(sorted(self.statuses(message).values()), ["exception"] * 2 + ["sent"])
+            failed = message.notification_ids.mail_mail_id.filtered(lambda m: m.recipient_ids)
+            self.assertIn("another module's error", failed[0].failure_reason)
+            failed.action_retry()
+            self.run_queue()
+            self.assertEqual(set(self.statuses(message).values()), {"sent"})
+            for reader in everybody:
+                copies = [d.message["Message-Id"] for d in self.received(reader.email)]
+                self.assertEqual(copies.count(message.message_id), 1)
+
+    def mention_queued(self, partners):
+        """Ana's mention, in the queue still."""
+        return self.mention(partners=partners, force_send=False)
 
     def test_a_busy_recipient_waits_at_the_same_mailbox(self):
         fault = self.own.fail("rcpt", reply="450 4.2.1 Mailbox busy, try again later")
