@@ -7,6 +7,7 @@ from odoo.fields import Domain
 from odoo.tools import format_datetime
 
 from ..failover.words import REASONS, REMEDIES
+from .system_mail_event import BATCH
 from .words import in_words
 
 DOWN_AFTER = datetime.timedelta(minutes=5)
@@ -61,7 +62,9 @@ class SystemMailAlert(models.Model):
     @api.autovacuum
     def _gc_alerts(self):
         old = [("told_at", "<", fields.Datetime.now() - FORGET_AFTER)]
-        self.search(old, limit=10_000).unlink()
+        rows = self.search(old, limit=BATCH)
+        rows.unlink()
+        return len(rows), int(len(rows) == BATCH)
 
     # --- telling
 

@@ -5,6 +5,7 @@ from odoo.exceptions import ValidationError
 from odoo.tools import format_time
 
 from .own_cursor import own_environment
+from .system_mail_event import BATCH
 
 MOST = 10
 WINDOW = datetime.timedelta(minutes=10)
@@ -50,6 +51,8 @@ class SystemMailAttempt(models.Model):
         )
 
     @api.autovacuum
-    def _gc_attempts(self, limit=10_000):
+    def _gc_attempts(self):
         old = [("tried_at", "<", fields.Datetime.now() - WINDOW)]
-        self.search(old, limit=limit).unlink()
+        rows = self.search(old, limit=BATCH)
+        rows.unlink()
+        return len(rows), int(len(rows) == BATCH)

@@ -12,7 +12,7 @@ from .words import Words
 _logger = logging.getLogger(__name__)
 
 BATCH = 10_000
-"""Events that one pass of the cleaning deletes."""
+"""Rows that one pass of the cleaning deletes; Odoo calls it until none is left."""
 
 
 class SystemMailEvent(models.Model):

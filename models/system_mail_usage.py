@@ -5,6 +5,7 @@ from odoo import api, fields, models
 
 from ..failover.failure import OverLimit
 from .own_cursor import own_environment
+from .system_mail_event import BATCH
 
 MINUTE, HOUR, DAY = (datetime.timedelta(seconds=s) for s in (60, 3600, 86400))
 
@@ -82,6 +83,8 @@ class SystemMailUsage(models.Model):
         raise OverLimit(limit.text.format(limit.recipients), usage.minute + limit.window)
 
     @api.autovacuum
-    def _gc_usage(self, limit=10_000):
+    def _gc_usage(self):
         old = [("minute", "<", fields.Datetime.now() - DAY)]
-        self.search(old, limit=limit).unlink()
+        rows = self.search(old, limit=BATCH)
+        rows.unlink()
+        return len(rows), int(len(rows) == BATCH)

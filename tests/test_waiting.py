@@ -261,6 +261,18 @@ class TestLimits(SystemMailCase):
         self.assertEqual(len(self.own.accepted), 30)
         self.assertEqual(mails.mapped("state").count("outgoing"), 5)
 
+    def test_the_count_of_a_busy_day_is_forgotten_to_the_last_row(self):
+        self.env.cr.execute(
+            """INSERT INTO system_mail_usage (company_id, author_id, minute, recipient_count)
+               SELECT %s, 0, now() AT TIME ZONE 'utc' - interval '2 days', 1
+                 FROM generate_series(1, 10001)""",
+            [self.company.id],
+        )
+        usage = self.env["system.mail.usage"]
+        self.assertEqual(usage._gc_usage(), (10_000, 1), "it is called again")
+        self.assertEqual(usage._gc_usage(), (1, 0))
+        self.assertFalse(usage.search_count([]))
+
 
 @tagged("post_install", "-at_install")
 class TestSplit(SystemMailCase):
