@@ -20,7 +20,7 @@ class Limit(typing.NamedTuple):
 
 
 class SystemMailUsage(models.Model):
-    """How many recipients System Mail served, by author and minute. Kept only while a limit is set,
+    """How many recipients System Mail served, message by message. Kept only while a limit is set,
     and no longer than a day.
     """
 
@@ -72,11 +72,11 @@ class SystemMailUsage(models.Model):
         domain = [("company_id", "=", company_id), ("minute", ">", now - limit.window)]
         if limit.author_id is not None:
             domain.append(("author_id", "=", limit.author_id))
-        counted = self.search(domain, order="minute, id")
-        room = limit.recipients - sum(counted.mapped("recipient_count"))
-        if recipient_count <= room or not counted:
+        [(used, messages)] = self._read_group(domain, [], ["recipient_count:sum", "__count"])
+        room = limit.recipients - used
+        if recipient_count <= room or not messages:
             return
-        for usage in counted:  # the oldest leave the window first
+        for usage in self.search(domain, order="minute, id"):  # the oldest leave the window first
             room += usage.recipient_count
             if recipient_count <= room:
                 break
