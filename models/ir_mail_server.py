@@ -104,12 +104,13 @@ class IrMailServer(models.Model):
         moved.write({"system_mail_password": False})  # also one that there is no key for now
 
     def unlink(self):
-        self.env.registry.clear_cache()
         outages = self.env["system.mail.outage"].sudo()
         outages.search([("server_id", "in", self.ids), ("ended_at", "=", False)]).write(
             {"ended_at": fields.Datetime.now()}
         )
-        return super().unlink()
+        result = super().unlink()
+        self.env.registry.clear_cache()
+        return result
 
     @api.constrains("owner_user_id", "from_filter")
     def _check_system_mail_address(self):
