@@ -49,7 +49,6 @@ class SystemMailEvent(models.Model):
         "Mailbox",
         readonly=True,
         ondelete="set null",
-        index="btree_not_null",
         help="The mailbox that failed, or that the event is about.",
     )
     server_name = fields.Char("Mailbox Name", readonly=True)
@@ -67,7 +66,6 @@ class SystemMailEvent(models.Model):
     _kind_date = models.Index("(kind, create_date)")
     _server_date = models.Index("(server_id, kind, create_date) WHERE server_id IS NOT NULL")
     _create_date = models.Index("(create_date DESC, id DESC)")
-    _user_date = models.Index("(user_id, create_date) WHERE user_id IS NOT NULL")
 
     @api.depends("kind")
     @api.depends_context("lang")
