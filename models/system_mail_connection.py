@@ -186,9 +186,9 @@ class SystemMailConnection(models.Model):
         tests = self.env["system.mail.event"]._read_group(
             [("kind", "=", "test"), ("server_id", "in", companies.system_mail_server_id.ids)],
             ["server_id"],
-            ["id:recordset"],
+            ["id:max"],
         )
-        last_tests = {server: events.sorted("id")[-1] for server, events in tests}
+        last_tests = {server: self.env["system.mail.event"].browse(id_) for server, id_ in tests}
         states = dict(self._states())
         return [
             {
