@@ -142,21 +142,19 @@ class ResCompany(models.Model):
         :param str name: who
         :raises ValidationError: one of them is a System Mail's
         """
-        policies = self._system_mail_policies().values()
-        taken = {policy.address: policy for policy in policies}
+        taken = {policy.address: policy for policy in self._system_mail_policies().values()}
         if not taken:
             return
         # each by itself: an open quote in one must not hide the next
-        for address in itertools.chain(*map(email_normalize_all, filter(None, addresses))):
-            policy = taken.get(address)
-            company_sudo = self.sudo().browse(policy.company_id if policy else [])
-            accepted = (company_sudo.system_mail_accepted_clash or "").lower()
-            if policy and accepted != policy.address:
+        given = itertools.chain(*map(email_normalize_all, filter(None, addresses)))
+        for policy in filter(None, map(taken.get, given)):
+            company_sudo = self.sudo().browse(policy.company_id)
+            if (company_sudo.system_mail_accepted_clash or "").lower() != policy.address:
                 raise ValidationError(
                     self.env._(
                         "%(address)s is System Mail's address at %(company)s: it cannot be the "
                         "address of %(name)s as well. Choose another one.",
-                        address=address,
+                        address=policy.address,
                         company=policy.company_name,
                         name=name,
                     )

@@ -243,9 +243,8 @@ class SystemMailAlert(models.Model):
                 )
         if not self.env["ir.config_parameter"]._system_mail_number("system_mail.alert_owners"):
             return
-        healths = self.env["system.mail.health"]
         for outage in outages.search(owned & Domain("ended_at", "=", False)):
-            health = healths.search([("server_id", "=", outage.server_id.id)])
+            health = outage.server_id.system_mail_health_ids
             still = health.state == "disconnected" and outage.server_id.active
             if still and self._is_new(f"owner:{outage.id}", again_after=REMIND_AFTER):
                 self._ask_to_reconnect(health)
