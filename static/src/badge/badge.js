@@ -2,36 +2,30 @@ import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { BadgeField, badgeField } from "@web/views/fields/badge/badge_field";
 
+const ICONS = {
+    connected: "fa-check",
+    unstable: "fa-exclamation-triangle",
+    disconnected: "fa-plug",
+    not_connected: "fa-circle-o",
+    fallback: "fa-envelope",
+    held: "fa-question-circle",
+    deferred: "fa-clock-o",
+    failed: "fa-times-circle",
+    reconnected: "fa-check",
+    test: "fa-flask",
+    configured: "fa-cog",
+    good: "fa-check",
+    unknown: "fa-circle-o",
+    warning: "fa-exclamation-triangle",
+    bad: "fa-times-circle",
+};
+
 /** A badge that tells its value by a word, a colour and an icon: no one needs to see colours. */
 export class SystemMailBadge extends BadgeField {
     static template = "system_mail.Badge";
-    static props = {
-        ...BadgeField.props,
-        icons: { type: Object, optional: true },
-    };
-    static defaultProps = {
-        ...BadgeField.defaultProps,
-        icons: {
-            connected: "fa-check",
-            unstable: "fa-exclamation-triangle",
-            disconnected: "fa-plug",
-            not_connected: "fa-circle-o",
-            fallback: "fa-envelope",
-            held: "fa-question-circle",
-            deferred: "fa-clock-o",
-            failed: "fa-times-circle",
-            reconnected: "fa-check",
-            test: "fa-flask",
-            configured: "fa-cog",
-            good: "fa-check",
-            unknown: "fa-circle-o",
-            warning: "fa-exclamation-triangle",
-            bad: "fa-times-circle",
-        },
-    };
 
     get icon() {
-        return this.props.icons[this.props.record.data[this.props.name]];
+        return ICONS[this.props.record.data[this.props.name]];
     }
 }
 
@@ -40,17 +34,6 @@ export const systemMailBadge = {
     component: SystemMailBadge,
     displayName: _t("Badge with icon"),
     supportedTypes: ["selection"],
-    supportedOptions: [
-        {
-            label: _t("Icons by value"),
-            name: "icons",
-            type: "string",
-        },
-    ],
-    extractProps: (fieldInfo) => ({
-        ...badgeField.extractProps(fieldInfo),
-        icons: fieldInfo.options.icons,
-    }),
 };
 
 registry.category("fields").add("system_mail_badge", systemMailBadge);
