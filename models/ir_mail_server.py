@@ -66,7 +66,6 @@ class IrMailServer(models.Model):
         copy=False,
         help="The password of a mailbox connected by this addon: no browser ever reads it.",
     )
-
     system_mail_public_only = fields.Boolean(
         "Public Servers Only",
         groups="base.group_system",

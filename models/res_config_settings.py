@@ -36,6 +36,15 @@ class ResConfigSettings(models.TransientModel):
     system_mail_reason = fields.Char(related="company_id.system_mail_reason", groups=GROUP)
     system_mail_message = fields.Char(related="company_id.system_mail_message", groups=GROUP)
     system_mail_clash = fields.Char(related="company_id.system_mail_clash", groups=GROUP)
+    system_mail_finding_ids = fields.One2many(
+        related="company_id.system_mail_finding_ids", groups=GROUP
+    )
+    system_mail_domain_status = fields.Selection(
+        related="company_id.system_mail_domain_status", groups=GROUP
+    )
+    system_mail_domain_checked_at = fields.Datetime(
+        related="company_id.system_mail_domain_checked_at", groups=GROUP
+    )
     system_mail_has_key = fields.Boolean(compute="_compute_system_mail_secrets", groups=GROUP)
     system_mail_clear_count = fields.Integer(compute="_compute_system_mail_secrets", groups=GROUP)
     system_mail_limit_minute = fields.Integer(
@@ -69,11 +78,8 @@ class ResConfigSettings(models.TransientModel):
         self.system_mail_has_key = secrets._has_key()
         self.system_mail_clear_count = secrets._clear_count()
 
-    def action_system_mail_encrypt(self):
-        """Encrypt what is in the clear, and what an older key encrypted."""
-        self.company_id._check_system_mail_access()
-        self.env["system.mail.secret"].sudo()._encrypt()
-        return {"type": "ir.actions.client", "tag": "soft_reload"}
+    def _compute_system_mail_monitoring(self):
+        self.system_mail_monitoring = self.env["system.mail.monitoring"]._is_on()
 
     def _read_system_mail_parameter(self, name):
         number = self.env["ir.config_parameter"]._system_mail_number(f"system_mail.{name}")
@@ -86,16 +92,6 @@ class ResConfigSettings(models.TransientModel):
             if number != parameters._system_mail_number(f"system_mail.{name}"):
                 label = field._description_string(self.env)
                 parameters._system_mail_set_number(f"system_mail.{name}", number, label)
-
-    system_mail_finding_ids = fields.One2many(
-        related="company_id.system_mail_finding_ids", groups=GROUP
-    )
-    system_mail_domain_status = fields.Selection(
-        related="company_id.system_mail_domain_status", groups=GROUP
-    )
-    system_mail_domain_checked_at = fields.Datetime(
-        related="company_id.system_mail_domain_checked_at", groups=GROUP
-    )
 
     @api.depends("company_id")
     def _compute_system_mail_address(self):
@@ -110,9 +106,6 @@ class ResConfigSettings(models.TransientModel):
                 company.system_mail_address = address
             elif address != company.system_mail_address:
                 settings.system_mail_new_address = address
-
-    def _compute_system_mail_monitoring(self):
-        self.system_mail_monitoring = self.env["system.mail.monitoring"]._is_on()
 
     def execute(self):
         action = super().execute()
@@ -137,6 +130,12 @@ class ResConfigSettings(models.TransientModel):
     def action_system_mail_drill(self):
         """Try the fallback with one real notification to oneself."""
         return self.company_id.action_system_mail_drill()
+
+    def action_system_mail_encrypt(self):
+        """Encrypt what is in the clear, and what an older key encrypted."""
+        self.company_id._check_system_mail_access()
+        self.env["system.mail.secret"].sudo()._encrypt()
+        return {"type": "ir.actions.client", "tag": "soft_reload"}
 
     def action_system_mail_monitoring_token(self):
         """Switch monitoring on, or replace its token; show the new one, once."""
