@@ -4,6 +4,8 @@ import collections
 import contextlib
 import typing
 
+from odoo import SUPERUSER_ID
+
 from ..failover.failure import Verdict
 from ..failover.session import Fate, Report, Undelivered
 from ..failover.words import describe
@@ -18,14 +20,18 @@ class Letter(typing.NamedTuple):
     mail_message_id: int
     original_from: str
     author_id: int
-    """The author's partner."""
+    """The partner of whoever wrote it: limits are theirs, whomever they name as its author."""
 
     @classmethod
     def of(cls, mail):
         """The letter that the mail is."""
-        return cls(
-            mail.message_id, mail.mail_message_id.id, mail.email_from, mail.author_id.id or 0
-        )
+        message_sudo = mail.sudo().mail_message_id
+        writer = message_sudo.create_uid
+        if writer.share or writer.id == SUPERUSER_ID:  # in whose name others write
+            partner = message_sudo.author_id
+        else:
+            partner = writer.partner_id
+        return cls(mail.message_id, message_sudo.id, mail.email_from, partner.id or 0)
 
 
 class Unit(typing.NamedTuple):

@@ -273,6 +273,22 @@ class TestCompromisedAuthor(SystemMailCase):
         self.run_queue(waiting)
         self.assertEqual(self.carried(self.ana), sent[: 2 * self.MOST])
 
+    def test_the_limit_is_of_who_writes_whomever_they_name(self):
+        for number in range(self.MOST + 5):
+            name = f"Boss {number}"
+            boss = self.env["res.partner"].create({"name": name, "email": "boss@company.test"})
+            named = {"author_id": boss.id} if number % 2 else {"email_from": f"{name} <b@else.test>"}
+            self.mention(**named)
+        self.assertEqual(len(self.system.accepted), self.MOST)
+        self.assertEqual(self.events("deferred").user_id, self.ana, "Activity tells who it is")
+
+    def test_what_odoo_writes_for_somebody_counts_as_theirs(self):
+        root = self.env.ref("base.user_root")
+        for number in range(2 * self.MOST + 10):
+            self.mention(author=root, author_id=(self.ana, self.dora)[number % 2].partner_id.id)
+        for author in (self.ana, self.dora):
+            self.assertEqual(len(self.carried(author)), self.MOST)
+
     def _assert_told_once(self, count):
         channel = self.env.ref("system_mail.channel_alerts")
         for _ in range(2):
