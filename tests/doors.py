@@ -1,7 +1,6 @@
 """Doors: what somebody could call to become a Super User or to take one over."""
 
 import contextlib
-import logging
 import time
 
 from odoo import http
@@ -9,9 +8,8 @@ from odoo.fields import Command
 from odoo.tests import HttpCase, JsonRpcException
 
 from ..models.res_company import GROUP
+from . import tables
 from .common import SystemMailCase
-
-_logger = logging.getLogger(__name__)
 
 OUTSIDERS = ("administrator", "access rights", "employee")
 REFUSED, DONE, NOTHING = "AccessError", "done", "nothing"
@@ -50,7 +48,6 @@ class DoorsCase(HttpCase, SystemMailCase):
         cls.implying = cls.env["res.groups"].create(
             {"name": "Implying", "implied_ids": [Command.link(cls.group.id)]}
         )
-        cls.outcomes = {}
 
     @classmethod
     def person(cls, name, groups=None, **values):
@@ -58,17 +55,6 @@ class DoorsCase(HttpCase, SystemMailCase):
         all_groups = cls.env.ref("base.group_user") + (groups or cls.env["res.groups"])
         email = f"{name.lower().replace(' ', '.')}@company.test"
         return cls._user(name, email, group_ids=[Command.set(all_groups.ids)], **values)
-
-    @classmethod
-    def tearDownClass(cls):
-        roles = ("super user", *OUTSIDERS)
-        rows = [f"{'':62}" + "".join(f"{role:>15}" for role in roles)]
-        rows += [
-            f"{door:62}" + "".join(f"{by_role.get(role, ''):>15}" for role in roles)
-            for door, by_role in cls.outcomes.items()
-        ]
-        _logger.info("Doors to Super User:\n%s", "\n".join(rows))
-        super().tearDownClass()
 
     def call(self, model, method, *args, **kwargs):
         """Over RPC, as the user who is logged in."""
@@ -146,6 +132,6 @@ class DoorsCase(HttpCase, SystemMailCase):
                 for title, door in doors.items():
                     outcomes[title, role] = self.outcome(door)
                     expected[title, role] = super_user if role == "super user" else REFUSED
-                    self.outcomes.setdefault(title, {})[role] = outcomes[title, role]
+                    tables.put("Doors to Super User", title, role, outcomes[title, role])
         expected |= otherwise or {}
         self.assertEqual({key: out for key, out in outcomes.items() if out != expected[key]}, {})

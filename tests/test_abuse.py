@@ -8,6 +8,7 @@ from odoo.tests import tagged
 from odoo.tools.mail import email_normalize_all
 
 from .common import SystemMailCase
+from .tables import ARRIVED, REFUSED, WAITS, tried
 
 HELLO, EVE = "hello@company.test", "eve@elsewhere.test"
 INJECTED = f"\r\nBcc: {EVE}\r\nX-Evil: 1\r\n\r\nAnother body"
@@ -65,18 +66,6 @@ class TestBadMail(SystemMailCase):
     from System Mail, or it fails with a reason.
     """
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.outcomes = collections.defaultdict(collections.Counter)
-
-    @classmethod
-    def tearDownClass(cls):
-        for what, counts in cls.outcomes.items():
-            told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-            print(f"\n{what:22} {told}", end="")  # pylint: disable=print-used
-        super().tearDownClass()
-
     def setUp(self):
         super().setUp()
         self.own.fail("auth", reply="535 5.7.8 Rejected")
@@ -124,6 +113,17 @@ class TestBadMail(SystemMailCase):
                 mail.send()
                 self._judge("headers of mails", mail.mail_message_id, mail)
 
+    def test_names_of_companies(self):
+        for name in ("<a href='https://evil.test'>Click</a>", "A & B <b>Co</b>", f"Co{INJECTED}"):
+            with self._case("names of companies", name):
+                self.company.name = name
+                _from, problem = self.company._system_mail_send_test(self.ben.email)
+                self.assertFalse(problem)
+                [copy] = self.system.accepted[self._seen :]
+                content = copy.message.get_body(("html",)).get_content()
+                self.assertNotRegex(content, "<(a|b)[ >]")
+                tried("names of companies", ARRIVED)
+
     # --- one case
 
     @contextlib.contextmanager
@@ -144,14 +144,14 @@ class TestBadMail(SystemMailCase):
             self.assertLessEqual({*readers}, {*email_normalize_all(self.ben.partner_id.email)})
             for copy in copies:
                 self._assert_one_message(copy, message)
-            self.outcomes[what]["arrived once"] += 1
+            tried(what, ARRIVED)
             return
         notifications, mails = message.notification_ids, mail or message.mail_ids
         reasons = [*notifications.mapped("failure_reason"), *mails.mapped("failure_reason")]
         self.assertTrue(any(reasons), "nothing arrived, and nobody knows why")
         self.assertLessEqual({*notifications.mapped("notification_status")}, {"exception"})
         self.assertNotIn("Traceback", str(reasons))
-        self.outcomes[what]["refused with a reason"] += 1
+        tried(what, REFUSED)
 
     def _assert_one_message(self, copy, message):
         head = copy.content.replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("latin-1")
@@ -168,9 +168,9 @@ class TestBadMail(SystemMailCase):
 
 @tagged("post_install", "-at_install")
 class TestMany(SystemMailCase):
-    """One mail to thousands, with the author's mailbox down: all are accounted for."""
+    """One mail to ten thousand, with the author's mailbox down: all are accounted for."""
 
-    COUNT = 2_000
+    COUNT = 10_000
 
     def setUp(self):
         super().setUp()
@@ -189,6 +189,9 @@ class TestMany(SystemMailCase):
                 self.assertNotIn(address, states)
                 states[address] = part.state
         self.assertEqual(states.keys(), {*addresses})
+        outcomes = {"sent": ARRIVED, "outgoing": WAITS, "exception": REFUSED}
+        for state in states.values():
+            tried("recipients of one mail to thousands", outcomes[state])
         return arrived, states
 
     def addresses(self, count):
@@ -207,7 +210,7 @@ class TestMany(SystemMailCase):
         _size, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         self.assertLess(peak, 100_000_000)
-        self.assertLess(time.monotonic() - begin, 120)
+        self.assertLess(time.monotonic() - begin, 300)
         expected = {"exception": {*refused}, "outgoing": {*busy}}
         for state, those in expected.items():
             self.assertEqual({a for a in addresses if states[a] == state}, those)
@@ -263,6 +266,8 @@ class TestCompromisedAuthor(SystemMailCase):
         self.assertEqual(self.carried(self.ana), sent[: self.MOST])
         self.assertEqual(self.carried(self.dora), theirs.mapped("message_id"))
         waiting = ours[self.MOST - 1 :]
+        tried("messages of a compromised author", ARRIVED, self.MOST)
+        tried("messages of a compromised author", WAITS, len(waiting))
         self.assertEqual({*waiting.mapped("state")}, {"outgoing"})
         self.assertTrue(all(waiting.mapped("scheduled_date")))
         self.assertFalse(any(waiting.mapped("system_mail_attempts")))
@@ -277,9 +282,13 @@ class TestCompromisedAuthor(SystemMailCase):
         for number in range(self.MOST + 5):
             name = f"Boss {number}"
             boss = self.env["res.partner"].create({"name": name, "email": "boss@company.test"})
-            named = {"author_id": boss.id} if number % 2 else {"email_from": f"{name} <b@else.test>"}
+            named = (
+                {"author_id": boss.id} if number % 2 else {"email_from": f"{name} <b@else.test>"}
+            )
             self.mention(**named)
         self.assertEqual(len(self.system.accepted), self.MOST)
+        tried("messages in other people's names", ARRIVED, self.MOST)
+        tried("messages in other people's names", WAITS, 5)
         self.assertEqual(self.events("deferred").user_id, self.ana, "Activity tells who it is")
 
     def test_what_odoo_writes_for_somebody_counts_as_theirs(self):

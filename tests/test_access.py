@@ -1,14 +1,12 @@
 import contextlib
-import logging
 
 from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import HttpCase, JsonRpcException, tagged
 
 from ..models.res_company import GROUP
+from . import tables
 from .common import SystemMailCase
-
-_logger = logging.getLogger(__name__)
 
 ROLES = ("super user", "administrator", "employee", "portal", "public")
 SUPER_USER, NOBODY = {"super user"}, set()
@@ -116,21 +114,6 @@ class TestAccess(AccessCase):
     counts as done.
     """
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.outcomes = {}
-
-    @classmethod
-    def tearDownClass(cls):
-        rows = [f"{'':58}" + "".join(f"{role:>15}" for role in ROLES)]
-        rows += [
-            f"{action:58}" + "".join(f"{'yes' if role in done else '-':>15}" for role in ROLES)
-            for action, done in cls.outcomes.items()
-        ]
-        _logger.info("Who can do what over RPC:\n%s", "\n".join(rows))
-        super().tearDownClass()
-
     def can(self, *call, **kwargs):
         """Whether whoever is logged in can; what was done is taken back."""
         done = False
@@ -150,7 +133,8 @@ class TestAccess(AccessCase):
                 for title, (_roles, call) in actions.items():
                     if self.can(*call):
                         outcomes[title].add(role)
-        type(self).outcomes |= outcomes
+                    told = "yes" if role in outcomes[title] else "-"
+                    tables.put("Who can do what over RPC", title, role, told)
         self.assertEqual(outcomes, {title: roles for title, (roles, _call) in actions.items()})
 
     def each(self, model, method, values, roles, *ids):

@@ -6,6 +6,7 @@ from odoo.exceptions import ValidationError
 from odoo.tests import tagged
 
 from .common import SystemMailCase
+from .tables import REFUSED, tried
 
 
 @contextlib.contextmanager
@@ -60,6 +61,7 @@ class TestBadInput(SystemMailCase):
         for name in set(values) - {"smtp_pass"}:
             self.assertEqual(dialog[name], values[name])
         self.assertEqual(self.snapshot(), self.before)
+        tried(f"typed in the connect dialog: {' and '.join(values) or 'another address'}", REFUSED)
         return f"{dialog.problem} {dialog.remedy or ''}"
 
     def test_addresses(self):
@@ -147,3 +149,4 @@ class TestBadInput(SystemMailCase):
         ):
             with self.subTest(bad), self.assertRaises(ValidationError):
                 provider.create({**good, **bad})
+            tried("addresses of a provider", REFUSED)

@@ -2,6 +2,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from odoo.tests import tagged
 
+from .tables import HARMLESS, REFUSED, tried
 from .test_oauth import OAuthCase
 
 PATH = "/system_mail/oauth/return"
@@ -20,6 +21,7 @@ class TestReturn(OAuthCase):
 
     def ask(self, query=None, method="GET", **options):
         """What comes of a request for the return address with this query."""
+        self.is_bad = query is not None or method != "GET"
         query = urlencode(self.said if query is None else query)
         url = f"{self.base_url()}{PATH}?{query}"
         response = self.opener.request(method, url, allow_redirects=False, timeout=30, **options)
@@ -31,6 +33,7 @@ class TestReturn(OAuthCase):
         self.assertNotIn("Location", response.headers)
         self.assertEqual(self.sign_in_dialog.state, "draft")
         self.assert_nothing_changed()
+        tried("requests for a sign-in's return address", REFUSED)
 
     def assert_done(self, response, state="connected"):
         self.assertEqual(response.status_code, 303)
@@ -39,6 +42,8 @@ class TestReturn(OAuthCase):
         self.assertEqual(location.path, f"/odoo/system-mail-connect/{self.sign_in_dialog.id}")
         self.assertFalse(location.query)
         self.assertEqual(self.sign_in_dialog.state, state)
+        if self.is_bad:
+            tried("requests for a sign-in's return address", HARMLESS)
 
     def test_nothing_in_it_decides_where_it_goes(self):
         names = ("redirect", "next", "url", "redirect_uri", "return_to", "dialog", "id", "debug")
@@ -65,6 +70,7 @@ class TestReturn(OAuthCase):
         for method in ("POST", "PUT", "DELETE", "PATCH"):
             response = self.ask(method=method, data=self.said)
             self.assertEqual(response.status_code, 405)
+            tried("requests for a sign-in's return address", REFUSED)
         for options in (
             {"data": self.said},
             {"files": {"state": ("f", b"x"), "code": ("f", b"x")}},

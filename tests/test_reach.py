@@ -7,6 +7,7 @@ from ..failover import reach
 from ..models.system_mail_attempt import MOST
 from .common import SystemMailCase
 from .smtp_lab import Liar
+from .tables import REFUSED, tried
 from .test_oauth import ANA
 
 UNKNOWN = "mail.company.invalid"
@@ -68,6 +69,7 @@ class TestReach(SystemMailCase):
         self.assertIn("No public mail server “HOST” was found", problem)
         self.assertIn("Super User", remedy)
         self.assertFalse(answer)
+        tried("internal servers and ports (SSRF)", REFUSED, len(INTERNAL))
 
     def test_nobody_is_called(self):
         with Liar({}) as liar, self.mail_ports(liar):
@@ -82,6 +84,7 @@ class TestReach(SystemMailCase):
         for port in (22, 80, 8069, self.own.port):
             dialog = self.tried(smtp_port=port)
             self.assertIn("25, 465, 587 or 2525", dialog.problem)
+            tried("internal servers and ports (SSRF)", REFUSED)
         self.assertFalse(self.own.connections)
 
     def test_system_mail_may_be_anywhere(self):

@@ -4,6 +4,7 @@ import re
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from .tables import HARMLESS, tried
 from .test_access import AccessCase
 
 NOBODY = 999_999
@@ -44,6 +45,7 @@ class TestTelltale(AccessCase):
             for title, (real, unreal) in pairs.items():
                 with self.subTest(title, role=role), mute_logger("odoo.http"):
                     self.assertEqual(self.words(*real), self.words(*unreal))
+                tried("questions whether there is such a thing", HARMLESS)
 
     def test_outsiders_learn_of_no_user_dialog_or_message(self):
         connect, test, drill = "system.mail.connect", "system.mail.test", "system.mail.drill"
