@@ -86,10 +86,8 @@ class ResCompany(models.Model):
             email_to=[address],
             subject=self.env._("System Mail test"),
             body=self.env._(
-                "<p>System Mail of %(company)s works: this message came from it.</p>",
-                company=self.name,
+                "System Mail of %(company)s works: this message came from it.", company=self.name
             ),
-            subtype="html",
         )
         problem = ""
         try:

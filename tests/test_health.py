@@ -3,7 +3,6 @@ from unittest.mock import patch
 
 from odoo import fields
 from odoo.tests import tagged
-
 from odoo.tools import config
 
 from odoo.addons.base.models import ir_mail_server
@@ -83,7 +82,12 @@ class TestHealth(SystemMailCase):
         person for a minute.
         """
         self.startPatcher(patch.object(ir_mail_server, "SMTP_TIMEOUT", 60))
-        for cron, real, expected in ((-1, 120, 100), (900, 120, 600), (300, 120, 280), (-1, 0, 600)):
+        for cron, real, expected in (
+            (-1, 120, 100),
+            (900, 120, 600),
+            (300, 120, 280),
+            (-1, 0, 600),
+        ):
             limits = {"limit_time_real_cron": cron, "limit_time_real": real}
             with self.subTest(limits), patch.dict(config.options, limits):
                 self.assertEqual((patience().log_in, patience().dot), (12, expected))
