@@ -193,7 +193,7 @@ class Run(Ledger):
         return False
 
     def is_down(self, server):
-        """Whether System Mail carries this mailbox's mail: it could not be logged in to just now, or
+        """Whether System Mail carries this mailbox's mail: it could not be logged in to just now or
         is known to be out of order.
         """
         road = self._own_roads.get(server)

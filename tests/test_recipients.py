@@ -121,7 +121,7 @@ class TestRecipients(SystemMailCase):
         self.assertEqual(self.statuses(message), {"Ben": "sent", "Cleo": "sent"})
 
     def test_those_whom_odoo_did_not_come_to_are_not_lost(self):
-        """Another module's error in the middle of a mail, on a healthy mailbox and in a fallback."""
+        """Another module's error amid a mail, on a healthy mailbox and in a fallback."""
         emil = self._user("Emil Colleague", "emil@company.test")
         build, everybody = ir_mail_server.IrMail_Server._build_email__, self.both | emil.partner_id
         for breaks in (lambda: None, self.own.stop):
