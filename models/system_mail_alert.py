@@ -186,8 +186,11 @@ class SystemMailAlert(models.Model):
             ("create_date", ">=", today),
             ("reason", "=", REASONS["over_limit"]),
         ]
-        groups = self.env["system.mail.event"]._read_group(domain, ["company_id"], ["__count"])
-        for company, count in groups:
+        # each of them is an event again whenever its turn had not yet come
+        counts = self.env["system.mail.event"]._read_group(
+            domain, ["company_id"], ["message_id:count_distinct"]
+        )
+        for company, count in counts:
             if self._is_new(f"limit:{company.id}:{today}"):
                 self._tell_super_users(
                     self.env._(

@@ -105,12 +105,15 @@ class TestAlerts(SystemMailCase):
         self.company.system_mail_limit_day = 1
         self.own.stop()
         self.mention()
-        self.mention()
+        waiting = self.mention() | self.mention()
+        self.run_queue(waiting.notification_ids.mail_mail_id)
+        self.assertEqual(len(self.events("deferred")), 4)
         self.tell()
         self.mention()
         self.tell()
         [body] = self.told()
         self.assertIn("limit", body)
+        self.assertIn("2 messages wait", body)
 
     def test_owners_are_told_in_all_ways_or_in_none(self):
         self.own.fail("auth", reply=REJECTED)
