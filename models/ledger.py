@@ -20,18 +20,27 @@ class Letter(typing.NamedTuple):
     mail_message_id: int
     original_from: str
     author_id: int
-    """The partner of whoever wrote it: limits are theirs, whomever they name as its author."""
+    """The partner of whoever wrote it; of the author where only that is known."""
 
     @classmethod
     def of(cls, mail):
         """The letter that the mail is."""
-        message_sudo = mail.sudo().mail_message_id
-        writer = message_sudo.create_uid
-        if writer.share or writer.id == SUPERUSER_ID:  # in whose name others write
-            partner = message_sudo.author_id
-        else:
-            partner = writer.partner_id
-        return cls(mail.message_id, message_sudo.id, mail.email_from, partner.id or 0)
+        return cls(
+            mail.message_id, mail.mail_message_id.id, mail.email_from, mail.author_id.id or 0
+        )
+
+    def by_writer(self, mail):
+        """With whoever wrote it: that may take a query, so not for what simply goes out."""
+        return self._replace(author_id=writer_of(mail).id or 0)
+
+
+def writer_of(mail):
+    """The partner of whoever wrote the mail, whomever they name as its author."""
+    message_sudo = mail.sudo().mail_message_id
+    writer = message_sudo.create_uid
+    if writer.share or writer.id == SUPERUSER_ID:  # in whose name others write
+        return message_sudo.author_id
+    return writer.partner_id
 
 
 class Unit(typing.NamedTuple):
@@ -63,22 +72,22 @@ class Ledger:
         self._tales = None
         self._event_model, self._events, self._noted = events, [], False
         self._letters, self._units = {}, collections.defaultdict(list)
-        self._partners, self._mail_id = [], None
+        self._partners, self._mail = [], events.env["mail.mail"]
 
     def begin(self, mail, email_list):
         """The e-mails of this mail are about to be sent, in this order."""
-        self._mail_id = mail.id
+        self._mail = mail
         self._letters[mail.id] = Letter.of(mail)
         self._units.pop(mail.id, None)
         self._partners = [email["partner_id"] for email in email_list]
 
     def next_unit(self):
         """The next e-mail of the mail begins."""
-        units = self._units[self._mail_id]
+        units = self._units[self._mail.id]
         units.append(Unit(self._partners[len(units)], None))
 
     def _note(self, report):
-        if units := self._units[self._mail_id]:  # a test belongs to no mail
+        if units := self._units[self._mail.id]:  # a test belongs to no mail
             units[-1] = units[-1]._replace(report=report)
 
     def settle(self, mail_id, mail=None):
@@ -89,12 +98,14 @@ class Ledger:
         :rtype: list[Unit]
         """
         units, letter = self._units.pop(mail_id, []), self._letters.pop(mail_id, None)
-        if mail_id == self._mail_id:  # those that core never came to, for an error before
+        if mail_id == self._mail.id:  # those that core never came to, for an error before
             units += [Unit(partner, None) for partner in self._partners[len(units) :]]
             self._partners = []
         if all(unit.report and not unit.report.troubles for unit in units):
             return []
-        gives_up = mail is not None and mail._system_mail_gives_up()
+        gives_up = False
+        if mail is not None:
+            letter, gives_up = letter.by_writer(mail), mail._system_mail_gives_up()
         counts, examples = collections.Counter(), {}
         for report in filter(None, (unit.report for unit in units)):
             for address, troubles in report.troubles.items():
@@ -115,7 +126,7 @@ class Ledger:
                 self._event(
                     self._kind(report, "", mail._system_mail_gives_up()),
                     report.troubles[""],
-                    Letter.of(mail),
+                    Letter.of(mail).by_writer(mail),
                     len(mail.recipient_ids) or 1,
                 )
                 for mail in mails

@@ -16,7 +16,7 @@ from ..failover.failure import Failure, Kind, Phase
 from ..failover.rewrite import in_the_name_of, sender
 from ..failover.session import Road, RoadClosed, Session, Undelivered
 from ..failover.wire import MailboxError, Patience
-from .ledger import Ledger
+from .ledger import Ledger, writer_of
 from .own_cursor import own_environment
 
 _logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Run(Ledger):
         self._health = servers.env["system.mail.health"]
         self._usage = servers.env["system.mail.usage"]
         self._seen, self._looked, self._limits = {}, {}, {}
-        self._own_roads, self._put_off = {}, {}
+        self._own_roads, self._put_off, self._turns = {}, {}, set()
         self.system = self._system_road(servers) if treatment.in_scope else None
 
     # --- roads
@@ -158,8 +158,13 @@ class Run(Ledger):
 
     def _admit(self, recipient_count):
         try:
-            author_id = self._letters[self._mail_id].author_id
-            self._usage._admit(self.policy, author_id, recipient_count)
+            self._usage._admit(
+                self.policy,
+                writer_of(self._mail).id or 0,
+                recipient_count,
+                None if self.raise_exception else self._mail.id,
+                self._turns,
+            )
         except psycopg2.Error as exc:
             _logger.warning("System Mail's limits could not be checked: %s", exc)
 

@@ -2,17 +2,22 @@ import datetime
 import typing
 
 from odoo import api, fields, models
+from odoo.fields import Domain
+from odoo.tools import SQL
 
 from ..failover.failure import OverLimit
 from .own_cursor import own_environment
 from .system_mail_event import BATCH
 
 MINUTE, HOUR, DAY = (datetime.timedelta(seconds=s) for s in (60, 3600, 86400))
+GRACE = 5 * MINUTE
+"""A turn that nobody took for so long holds up nobody."""
 
 
 class Limit(typing.NamedTuple):
     """So many recipients in a window of time, of one author or of all."""
 
+    name: str
     recipients: int
     window: datetime.timedelta
     author_id: int | None
@@ -20,8 +25,8 @@ class Limit(typing.NamedTuple):
 
 
 class SystemMailUsage(models.Model):
-    """How many recipients System Mail served, message by message. Kept only while a limit is set,
-    and no longer than a day.
+    """How many recipients System Mail served, message by message, and whose turn comes when. Kept
+    only while a limit is set, and no longer than a day.
     """
 
     _name = "system.mail.usage"
@@ -32,55 +37,106 @@ class SystemMailUsage(models.Model):
     author_id = fields.Integer(readonly=True)
     minute = fields.Datetime(required=True, readonly=True)
     recipient_count = fields.Integer(required=True, readonly=True)
+    waits_for = fields.Char(readonly=True, help="The limit for which it waits its turn, if any.")
+    mail_id = fields.Integer(readonly=True, help="The mail that waits.")
 
     _company_minute = models.Index("(company_id, minute)")
+    _mail = models.Index("(mail_id) WHERE mail_id IS NOT NULL")
 
     @api.model
-    def _admit(self, policy, author_id, recipient_count):
-        """Count the recipients in, or refuse them all: no worker counts past another.
+    def _admit(self, policy, author_id, recipient_count, mail_id, taken):
+        """Count the recipients in, or give them all a turn: nobody counts past another, and who
+        comes later gets a later turn.
 
         A message with more recipients than a limit has is let through when it comes first.
 
         :param Policy policy: the company's System Mail and its limits
         :param int author_id: the author's partner, 0 for nobody
-        :raises OverLimit: with the time at which there is room again
+        :param mail_id: of the mail that is to wait; None where it cannot
+        :param set taken: the turns of the mail's other messages, to which this one's is added
+        :raises OverLimit: with the time of its turn
         :raises psycopg2.Error: the count could not be kept
         """
         now = fields.Datetime.now()
-        limits = (
-            Limit(policy.limit_minute, MINUTE, None, "{} recipients a minute"),
-            Limit(policy.limit_day, DAY, None, "{} recipients a day"),
-            Limit(policy.limit_user_hour, HOUR, author_id, "{} recipients an hour and author"),
-        )
         with own_environment(self.env) as env:
             key = f"{self._name}{policy.company_id}"
             env.cr.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [key])
             usage = env[self._name]
-            for limit in limits:
-                if limit.recipients:
-                    usage._check(policy.company_id, limit, recipient_count, now)
-            usage.create(
-                {
-                    "company_id": policy.company_id,
-                    "author_id": author_id,
-                    "minute": now,
-                    "recipient_count": recipient_count,
-                }
-            )
+            turns = [("mail_id", "=", mail_id), ("id", "not in", list(taken))]
+            turn = usage.search(turns, order="id", limit=1) if mail_id else usage
+            values = {
+                "company_id": policy.company_id,
+                "author_id": author_id,
+                "recipient_count": recipient_count,
+            }
+            over = [
+                (due, limit)
+                for limit in self._limits(policy, author_id)
+                if (due := turn._due(limit, values, now))
+            ]
+            if over:
+                due, limit = max(over)
+                values |= {"minute": due, "waits_for": limit.name, "mail_id": mail_id}
+            else:
+                values |= {"minute": now, "waits_for": False, "mail_id": False}
+            if turn:
+                turn.write(values)
+            elif mail_id or not over:
+                turn = usage.create(values)
+            taken.update(turn.ids)
+        if over:
+            raise OverLimit(limit.text.format(limit.recipients), due)
 
-    def _check(self, company_id, limit, recipient_count, now):
-        domain = [("company_id", "=", company_id), ("minute", ">", now - limit.window)]
+    @api.model
+    def _limits(self, policy, author_id):
+        limits = (
+            Limit("minute", policy.limit_minute, MINUTE, None, "{} recipients a minute"),
+            Limit("day", policy.limit_day, DAY, None, "{} recipients a day"),
+            Limit(
+                "author",
+                policy.limit_user_hour,
+                HOUR,
+                author_id,
+                "{} recipients an hour and author",
+            ),
+        )
+        return [limit for limit in limits if limit.recipients]
+
+    def _due(self, limit, values, now):
+        """When it is the turn of a message, None for now. ``self`` is the turn that it has.
+
+        What waits for another limit does not count: it may wait long, and this one is not for it.
+        """
+        ahead = Domain("waits_for", "=", limit.name) & Domain("minute", ">", now - GRACE)
+        if self.waits_for == limit.name:
+            ahead &= Domain("id", "<", self.id)
+        domain = (
+            Domain("company_id", "=", values["company_id"])
+            & Domain("minute", ">", now - limit.window)
+            & (Domain("waits_for", "=", False) | ahead)
+        )
         if limit.author_id is not None:
-            domain.append(("author_id", "=", limit.author_id))
-        [(used, messages)] = self._read_group(domain, [], ["recipient_count:sum", "__count"])
-        room = limit.recipients - used
-        if recipient_count <= room or not messages:
-            return
-        for usage in self.search(domain, order="minute, id"):  # the oldest leave the window first
-            room += usage.recipient_count
-            if recipient_count <= room:
-                break
-        raise OverLimit(limit.text.format(limit.recipients), usage.minute + limit.window)
+            domain &= Domain("author_id", "=", limit.author_id)
+        [(used, count, last)] = self._read_group(
+            domain, [], ["recipient_count:sum", "__count", "minute:max"]
+        )
+        missing = used + values["recipient_count"] - limit.recipients
+        if not count or missing <= 0:
+            return None
+        query = self._search(domain)
+        self.env.cr.execute(
+            SQL(  # the oldest leave the window first
+                """SELECT minute FROM (
+                          SELECT minute, SUM(recipient_count) OVER (ORDER BY minute, id) AS freed
+                            FROM %s WHERE %s) AS leaving
+                    WHERE freed >= %s ORDER BY freed LIMIT 1""",
+                query.from_clause,
+                query.where_clause,
+                missing,
+            )
+        )
+        [minute] = self.env.cr.fetchone() or [last]
+        return max(minute + limit.window, last)
 
     @api.autovacuum
     def _gc_usage(self):

@@ -1,5 +1,6 @@
 import contextlib
 import datetime
+import itertools
 
 from odoo import fields
 from odoo.exceptions import AccessError
@@ -9,7 +10,7 @@ from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from .common import SystemMailCase
 
-MINUTE, HOUR = datetime.timedelta(minutes=1), datetime.timedelta(hours=1)
+SECOND, MINUTE, HOUR = (datetime.timedelta(seconds=s) for s in (1, 60, 3600))
 
 
 @tagged("post_install", "-at_install")
@@ -211,15 +212,53 @@ class TestLimits(SystemMailCase):
         mails = self.mails(5)
         mails.send()
         self.assertEqual(mails.mapped("state"), ["sent"] * 2 + ["outgoing"] * 3)
-        now = fields.Datetime.now()
-        for mail in mails[2:]:
-            self.assertLessEqual(mail.scheduled_date - now, MINUTE)
+        now, minutes = fields.Datetime.now(), (1, 1, 2)
+        for mail, minute in zip(mails[2:], minutes, strict=True):
+            self.assertAlmostEqual(mail.scheduled_date - now, minute * MINUTE, delta=10 * SECOND)
         for _ in range(2):
             self.pass_time(MINUTE)
             self.run_queue(mails.filtered(lambda mail: mail.state == "outgoing"))
         self.assertEqual(self.carried(), mails.mapped("message_id"))
         self.assertFalse(any(mails.mapped("system_mail_attempts")), "it was its turn, no failure")
         self.assertNotEqual(self.health(self.system_server).state, "unstable")
+
+    def test_nobody_overtakes_and_each_is_told_of_once(self):
+        self.company.system_mail_limit_minute = 1
+        waiting = self.mails(4)
+        waiting.send()
+        turns = waiting[1:].mapped("scheduled_date")
+        self.assertEqual([b - a for a, b in itertools.pairwise(turns)], [MINUTE] * 2)
+        self.pass_time(MINUTE)
+        late = self.mail()
+        late.send()
+        self.assertEqual(late.state, "outgoing", "it is not its turn")
+        for _ in waiting:
+            self.run_queue(min(waiting + late, key=lambda m: (m.state == "sent", m.id)))
+            self.pass_time(MINUTE)
+        self.assertEqual(self.carried(), (waiting + late).mapped("message_id"))
+        self.assertEqual(len(self.events("deferred")), 4)
+
+    def test_a_turn_that_nobody_takes_is_lost(self):
+        self.company.system_mail_limit_day = 1
+        first, gone = self.mails(2)
+        (first | gone).send()
+        gone.cancel()
+        self.pass_time(24 * HOUR)
+        mail = self.mail()
+        mail.send()
+        self.assertEqual(mail.state, "outgoing", "the other may still come")
+        self.pass_time(HOUR)
+        self.run_queue(mail)
+        self.assertEqual(mail.state, "sent")
+
+    def test_what_may_not_wait_takes_no_turn(self):
+        self.company.system_mail_limit_minute = 1
+        self.mail().send()
+        with self.assertRaises(MailDeliveryException):
+            self.mail().send(raise_exception=True)
+        waiting = self.mail()
+        waiting.send()
+        self.assertLessEqual(waiting.scheduled_date - fields.Datetime.now(), MINUTE)
 
     def test_the_limit_of_an_author_is_nobody_elses(self):
         self.company.system_mail_limit_user_hour = 1
