@@ -20,27 +20,26 @@ class Letter(typing.NamedTuple):
     mail_message_id: int
     original_from: str
     author_id: int
-    """The partner of whoever wrote it; of the author where only that is known."""
+    """The author's partner."""
+    writer_id: int
+    """The user who wrote it, whomever they name as its author."""
 
     @classmethod
     def of(cls, mail):
         """The letter that the mail is."""
+        message_sudo = mail.sudo().mail_message_id
         return cls(
-            mail.message_id, mail.mail_message_id.id, mail.email_from, mail.author_id.id or 0
+            mail.message_id,
+            message_sudo.id,
+            mail.email_from,
+            mail.author_id.id or 0,
+            message_sudo.create_uid.id,
         )
 
-    def by_writer(self, mail):
-        """With whoever wrote it: that may take a query, so not for what simply goes out."""
-        return self._replace(author_id=writer_of(mail).id or 0)
 
-
-def writer_of(mail):
-    """The partner of whoever wrote the mail, whomever they name as its author."""
-    message_sudo = mail.sudo().mail_message_id
-    writer = message_sudo.create_uid
-    if writer.share or writer.id == SUPERUSER_ID:  # in whose name others write
-        return message_sudo.author_id
-    return writer.partner_id
+def writes_for_others(user):
+    """Whether it is others who write in this user's name: OdooBot's, or a customer's."""
+    return user.share or user.id == SUPERUSER_ID
 
 
 class Unit(typing.NamedTuple):
@@ -103,9 +102,7 @@ class Ledger:
             self._partners = []
         if all(unit.report and not unit.report.troubles for unit in units):
             return []
-        gives_up = False
-        if mail is not None:
-            letter, gives_up = letter.by_writer(mail), mail._system_mail_gives_up()
+        gives_up = mail is not None and mail._system_mail_gives_up()
         counts, examples = collections.Counter(), {}
         for report in filter(None, (unit.report for unit in units)):
             for address, troubles in report.troubles.items():
@@ -126,7 +123,7 @@ class Ledger:
                 self._event(
                     self._kind(report, "", mail._system_mail_gives_up()),
                     report.troubles[""],
-                    Letter.of(mail).by_writer(mail),
+                    Letter.of(mail),
                     len(mail.recipient_ids) or 1,
                 )
                 for mail in mails

@@ -16,7 +16,7 @@ from ..failover.failure import Failure, Kind, Phase
 from ..failover.rewrite import in_the_name_of, sender
 from ..failover.session import Road, RoadClosed, Session, Undelivered
 from ..failover.wire import MailboxError, Patience
-from .ledger import Ledger, writer_of
+from .ledger import Ledger, writes_for_others
 from .own_cursor import own_environment
 
 _logger = logging.getLogger(__name__)
@@ -157,10 +157,13 @@ class Run(Ledger):
         return self._road(server, open_system, rewrite=rewrite, admit=admit, shared=True)
 
     def _admit(self, recipient_count):
+        message_sudo = self._mail.sudo().mail_message_id
+        writer = message_sudo.create_uid
+        author = message_sudo.author_id if writes_for_others(writer) else writer.partner_id
         try:
             self._usage._admit(
                 self.policy,
-                writer_of(self._mail).id or 0,
+                author.id or 0,
                 recipient_count,
                 None if self.raise_exception else self._mail.id,
                 self._turns,

@@ -6,6 +6,7 @@ import psycopg2
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
+from .ledger import writes_for_others
 from .own_cursor import own_environment
 from .words import Words
 
@@ -165,7 +166,8 @@ class SystemMailEvent(models.Model):
         """Create events on a cursor of their own, so that a rollback of the sending does not forget
         what has left. Never makes the sending fail.
 
-        :param list vals_list: with the author's partner as ``author_id``, in place of the user
+        :param list vals_list: with ``author_id`` and ``writer_id`` of a ``Letter``, in place of the
+            user
         """
         if not vals_list:
             return
@@ -179,17 +181,21 @@ class SystemMailEvent(models.Model):
     @staticmethod
     def _visible(env, vals_list):
         """The values without links to what the own cursor cannot see: the sending has not committed
-        it. ``author_id``, a partner, becomes the user.
+        it. The user is whoever wrote it; else whose partner the author is.
         """
-        server_ids = {vals.get("server_id") for vals in vals_list} - {False, None}
-        servers = env["ir.mail_server"].browse(server_ids).exists()
-        partner_ids = {vals.get("author_id") for vals in vals_list} - {0, None}
+        servers = env["ir.mail_server"].browse({v["server_id"] for v in vals_list} - {False})
+        writers = env["res.users"].browse({v["writer_id"] for v in vals_list}).exists()
+        user_of_writer = {user.id: user.id for user in writers if not writes_for_others(user)}
+        partner_ids = [v["author_id"] for v in vals_list if v["writer_id"] not in user_of_writer]
         users = env["res.users"]
-        if partner_ids:
-            users = users.search([("partner_id", "in", list(partner_ids)), ("share", "=", False)])
-        user_of = {user.partner_id.id: user.id for user in users}
+        if any(partner_ids):
+            users = users.search([("partner_id", "in", partner_ids), ("share", "=", False)])
+        user_of_author = {user.partner_id.id: user.id for user in users}
+        server_ids = {False, *servers.exists().ids}
         for vals in vals_list:
-            own = {key: value for key, value in vals.items() if key != "author_id"}
-            own["user_id"] = user_of.get(vals.get("author_id"))
-            own["server_id"] = vals.get("server_id") in servers.ids and vals["server_id"]
+            own = dict(vals)
+            writer_id, author_id = own.pop("writer_id"), own.pop("author_id")
+            own["user_id"] = user_of_writer.get(writer_id) or user_of_author.get(author_id)
+            if own["server_id"] not in server_ids:
+                own["server_id"] = False
             yield own
