@@ -155,6 +155,7 @@ class SystemMailDrill(models.TransientModel):
                     "kind": "test",
                     "company_id": policy.company_id,
                     "author_id": self.env.user.partner_id.id,
+                    "writer_id": self.env.uid,
                     "server_id": policy.server_id,
                     "server_name": self.company_id.system_mail_server_id.name,
                     "message_id": drill.report and drill.report.message_id,
