@@ -109,7 +109,7 @@ class SystemMailConnection(models.Model):
              LEFT JOIN system_mail_health h ON h.server_id = s.id
                  WHERE s.active
             )
-            SELECT 2 * u.id AS id, 'personal' AS kind, 1 AS priority, u.id AS user_id,
+            SELECT 3 * u.id AS id, 'personal' AS kind, 1 AS priority, u.id AS user_id,
                    m.server_id, u.company_id, COALESCE(m.from_filter, p.email) AS address,
                    COALESCE(m.state, 'not_connected') AS state, m.reason, m.remedy, m.answer,
                    COALESCE(m.needs_attention, FALSE) AS needs_attention, m.since,
@@ -119,7 +119,7 @@ class SystemMailConnection(models.Model):
          LEFT JOIN mailbox m ON m.owner_user_id = u.id
              WHERE u.active AND NOT u.share
              UNION ALL
-            SELECT 2 * m.server_id + 1,
+            SELECT COALESCE(3 * m.system_company_id + 1, 3 * m.server_id + 2),
                    CASE WHEN m.system_company_id IS NULL THEN 'shared' ELSE 'system' END,
                    CASE WHEN m.system_company_id IS NULL THEN 1 ELSE 0 END,
                    NULL, m.server_id, m.system_company_id,

@@ -119,6 +119,19 @@ class TestCompanies(SystemMailCase):
             .filtered(lambda outage: outage.company_id != self.second)
         )
 
+    def test_two_companies_with_one_mailbox_have_a_row_each(self):
+        self.second.write(
+            {
+                "system_mail_address": self.company.system_mail_address,
+                "system_mail_server_id": self.system_server.id,
+            }
+        )
+        self.env.flush_all()
+        rows = self.env["system.mail.connection"].search([("kind", "=", "system")])
+        self.assertEqual(rows.company_id, self.company | self.second)
+        self.assertEqual(len(set(rows.ids)), 2)
+        self.assertEqual(rows.server_id, self.system_server)
+
     def test_the_server_of_an_archived_companys_system_mail_serves_nobody_else(self):
         self.second.active = False
         for company_id in (self.company.id, self.second.id):
