@@ -7,6 +7,7 @@ from odoo.fields import Domain
 from odoo.tools import format_datetime
 
 from ..failover.words import REASONS, REMEDIES
+from .res_company import GROUP
 from .system_mail_event import BATCH
 from .words import in_words
 
@@ -75,8 +76,13 @@ class SystemMailAlert(models.Model):
         :param str body: text, or Markup
         """
         channel = self.env.ref("system_mail.channel_alerts", raise_if_not_found=False)
-        if channel:
-            self._post(channel, body)
+        if not channel:
+            return
+        group = self.env.ref(GROUP)
+        channel.sudo().channel_member_ids.filtered(
+            lambda member: group not in member.partner_id.user_ids.all_group_ids
+        ).unlink()  # who is no Super User any more would hear of it by a push
+        self._post(channel, body)
 
     @api.model
     def _tell_user(self, user, body):

@@ -57,6 +57,18 @@ class TestAlerts(SystemMailCase):
         [body] = self.told()
         self.assertIn("works again", body)
 
+    def test_who_is_no_super_user_any_more_hears_no_more(self):
+        (self.ana | self.ben).group_ids |= self.env.ref("system_mail.group_super_user")
+        members = self.channel.channel_member_ids
+        self.assertLessEqual(self.ana.partner_id | self.ben.partner_id, members.partner_id)
+        self.ana.group_ids -= self.env.ref("system_mail.group_super_user")
+        self.system.fail("auth", reply=REJECTED)
+        self.system_server._system_mail_check()
+        self.tell()
+        self.assertEqual(len(self.told()), 1)
+        self.assertNotIn(self.ana.partner_id, self.channel.channel_member_ids.partner_id)
+        self.assertIn(self.ben.partner_id, self.channel.channel_member_ids.partner_id)
+
     def test_an_alert_calls_the_company_by_the_name_that_it_has_now(self):
         self.env["res.company"]._system_mail_policies()  # cached from now on
         self.company.name = "Renamed Limited"
