@@ -81,14 +81,13 @@ def after_change(breaker):
     return Breaker(generation=breaker.generation + 1)
 
 
-def after_failure(breaker, effect, kind, now, rng, *, quota=False, resets_at=None):
+def after_failure(breaker, effect, kind, now, rng, *, quota=False):
     """A connection failed: call it once per connection, not per mail.
 
     :param Effect effect: of the Decision; NONE changes nothing
     :param Kind kind: of the Failure
-    :param bool quota: of the Decision
-    :param resets_at: when the provider lifts its daily limit, if it says so. Otherwise a day from
-        now: Gmail, Microsoft 365 and SES count a rolling 24 hours, and a day is never too early.
+    :param bool quota: of the Decision. Then a day is waited: providers do not say when they lift
+        it; Gmail, Microsoft 365 and SES count a rolling 24 hours, so a day is never too early.
     """
     if effect is Effect.NONE:
         return breaker
@@ -96,8 +95,7 @@ def after_failure(breaker, effect, kind, now, rng, *, quota=False, resets_at=Non
         # An unreachable server does not give the rejected credentials their worth back.
         return _opened(breaker, Effect.DISCONNECTED, now, DAY, _after(now, DAY))
     if quota:
-        reset = max(resets_at or _after(now, DAY), _after(now, BASE))
-        return _opened(breaker, effect, now, DAY, reset)
+        return _opened(breaker, effect, now, DAY, _after(now, DAY))
     closed = breaker.state == State.CLOSED
     if closed and effect not in _ENDURING and kind is not Kind.TIMEOUT:
         counted = _counted(breaker, effect, now)

@@ -100,14 +100,6 @@ class TestOpening:
     def test_a_daily_limit_opens_until_it_resets(self):
         breaker = fail(Breaker(), Effect.THROTTLED, Kind.REPLY, quota=True)
         assert breaker.next_probe_at == later(DAY)
-        hinted = fail(
-            Breaker(), Effect.THROTTLED, Kind.REPLY, quota=True, resets_at=later(2 * HOUR)
-        )
-        assert hinted.next_probe_at == later(2 * HOUR)
-
-    def test_a_limit_that_should_have_been_lifted_already_is_not_probed_at_once(self):
-        breaker = fail(Breaker(), Effect.THROTTLED, Kind.REPLY, quota=True, resets_at=later(-HOUR))
-        assert allows(breaker, NOW) == "skip"
 
     def test_why_it_opened_is_known(self):
         for options in ({"quota": True}, {"kind": Kind.TIMEOUT}, {}):
