@@ -22,6 +22,8 @@ class Part:
     fate: Fate
     mail: typing.Any
     partners: typing.Any
+    by_address: typing.Any
+    """Partners of whom only some addresses share it, and whom it tells of in the chatter."""
     email_to: list = dataclasses.field(default_factory=list)
     email_cc: list = dataclasses.field(default_factory=list)
     reason: str = ""
@@ -31,7 +33,7 @@ class Part:
     def concerns(self, notification):
         """Whether the notification is of one of these recipients."""
         if notification.res_partner_id:
-            return notification.res_partner_id in self.partners
+            return notification.res_partner_id in self.partners | self.by_address
         entries = ", ".join((*self.email_to, *self.email_cc))
         return notification.mail_email_address in email_normalize_all(entries)
 
@@ -52,7 +54,8 @@ def parts_of(mail, units, failure_type, failure_reason):
     :param failure_reason: the same in words
     :rtype: list[Part]
     """
-    parts = {fate: Part(fate, mail, mail.env["res.partner"]) for fate in _MOST_TO_COME}
+    nobody = mail.env["res.partner"]
+    parts = {fate: Part(fate, mail, nobody, nobody) for fate in _MOST_TO_COME}
     for unit in units:
         if unit.report is None:
             _add_invalid(parts[Fate.FAILED], mail, unit, failure_type, failure_reason)
@@ -78,18 +81,24 @@ def _add_invalid(part, mail, unit, failure_type, failure_reason):
 def _add_partner(parts, unit):
     """A partner with several addresses is reached when one of them is; the others go on alone. One
     who waits is sent to at all of them again, those that were refused included; so nobody waits
-    who has an address where it is uncertain: that partner is held, and the rest goes on alone.
+    who has an address where it is uncertain: that one is held, and the others wait alone.
     """
     by_fate = {}
     for address in unit.report.recipients:
         by_fate.setdefault(unit.report.fate(address), []).append(address)
     main = min(by_fate, key=_OF_PARTNER.index)
-    parts[main].partners |= unit.partner
+    alone = {fate for fate in by_fate if fate not in (main, Fate.ACCEPTED)}
+    if main is Fate.HELD and Fate.DEFERRED in by_fate:
+        parts[main].by_address |= unit.partner
+        alone.add(main)
+    else:
+        parts[main].partners |= unit.partner
     if main is Fate.DEFERRED:
-        by_fate.pop(Fate.FAILED, None)
+        alone.discard(Fate.FAILED)
     for fate, addresses in by_fate.items():
-        _explain(parts[fate], unit.report, addresses)
-        if fate is not main and fate is not Fate.ACCEPTED:
+        if fate is main or fate in alone:
+            _explain(parts[fate], unit.report, addresses)
+        if fate in alone:
             parts[fate].email_to += addresses
 
 

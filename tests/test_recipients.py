@@ -173,6 +173,27 @@ class TestRecipients(SystemMailCase):
             self.assertEqual(len(self.received(address)), 1)
         self.assertEqual(message.notification_ids.notification_status, "sent")
 
+    def test_an_address_where_it_is_uncertain_is_held_and_the_partners_other_one_waits(self):
+        pia = self.env["res.partner"].create(
+            {"name": "Pia", "email": "pia@elsewhere.test, pia.second@elsewhere.test"}
+        )
+        busy = self.own.fail("rcpt", reply="452 4.2.2 Full", recipient="pia.second@elsewhere.test")
+        lost = self.own.fail("dot", action="drop")
+        message = self.mention(partners=pia)
+        self.own.heal(busy, lost)
+        mails = self.env["mail.mail"].search([("message_id", "=", message.message_id)])
+        [held] = mails.filtered(lambda mail: mail.state == "exception")
+        self.assertEqual((held.email_to, held.recipient_ids.ids), ("pia@elsewhere.test", []))
+        self.assertEqual(message.notification_ids.failure_type, "system_mail_held")
+        self.run_queue(mails - held)
+        self.assertEqual(len(self.received("pia.second@elsewhere.test")), 1)
+        self.assertEqual(message.notification_ids.failure_type, "system_mail_held")
+        message.with_user(self.ana).action_system_mail_send_again()
+        self.run_queue(held)
+        self.assertEqual(len(self.received("pia@elsewhere.test")), 1)
+        self.assertEqual(len(self.received("pia.second@elsewhere.test")), 1, "it has it already")
+        self.assertEqual(message.notification_ids.notification_status, "sent")
+
     def test_an_address_that_is_none_fails_as_in_odoo(self):
         self.ben.partner_id.email = "nobody at all"
         message = self.mention(partners=self.both)
