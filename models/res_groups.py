@@ -120,7 +120,11 @@ class ResGroups(models.Model):
         group_sudo = self.browse(self._system_mail_group_id()).exists().sudo()
         if not group_sudo:  # uninstalled
             return
-        if before.people and not after.people:
+        # Where no System Mail is set, what Odoo's own code does stays as it is without this addon.
+        must_stay = (
+            self.env.uid != SUPERUSER_ID or self.env["res.company"]._system_mail_server_ids()
+        )
+        if must_stay and before.people and not after.people:
             self._system_mail_refuse(
                 self.env._(
                     "Nothing was changed: without %(names)s no Super User would be left. Make "

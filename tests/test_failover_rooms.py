@@ -21,6 +21,12 @@ def test_imports_run_one_way(room):
         assert not _imported(path) & UNKNOWN_TO[room], path
 
 
+def test_odoos_own_runner_finds_every_test():
+    [imported] = ast.parse((ROOT / "tests" / "__init__.py").read_text()).body
+    files = {path.stem for path in (ROOT / "tests").glob("test_*.py")}
+    assert files <= {alias.name for alias in imported.names}
+
+
 def _imported(path):
     """The first part of each name that the file imports, in the addon or from elsewhere."""
     names = set()

@@ -276,6 +276,18 @@ class TestGuard(DoorsCase):
         self.victim.unlink()
         self.assertEqual(self.group.all_user_ids.filtered("active"), self.accomplice)
 
+    def test_without_a_system_mail_code_may_archive_the_last_one_but_no_person_may(self):
+        (self.group.all_user_ids - self.victim).filtered("active").group_ids -= (
+            self.group + self.implying
+        )
+        self.env["res.company"].search([]).write(
+            {"system_mail_address": False, "system_mail_server_id": False}
+        )
+        with self.assertRaisesRegex(AccessError, "no Super User"), self.env.cr.savepoint():
+            self.group.with_user(self.victim).user_ids = False
+        self.victim.action_archive()
+        self.assertFalse(self.victim.active)
+
     def test_each_grant_and_withdrawal_is_an_event(self):
         before = self.events("configured")
         chief = self.people["super user"]
