@@ -68,6 +68,10 @@ class AccessCase(HttpCase, SystemMailCase):
         self.system.logins["hello@company.test"] = "neutral"
         self.env["system.mail.health"]._connected(self.system_server)
         self.system_health = self.health(self.system_server)
+        self.env.flush_all()
+        self.connection = self.env["system.mail.connection"].search(
+            [("server_id", "=", self.system_server.id)]
+        )
         self.event = self.env["system.mail.event"].create(
             {"kind": "test", "company_id": self.company.id, "reason": "Made by hand"}
         )
@@ -189,7 +193,7 @@ class TestAccess(AccessCase):
     def test_the_actions(self):
         ids = [self.company.id]
         wizards = {"company_id": self.company.id, "address": "hello@company.test"}
-        row = 2 * self.system_server.id + 1
+        row = self.connection.id
         self.assert_access(
             {
                 **{
@@ -282,7 +286,7 @@ class TestAccess(AccessCase):
         records = {
             "system.mail.health": (self.system_health.id, {"state": "disconnected"}),
             "system.mail.event": (self.event.id, {"reason": "Changed"}),
-            "system.mail.connection": (2 * self.system_server.id + 1, {"address": "x"}),
+            "system.mail.connection": (self.connection.id, {"address": "x"}),
             "system.mail.usage": (self.usage.id, {"recipient_count": 0}),
             "system.mail.outage": (self.outage.id, {"message_count": 0}),
             "system.mail.alert": (self.alert.id, {"key": "x"}),
