@@ -64,14 +64,7 @@ class IrConfigParameter(models.Model):
                 reason = f"{key}: {old or '-'} → {new or '-'}"
             else:
                 reason = self.env._("%(setting)s changed", setting=key)
-            self.env["system.mail.event"].sudo().create(
-                {
-                    "kind": "configured",
-                    "company_id": self.env.company.id,
-                    "user_id": self.env.uid,
-                    "reason": reason,
-                }
-            )
+            self.env["system.mail.event"]._note_change(reason, self.env.company)
 
     def _system_mail_check_access(self):
         """Only Super Users change ours: who may write parameters could else switch monitoring on,

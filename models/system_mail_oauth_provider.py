@@ -177,14 +177,7 @@ class SystemMailOauthProvider(models.Model):
         """Write down who changed it, unless it came with the addon."""
         if self.env.uid == SUPERUSER_ID:
             return
-        self.env["system.mail.event"].sudo().create(
-            {
-                "kind": "configured",
-                "company_id": self.env.company.id,
-                "user_id": self.env.uid,
-                "reason": what,
-            }
-        )
+        self.env["system.mail.event"]._note_change(what, self.env.company)
 
     @api.model
     def _of_server(self, server):
