@@ -68,9 +68,8 @@ def together(shown: Run, *hidden: Run) -> int:
                 if output := outputs.get(run):
                     output.seek(0)
                     print(output.read(), flush=True)
-        except BaseException:
-            _interrupt(list(processes.values()))
-            raise
+        finally:
+            _interrupt([process for process in processes.values() if process.returncode is None])
     _say_sum(codes, time.monotonic() - begin)
     return next(filter(None, codes.values()), 0)
 
