@@ -71,8 +71,13 @@ quit     | S sent conn fallb      | S sent conn fallb      | S sent conn fallb |
 OUT_OF_SCOPE = """
          | 4xx                    | 5xx                    | 421               | drop              | hang              | drip
 banner   | - wait unst defer      | - wait unst defer      | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
+ehlo     | - wait unst defer      | - wait unst defer      | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
+starttls | - wait unst defer      | - fail unst fail       | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
 auth     | - wait unst defer      | - fail disc fail       | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
 mail     | - wait unst defer      | - fail none -          | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
+rcpt 1   | -,O wait,sent conn defer | -,O fail,sent conn - | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
+rcpt 2   | O,- sent,wait conn defer | O,- sent,fail conn - | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
+data     | - wait unst defer      | - fail none -          | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
 mid-body |                        |                        | - wait unst defer | - held unst held  | - held unst held  | - held unst held
 dot      | - wait unst defer      | - fail none -          | - wait unst defer | O held unst held  | O held unst held  | O held unst held
 quit     | O sent conn -          | O sent conn -          | O sent conn -     | O sent conn -     | O sent conn -     | O sent conn -
@@ -238,7 +243,8 @@ class TestMatrix(SystemMailCase):
         """
         self._seen = {server: len(server.accepted) for server in self.servers}
         if phase.startswith("rcpt"):
-            self._readers = [self.ben.email, self.cleo.email]
+            outside = [reader.email, "purchasing@elsewhere.test"] if reader else []
+            self._readers = outside or [self.ben.email, self.cleo.email]
             self._message = self._send_to(self._readers).mail_message_id
         else:
             reader = reader or self.ben.partner_id
