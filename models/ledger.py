@@ -102,11 +102,10 @@ class Ledger:
             self._partners = []
         if all(unit.report and not unit.report.troubles for unit in units):
             return []
-        gives_up = mail is not None and mail._system_mail_gives_up()
         counts, examples = collections.Counter(), {}
         for report in filter(None, (unit.report for unit in units)):
             for address, troubles in report.troubles.items():
-                if kind := self._kind(report, address, gives_up):
+                if kind := self._kind(report, address, mail):
                     counts[kind] += 1
                     examples.setdefault(kind, troubles)
         # at most one event of each kind for the mail
@@ -121,7 +120,7 @@ class Ledger:
         self._note_events(
             [
                 self._event(
-                    self._kind(report, "", mail._system_mail_gives_up()),
+                    self._kind(report, "", mail),
                     report.troubles[""],
                     Letter.of(mail),
                     len(mail.recipient_ids) or 1,
@@ -130,11 +129,15 @@ class Ledger:
             ]
         )
 
-    def _kind(self, report, address, gives_up):
-        """The kind of event that a troubled address is, or None for the recipient's own fault."""
+    def _kind(self, report, address, mail):
+        """The kind of event that a troubled address is, or None for the recipient's own fault.
+
+        :param mail: as for ``settle``
+        """
         troubles = report.troubles[address]
         fate = report.fate(address)
-        if fate is Fate.DEFERRED and gives_up and not troubles[-1].retry_at:
+        tries_again = fate is Fate.DEFERRED and not troubles[-1].retry_at
+        if tries_again and mail and mail._system_mail_gives_up():
             return "failed"
         if fate in (Fate.DEFERRED, Fate.HELD) and self.raise_exception:
             return "failed"

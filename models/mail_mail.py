@@ -1,6 +1,7 @@
 import collections
 import contextlib
 import datetime
+import functools
 import random
 
 from odoo import api, fields, models
@@ -63,6 +64,7 @@ class MailMail(models.Model):
         """The mails by company and treatment, which is None for what goes Odoo's own way."""
         companies = self._system_mail_companies()
         internal = self._system_mail_internal()
+        default_from = functools.cache(self._system_mail_default_from)
         groups = collections.defaultdict(list)
         for mail in self:
             policy, treatment = policies.get(companies[mail.id]), None
@@ -73,7 +75,7 @@ class MailMail(models.Model):
                     or (policy.scope == "automatic" and mail.message_type in AUTOMATIC),
                     internal=mail.id in internal,
                     forced=bool(mail.mail_server_id),
-                    default_from=mail._system_mail_default_from(),
+                    default_from=default_from(mail.record_alias_domain_id, mail.email_from),
                 )
             groups[policy if treatment else None, treatment].append(mail.id)
         return {group: self.browse(ids) for group, ids in groups.items()}
@@ -123,13 +125,14 @@ class MailMail(models.Model):
     def _system_mail_is_mass_mailing(self):
         return "mailing_id" in self._fields and bool(self.mailing_id)
 
-    def _system_mail_default_from(self):
-        """The address that Odoo falls back to for this mail, unless it is the author's own."""
+    @api.model
+    def _system_mail_default_from(self, alias_domain, email_from):
+        """The address that Odoo falls back to for a mail, unless it is the author's own."""
         default = email_normalize(
-            self.record_alias_domain_id.sudo().default_from_email
+            alias_domain.sudo().default_from_email
             or self.env["ir.mail_server"]._get_default_from_address()
         )
-        return "" if not default or email_normalize(self.email_from) == default else default
+        return "" if not default or email_normalize(email_from) == default else default
 
     @api.model
     def _filter_mail_mail_servers(self, mail_servers):
