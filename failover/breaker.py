@@ -19,6 +19,8 @@ THRESHOLD = 3
 WINDOW = 600
 """Counted from the first failure; a later one starts a new window."""
 SHORTEST_WAIT = 1
+LONGEST_WAIT = DAY + HOUR
+"""A probe that is due later was written before the clock was set back: it is due now."""
 LEASE = 180
 """A probe's time: longer than any worker may take for one message (limit_time_real)."""
 GIVE_UP_HOURS = 48
@@ -52,7 +54,7 @@ def allows(breaker, now):
     """``"send"``, ``"skip"``, or ``"probe"``: the one worker that gets the lease may try."""
     if breaker.state == State.CLOSED:
         return "send"
-    return "probe" if now >= breaker.next_probe_at else "skip"
+    return "skip" if now < breaker.next_probe_at < _after(now, LONGEST_WAIT) else "probe"
 
 
 def lease(breaker, now):

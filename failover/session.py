@@ -95,7 +95,8 @@ class Road:
         :param name: what people call the mailbox
         :param refresh: fetches a new access token, where one was refused; may raise as ``connect``
         :param rewrite: ``(message, from_addr, author) -> (message, from_addr)``
-        :param admit: called with the number of recipients, may raise OverLimit
+        :param admit: called with the number of recipients, may raise OverLimit; returns what is to
+            be called with the number of those whom the mailbox did not take in the end, or None
         :param on_failure: ``(mailbox, failure, decision)``, once per connection
         :param on_success: ``(mailbox)``, once per connection, at the first accepted message
         :param shared: survives the sessions that use it, until ``close()``
@@ -161,8 +162,7 @@ class Road:
         if not self.open():
             return Carried((), dict.fromkeys(to_addrs, self.trouble))
         try:
-            if self._admit:
-                self._admit(len(to_addrs))
+            give_back = self._admit(len(to_addrs)) if self._admit else None
         except OverLimit as exc:
             failure = Failure.from_exception(Phase.MAIL, exc)
             trouble = Trouble(self, failure, classify(failure), exc.retry_at)
@@ -179,12 +179,19 @@ class Road:
                 failures.pop(address, None)
             failures.update(outcome.failures)
             pending = self._to_try_again(outcome, served)
-        if accepted:
+        if accepted:  # maybe in another transaction than these failures
             self._praise()
+            failures = {
+                address: dataclasses.replace(failure, all_recipients=False)
+                for address, failure in failures.items()
+            }
         decisions = classify_recipients(failures)
         troubles = {a: Trouble(self, failures[a], decisions[a]) for a in failures}
         for trouble in dict.fromkeys(troubles.values()):
             self._judge(trouble)
+        not_taken = sum(d.verdict is not Verdict.UNCERTAIN for d in decisions.values())
+        if give_back and not_taken:
+            give_back(not_taken)
         return Carried(tuple(accepted), troubles, reply)
 
     def _transact(self, message, from_addr, to_addrs):
@@ -315,8 +322,8 @@ class Session:
         :raises Undelivered: when no recipient was accepted
         """
         author = self.author or message["From"]
-        report = Report(str(message["Message-Id"]), tuple(to_addrs), self.internal, str(author))
-        pending = list(to_addrs)
+        pending = list(dict.fromkeys(to_addrs))  # Odoo names twice who is in To and in Cc
+        report = Report(str(message["Message-Id"]), tuple(pending), self.internal, str(author))
         for road in self.roads:
             carried = road.send(message, from_addr, pending, author)
             report.reply = carried.reply or report.reply

@@ -191,6 +191,8 @@ class WatchedConnection:
         code, text = super().getreply()
         if trace.phase is Phase.AUTH:
             return self._read_log_in(code, text)
+        if trace.phase is Phase.TLS and self.sock:
+            self.sock.settimeout(trace.remaining())  # of the handshake, which begins now
         return code, text
 
     def _read_log_in(self, code, text):

@@ -19,6 +19,8 @@ CONNECTION_FIELDS = {
     "smtp_authentication",
     "smtp_user",
     "smtp_pass",
+    "smtp_ssl_certificate",
+    "smtp_ssl_private_key",
     "system_mail_login",
     "system_mail_password",
     "system_mail_provider_id",

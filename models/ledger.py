@@ -66,6 +66,10 @@ class Ledger:
         """Why no session could be opened for the batch in hand."""
         self.sent_from = ""
         """The From of the last message that System Mail carried."""
+        self.batch = events.env["mail.mail"]
+        """The mails for which a session is opened next."""
+        self.unwatched = False
+        """They go by a connection of Odoo's own, which alone knows what becomes of them."""
         self.told = set()
         """The ids of the notifications that tell something."""
         self._tales = None
@@ -75,6 +79,9 @@ class Ledger:
 
     def begin(self, mail, email_list):
         """The e-mails of this mail are about to be sent, in this order."""
+        if self.unwatched:
+            self._mail = self._mail.browse()
+            return
         self._mail = mail
         self._letters[mail.id] = Letter.of(mail)
         self._units.pop(mail.id, None)

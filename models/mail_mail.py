@@ -26,9 +26,9 @@ class MailMail(models.Model):
         selection_add=[(HELD, "It may have been delivered")], ondelete={HELD: "set unknown"}
     )
     system_mail_attempts = fields.Integer(
-        readonly=True, copy=False, help="How often it went back to the queue."
+        readonly=True, help="How often it went back to the queue."
     )
-    system_mail_waiting_since = fields.Datetime(readonly=True, copy=False)
+    system_mail_waiting_since = fields.Datetime(readonly=True)
     system_mail_split = fields.Boolean(
         readonly=True, help="Other mails of its message have the same content, for other people."
     )
@@ -140,6 +140,20 @@ class MailMail(models.Model):
         reserved = self.env["res.company"]._system_mail_server_ids()
         return servers.filtered(lambda s: s.id not in reserved) if reserved else servers
 
+    def _split_by_mail_configuration(self):
+        """Only what still waits: where a batch finds no mailbox, core has all of it fail, and what
+        another worker had sent or somebody had cancelled would go back to the queue.
+        """
+        batches = super()._split_by_mail_configuration()
+        run = self.env["ir.mail_server"]._system_mail_run()
+        if run is None:
+            yield from batches
+            return
+        for *configuration, ids in batches:
+            run.batch = self.browse(ids).exists().filtered(lambda mail: mail.state == "outgoing")
+            if run.batch:
+                yield *configuration, run.batch.ids
+
     def _split_by_delayed_batch(self, mail_server):
         run = self.env["ir.mail_server"]._system_mail_run()
         if run is None:
@@ -193,11 +207,12 @@ class MailMail(models.Model):
         units = run.settle(self.id, self) if len(self) == 1 else []
         waited = any(mail.system_mail_waiting_since for mail in self)
         with run.telling(*tales_of(run, units)) if units or waited else contextlib.nullcontext():
-            if run.raise_exception or not units:
+            none = not any(unit.report and unit.report.accepted for unit in units)
+            if not units or (run.raise_exception and none):
                 settle(success_pids, success_emails, failure_reason, failure_type)
             else:
                 for part in self._system_mail_split(units, failure_type, failure_reason):
-                    part.mail._system_mail_settle(part)
+                    part.mail._system_mail_settle(part, waits=not run.raise_exception)
         return True
 
     def _system_mail_split(self, units, *failure):
@@ -245,19 +260,34 @@ class MailMail(models.Model):
                 mail.is_notification = True
         return super().unlink()
 
-    def _system_mail_settle(self, part):
-        """Let the mail, whose recipients share one fate, come to it."""
+    def _system_mail_settle(self, part, waits):
+        """Let the mail, whose recipients share one fate, come to it.
+
+        :param bool waits: whether it may; else what is deferred has failed
+        """
         settle = super()._postprocess_sent_message
         if part.fate is Fate.ACCEPTED:
             self.write({"state": "sent", "failure_type": False, "failure_reason": False})
             settle(success_pids=list(part.partners), success_emails=part.email_to)
-        elif part.fate is Fate.DEFERRED:
+        elif part.fate is Fate.DEFERRED and waits:
             self._system_mail_requeue(part.reason, part.retry_at)
         else:
             self._system_mail_fail(part.reason, part.failure_type)
+            if len(set(part.reasons.values())) > 1:
+                for notification in self._system_mail_notifications():
+                    recipient = notification.res_partner_id or notification.mail_email_address
+                    notification.failure_reason = part.reasons.get(recipient, part.reason)
 
     def _system_mail_fail(self, reason, failure_type):
-        self.write({"state": "exception", "failure_type": failure_type, "failure_reason": reason})
+        self.write(
+            {
+                "state": "exception",
+                "failure_type": failure_type,
+                "failure_reason": reason,
+                "system_mail_attempts": 0,
+                "system_mail_waiting_since": False,
+            }
+        )
         settle = super()._postprocess_sent_message  # pylint: disable=super-method-mismatch
         settle([], [], reason, failure_type)
 
@@ -267,6 +297,7 @@ class MailMail(models.Model):
         :param datetime retry_at: it only waits its turn until then, however often
         """
         if retry_at:
+            self.write({"system_mail_attempts": 0, "system_mail_waiting_since": False})
             self._system_mail_wait(reason, retry_at)
             return
         now = fields.Datetime.now()

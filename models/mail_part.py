@@ -12,7 +12,9 @@ from ..failover.session import Fate, explain
 
 _OF_PARTNER = (Fate.ACCEPTED, Fate.HELD, Fate.DEFERRED, Fate.FAILED)
 """What a partner with several addresses comes to: the first of what these came to."""
-_MOST_TO_COME = (Fate.DEFERRED, Fate.HELD, Fate.FAILED, Fate.ACCEPTED)
+_INVALID = "invalid"
+"""Failed, too, but no server said so; Odoo deletes what has no valid address."""
+_MOST_TO_COME = (Fate.DEFERRED, Fate.HELD, Fate.FAILED, _INVALID, Fate.ACCEPTED)
 
 
 @dataclasses.dataclass
@@ -27,6 +29,8 @@ class Part:
     email_to: list = dataclasses.field(default_factory=list)
     email_cc: list = dataclasses.field(default_factory=list)
     reason: str = ""
+    """Of the first of them; ``reasons`` has each partner's and address's own."""
+    reasons: dict = dataclasses.field(default_factory=dict)
     failure_type: str | None = None
     retry_at: typing.Any = None
 
@@ -55,16 +59,19 @@ def parts_of(mail, units, failure_type, failure_reason):
     :rtype: list[Part]
     """
     nobody = mail.env["res.partner"]
-    parts = {fate: Part(fate, mail, nobody, nobody) for fate in _MOST_TO_COME}
+    parts = {
+        key: Part(Fate.FAILED if key is _INVALID else key, mail, nobody, nobody)
+        for key in _MOST_TO_COME
+    }
     for unit in units:
         if unit.report is None:
-            _add_invalid(parts[Fate.FAILED], mail, unit, failure_type, failure_reason)
+            _add_invalid(parts[_INVALID], mail, unit, failure_type, failure_reason)
         elif unit.partner:
             _add_partner(parts, unit)
         else:
             _add_addresses(parts, mail, unit)
     return [part for part in parts.values() if part.partners or part.email_to or part.email_cc] or [
-        parts[Fate.FAILED]
+        parts[_INVALID]
     ]
 
 
@@ -97,7 +104,7 @@ def _add_partner(parts, unit):
         alone.discard(Fate.FAILED)
     for fate, addresses in by_fate.items():
         if fate is main or fate in alone:
-            _explain(parts[fate], unit.report, addresses)
+            _explain(parts[fate], unit.report, addresses, unit.partner)
         if fate in alone:
             parts[fate].email_to += addresses
 
@@ -107,17 +114,26 @@ def _add_addresses(parts, mail, unit):
     for field in ("email_to", "email_cc"):
         for entry in email_split_and_format_normalize(mail[field] or ""):
             for address in extract_rfc2822_addresses(entry)[-1:]:
-                part = parts[fates.get(address, Fate.FAILED)]
+                part = parts[fates.get(address, _INVALID)]
                 getattr(part, field).append(entry)
-                _explain(part, unit.report, [address])
+                if address in fates:
+                    _explain(part, unit.report, [address], email_normalize(address))
+                else:  # Odoo itself left it out
+                    part.reason = part.reason or mail.env["ir.mail_server"].NO_VALID_RECIPIENT
+                    part.failure_type = part.failure_type or "mail_email_invalid"
 
 
-def _explain(part, report, addresses):
+def _explain(part, report, addresses, recipient):
     """Why: in the words of the first failure, and Odoo's type of it."""
     troubles = next(filter(None, (report.troubles.get(a) for a in addresses)), None)
-    if part.fate is Fate.ACCEPTED or part.reason or not troubles:
+    if troubles and not troubles[-1].retry_at:
+        part.retry_at = None  # who can go out sooner does not wait for the turn of another
+    if part.fate is Fate.ACCEPTED or not troubles:
         return
-    part.reason = explain(troubles)
+    reason = part.reasons[recipient] = explain(troubles)
+    if part.reason:
+        return
+    part.reason = reason
     part.retry_at = troubles[-1].retry_at
     if part.fate is Fate.HELD:
         part.failure_type = "system_mail_held"

@@ -66,6 +66,7 @@ class Run(Ledger):
         """
         is_mailbox = self._is_mailbox(server, smtp_from)
         if not is_mailbox and self.system is None and not server:
+            self.unwatched = True
             return connect(mail_server_id=None, smtp_from=smtp_from)
         own = self._own_roads[server] = self._own_road(server, smtp_from, connect)
         if self.system is None:
@@ -80,12 +81,14 @@ class Run(Ledger):
             return session.open()
         except Undelivered as exc:
             self.refusal = exc
+            if self.raise_exception:  # then nobody asks for what became of the mails
+                self.settle_refused(self.batch)
             raise
 
     def begin_batch(self):
         """The next batch: what was known of the last one no longer counts."""
         self._flush()
-        self.refusal = None
+        self.refusal, self.unwatched = None, False
 
     def system_session(self):
         """A session for System Mail alone: its own test.
@@ -161,7 +164,7 @@ class Run(Ledger):
         writer = message_sudo.create_uid
         author = message_sudo.author_id if writes_for_others(writer) else writer.partner_id
         try:
-            self._usage._admit(
+            row_id = self._usage._admit(
                 self.policy,
                 author.id or 0,
                 recipient_count,
@@ -170,6 +173,14 @@ class Run(Ledger):
             )
         except psycopg2.Error as exc:
             _logger.warning("System Mail's limits could not be checked: %s", exc)
+            return None
+        return functools.partial(self._give_back, row_id)
+
+    def _give_back(self, row_id, recipient_count):
+        try:
+            self._usage._give_back(row_id, recipient_count)
+        except psycopg2.Error as exc:
+            _logger.warning("System Mail's limits were not given back: %s", exc)
 
     def _road(self, server, connect, **options):
         return Road(
@@ -211,7 +222,7 @@ class Run(Ledger):
     def put_off(self, server, mails):
         """Odoo put these off, to spare the mailbox."""
         if self.treatment.in_scope and mails:
-            self._put_off[server] = mails
+            self._put_off[server] = mails | self._put_off.get(server, mails)
 
     def put_off_in_vain(self):
         """The mails that need not wait: their mailbox turned out to be down. None of them again."""
@@ -252,8 +263,9 @@ class Run(Ledger):
 
     def _failed(self, server, failure, decision):
         seen = self._seen[server.id]
-        self._health._note_failure(server, seen, failure, decision)
-        self._seen[server.id] = seen._replace(last_success=None)  # so that the next one is written
+        generation = self._health._note_failure(server, seen, failure, decision)
+        # so that the next success is written, and does not count as late
+        self._seen[server.id] = seen._replace(last_success=None, generation=generation)
 
     def _succeeded(self, server):
         self._health._note_success(server, self._seen[server.id])

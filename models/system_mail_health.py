@@ -202,14 +202,18 @@ class SystemMailHealth(models.Model):
     def _record(self, server, seen, write):
         """Call ``write`` with the mailbox's row, locked, on a cursor of its own. A late result,
         which began before the row's last change, is dropped. Sending never fails for its sake.
+
+        :return: the generation from which on a result is not late
         """
         try:
             with own_environment(self.env) as env:
                 health = env[self._name]._locked(server.id, seen.generation)
                 if health:
                     write(health)
+                    return health.generation
         except psycopg2.Error as exc:
             _logger.warning("The health of mailbox %s was not written: %s", server.id, exc)
+        return seen.generation
 
     @api.model
     def _locked(self, server_id, generation):
@@ -267,9 +271,12 @@ class SystemMailHealth(models.Model):
         """A connection failed in a way that says something of the mailbox.
 
         :param Snapshot seen: what ``_look`` returned
+        :return: as ``_record``
         """
         now = fields.Datetime.now()
-        self._record(server, seen, lambda health: health._write_failure(failure, decision, now))
+        return self._record(
+            server, seen, lambda health: health._write_failure(failure, decision, now)
+        )
 
     def _write_failure(self, failure, decision, now):
         before = self.state

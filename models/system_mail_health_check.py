@@ -3,6 +3,7 @@ import datetime
 import random
 
 from odoo import api, fields, models
+from odoo.fields import Domain
 from odoo.tools import split_every
 
 from ..failover import breaker as circuit
@@ -87,12 +88,12 @@ class SystemMailHealth(models.Model):
 
     @api.model
     def _due_for_probe(self):
+        now = fields.Datetime.now()
+        longest = now + datetime.timedelta(seconds=circuit.LONGEST_WAIT)
         return self.search(
-            [
-                ("breaker_state", "!=", circuit.State.CLOSED.value),
-                ("next_probe_at", "<=", fields.Datetime.now()),
-                ("server_id.active", "=", True),
-            ],
+            Domain("breaker_state", "!=", circuit.State.CLOSED.value)
+            & (Domain("next_probe_at", "<=", now) | Domain("next_probe_at", ">=", longest))
+            & Domain("server_id.active", "=", True),
             order="next_probe_at",
         )
 

@@ -54,6 +54,7 @@ class SystemMailUsage(models.Model):
         :param int author_id: the author's partner, 0 for nobody
         :param mail_id: of the mail that is to wait; None where it cannot
         :param set taken: the turns of the mail's other messages, to which this one's is added
+        :return: the id of the row that counts them, for ``_give_back``
         :raises OverLimit: with the time of its turn
         :raises psycopg2.Error: the count could not be kept
         """
@@ -86,6 +87,20 @@ class SystemMailUsage(models.Model):
             taken.update(turn.ids)
         if over:
             raise OverLimit(limit.text.format(limit.recipients), due)
+        return turn.id
+
+    @api.model
+    def _give_back(self, row_id, recipient_count):
+        """These of the recipients were not served after all.
+
+        :raises psycopg2.Error: it could not be kept
+        """
+        with own_environment(self.env) as env:
+            usage = env[self._name].browse(row_id).exists()
+            if usage.recipient_count > recipient_count:
+                usage.recipient_count -= recipient_count
+            else:
+                usage.unlink()
 
     @api.model
     def _limits(self, policy, author_id):
@@ -110,10 +125,12 @@ class SystemMailUsage(models.Model):
         ahead = Domain("waits_for", "=", limit.name) & Domain("minute", ">", now - GRACE)
         if self.waits_for == limit.name:
             ahead &= Domain("id", "<", self.id)
+        # what is later than now was written before the clock was set back
+        served = Domain("waits_for", "=", False) & Domain("minute", "<=", now + MINUTE)
         domain = (
             Domain("company_id", "=", values["company_id"])
             & Domain("minute", ">", now - limit.window)
-            & (Domain("waits_for", "=", False) | ahead)
+            & (served | ahead)
         )
         if limit.author_id is not None:
             domain &= Domain("author_id", "=", limit.author_id)

@@ -246,3 +246,9 @@ class TestAlways:
     def test_more_failures_never_clear_our_network_of_suspicion(self, tried, failed, unresolved):
         if own_network_suspected(tried, failed, unresolved):
             assert own_network_suspected(tried, failed + 1, unresolved + 1)
+
+
+def test_a_probe_that_is_due_next_year_was_planned_by_a_wrong_clock():
+    breaker = fail(Breaker(), Effect.DISCONNECTED)
+    assert allows(breaker, NOW) == "skip"
+    assert allows(breaker, later(-365 * DAY)) == "probe"

@@ -13,7 +13,7 @@ from .smtp_lab import SmtpLab
 
 PATIENT = Patience(log_in=5, command=5, body=5, dot=5, quit=5)
 ANA, HELLO = "ana@company.test", "hello@company.test"
-BEN, CLEO = "ben@company.test", "cleo@company.test"
+BEN, CLEO, DORA = "ben@company.test", "cleo@company.test", "dora@company.test"
 
 
 class Office:
@@ -49,6 +49,7 @@ class Office:
         self.limits.append(count)
         if count > 2:
             raise OverLimit("two at once", retry_at="at noon")
+        return lambda not_taken: self.limits.append(-not_taken)
 
     @staticmethod
     def _rewrite(message, _from_addr, author):
@@ -264,3 +265,29 @@ def test_where_no_road_opens_the_session_says_why(office):
         server.fail("banner", reply="554 5.3.2 No service")
     with pytest.raises(Undelivered, match=r"(?s)Own: .*No service\nSystem: .*No service"):
         office.session().open()
+
+
+def test_whom_the_mailbox_did_not_take_uses_up_no_limit(office):
+    office.own.fail("rcpt", reply="450 4.2.1 Busy", recipient=CLEO, times=1)
+    office.send(BEN, CLEO)
+    assert office.limits == [2, -1]
+    office.own.fail("dot", action="drop", accept=True)
+    office.send(BEN)
+    assert office.limits == [2, -1, 1], "it may have been delivered"
+
+
+def test_who_is_named_twice_gets_one_copy_where_a_server_takes_few_at_once(office):
+    office.own.fail("rcpt", reply="452 4.5.3 Too many recipients", nth=2)
+    assert office.send(BEN, BEN).recipients == (BEN,)
+    assert office.readers(office.own) == [(BEN,)]
+
+
+def test_a_refusal_after_others_were_served_is_no_refusal_of_all(office):
+    """The rest of a message that was split is a transaction of its own."""
+    office.roads[0]._admit = None
+    office.own.fail("rcpt", reply="452 4.5.3 Too many recipients", nth=3)
+    office.own.fail("rcpt", reply="550 5.7.1 Relaying denied", recipient=DORA)
+    office.send(BEN, CLEO, DORA)
+    assert office.readers(office.own) == [(BEN, CLEO)]
+    assert office.told == [("own", "works")]
+    assert not office.system.connections

@@ -78,6 +78,20 @@ class TestPatience:
         assert (failure.phase, failure.kind) == (Phase.DNS, Kind.TIMEOUT)
         assert seconds < 2
 
+    def test_the_deadline_covers_a_handshake_after_a_late_answer_to_starttls(self):
+        patience = Patience(log_in=2)
+        with SmtpLab() as lab:
+            server = lab.server(encryption="starttls")
+            server.fail("tls", action="hang")
+            server.latency = 0.6  # of the greeting, EHLO and STARTTLS
+            begin = time.monotonic()
+            with watching(patience) as trace, pytest.raises(CONNECTION_ERRORS) as caught:
+                connect(server).starttls()
+            seconds = time.monotonic() - begin
+        failure = trace.failure(caught.value)
+        assert (failure.phase, failure.kind) == (Phase.TLS, Kind.TIMEOUT)
+        assert seconds < 2.4
+
     def test_a_family_of_addresses_that_is_switched_off_does_not_hide_the_other(self, server):
         unknown = (12345, socket.SOCK_STREAM, 0, "", (server.host, server.port))
         known = (socket.AF_INET, socket.SOCK_STREAM, 0, "", (server.host, server.port))
