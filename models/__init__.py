@@ -9,6 +9,7 @@ from . import (
     ir_mail_server_uninstall,
     ir_model_data,
     mail_mail,
+    mail_mail_queue,
     mail_message,
     mail_notification,
     res_company,
