@@ -15,7 +15,7 @@
         "data/ir_cron.xml",
         "data/oauth_providers.xml",
         "wizards/base_module_uninstall_views.xml",
-        "wizards/system_mail_connect_views.xml",
+        "wizards/connect/system_mail_connect_views.xml",
         "wizards/system_mail_monitoring_token_views.xml",
         "wizards/system_mail_test_views.xml",
         "wizards/system_mail_drill_views.xml",

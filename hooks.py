@@ -1,6 +1,6 @@
 """What removing the addon leaves behind."""
 
-from .models.ir_config_parameter import PREFIX
+from .constants import PARAMETERS
 
 
 def uninstall_hook(env):
@@ -10,5 +10,5 @@ def uninstall_hook(env):
     archived_too = env(su=True, context={**env.context, "active_test": False})
     archived_too["res.company"].search([])._system_mail_forget()
     archived_too["ir.mail_server"]._system_mail_release()
-    archived_too["ir.config_parameter"].search([("key", "=like", f"{PREFIX}%")]).unlink()
+    archived_too["ir.config_parameter"].search([("key", "=like", f"{PARAMETERS}%")]).unlink()
     archived_too["ir.filters"].search([("model_id", "=like", "system.mail.%")]).unlink()

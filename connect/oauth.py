@@ -19,9 +19,9 @@ import requests
 from oauthlib.oauth2 import OAuth2Error, WebApplicationClient
 from requests_oauthlib import OAuth2Session
 
+from ..failover.connection import MailboxError
 from ..failover.failure import Failure, Kind, Phase
 from ..failover.text import decode, json_object
-from ..failover.wire import MailboxError
 from .bounded import bound
 
 TIMEOUT = 5

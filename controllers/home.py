@@ -3,7 +3,7 @@ from odoo.http import request, route
 
 from odoo.addons.web.controllers.home import Home
 
-from ..models.res_company import GROUP
+from ..constants import GROUP
 
 
 class SuperUserHome(Home):

@@ -1,7 +1,7 @@
 from odoo import http
 from odoo.http import request
 
-from ..models.system_mail_oauth_provider import RETURN_ADDRESS
+from ..constants import RETURN_ADDRESS
 
 
 class OAuthController(http.Controller):

@@ -1,13 +1,13 @@
 """Trying a mailbox without a message."""
 
+from .connection import CONNECTION_ERRORS, is_yes, leave, watching
 from .failure import Failure, Phase
-from .wire import CONNECTION_ERRORS, is_yes, leave, watching
 
 
 def probe(connect, patience, sender=None):
     """Connect, log in, and ask for an answer.
 
-    :param connect: opens a logged-in connection, as for ``Road``; None means sending is disabled
+    :param connect: opens a logged-in connection, as for ``Route``; None means sending is disabled
     :param Patience patience: ``log_in`` bounds all of it
     :param str sender: an address: may this log-in send from it?
     :return: what failed, or None

@@ -7,7 +7,7 @@ freely, words less so. Sources: RFC 5321 4.2.1, 4.3.2, 4.5.3.1.10; RFC 3463; RFC
 import dataclasses
 import re
 
-from . import provider as says
+from . import reply_words as says
 from .failure import Decision, Effect, Kind, Phase, Verdict
 from .words import REMEDIES, describe
 

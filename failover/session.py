@@ -1,7 +1,7 @@
 """A session that survives the loss of its mailbox.
 
 It quacks like ``smtplib.SMTP`` for whoever sends by it, and carries each message along an ordered
-list of roads: the author's own mailbox, then System Mail; or, for an author without a mailbox,
+list of routes: the author's own mailbox, then System Mail; or, for an author without a mailbox,
 System Mail, then Odoo's own sender.
 """
 
@@ -12,9 +12,9 @@ from collections.abc import Callable
 from email.errors import MessageError
 from typing import Any
 
+from .connection import CONNECTION_ERRORS, Outcome, Patience, WatchedConnection, leave, watching
 from .failure import Decision, Effect, Failure, Kind, OverLimit, Phase, Verdict
 from .rules import classify, classify_recipients
-from .wire import CONNECTION_ERRORS, Outcome, Patience, WatchedConnection, leave, watching
 from .words import describe
 
 _ENDURING = (Effect.DISCONNECTED, Effect.MISCONFIGURED, Effect.PROVIDER_MISCONFIGURED)
@@ -31,9 +31,9 @@ class Fate(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Trouble:
-    """One failure on one road."""
+    """One failure on one route."""
 
-    road: "Road"
+    route: "Route"
     failure: Failure
     decision: Decision
     retry_at: Any = None
@@ -47,7 +47,7 @@ class Trouble:
 
 @dataclasses.dataclass(frozen=True)
 class Carried:
-    """What one road did for a message."""
+    """What one route did for a message."""
 
     accepted: tuple[str, ...]
     troubles: dict[str, Trouble]
@@ -55,15 +55,15 @@ class Carried:
 
 
 def explain(troubles):
-    """Why, in plain words and then in the servers' own, in the order of the roads tried."""
+    """Why, in plain words and then in the servers' own, in the order of the routes tried."""
     return "\n".join(
-        f"{trouble.road.name}: {describe(trouble.failure, trouble.decision)}"
+        f"{trouble.route.name}: {describe(trouble.failure, trouble.decision)}"
         + (f"\n{trouble.failure.text}" if trouble.failure.text else "")
         for trouble in troubles
     )
 
 
-class RoadClosed(OSError):
+class RouteClosed(OSError):
     """The mailbox is known to be out of order: nobody even tried."""
 
     def __init__(self, failure, decision):
@@ -71,7 +71,7 @@ class RoadClosed(OSError):
         self.failure, self.decision = failure, decision.untried()
 
 
-class Road:
+class Route:
     """A mailbox by which messages may go out, connected when it is first needed."""
 
     def __init__(
@@ -89,8 +89,8 @@ class Road:
         shared: bool = False,
     ):
         """
-        :param mailbox: whose road it is, for the callbacks; never looked into
-        :param connect: opens a logged-in connection; may raise ``RoadClosed`` or any of
+        :param mailbox: whose route it is, for the callbacks; never looked into
+        :param connect: opens a logged-in connection; may raise ``RouteClosed`` or any of
             ``CONNECTION_ERRORS``
         :param name: what people call the mailbox
         :param refresh: fetches a new access token, where one was refused; may raise as ``connect``
@@ -124,7 +124,7 @@ class Road:
             trouble = self._log_in(with_new_token)
             if trouble and self._may_refresh(trouble.decision):
                 trouble = self._log_in(with_new_token=True)
-        except RoadClosed as exc:
+        except RouteClosed as exc:
             self.trouble = Trouble(self, exc.failure, exc.decision)
             return False
         if trouble:
@@ -140,7 +140,7 @@ class Road:
                     refresh, self._refresh = self._refresh, None
                     refresh()
                 self._connection = self._connect()
-            except RoadClosed:
+            except RouteClosed:
                 raise
             except CONNECTION_ERRORS as exc:
                 if trace.connection is not None:
@@ -254,7 +254,7 @@ class Report:
     internal: bool
     author: str = ""
     reply: str = ""
-    accepted: dict[str, Road] = dataclasses.field(default_factory=dict)
+    accepted: dict[str, Route] = dataclasses.field(default_factory=dict)
     troubles: dict[str, list[Trouble]] = dataclasses.field(default_factory=dict)
 
     def fate(self, address):
@@ -272,12 +272,12 @@ class Report:
 
     @property
     def all_troubles(self):
-        """Each trouble once, in the order of the roads."""
+        """Each trouble once, in the order of the routes."""
         return list(dict.fromkeys(t for troubles in self.troubles.values() for t in troubles))
 
 
 class Undelivered(smtplib.SMTPException):
-    """No road took the message for any recipient."""
+    """No route took the message for any recipient."""
 
     def __init__(self, report):
         super().__init__(explain(report.all_troubles))
@@ -285,22 +285,22 @@ class Undelivered(smtplib.SMTPException):
 
 
 class Session:
-    """Sends each message by the first of its roads that takes it, recipient by recipient."""
+    """Sends each message by the first of its routes that takes it, recipient by recipient."""
 
     def __init__(
-        self, roads, *, internal, routine=False, waits=True, from_filter=False, smtp_from=False
+        self, routes, *, internal, routine=False, waits=True, from_filter=False, smtp_from=False
     ):
         """
-        :param roads: at least one ``Road``
+        :param routes: at least one ``Route``
         :param bool internal: every recipient is a colleague: where it is uncertain whether the
             message was accepted, a second copy is better than none
-        :param bool routine: the first road only stands in for the next, which is asked whatever the
-            first refused or put off
-        :param bool waits: what must wait its turn may; else the next road is asked for it, too
+        :param bool routine: the first route only stands in for the next one, which is asked
+            whatever the first refused or put off
+        :param bool waits: what must wait its turn may; else the next route is asked for it, too
         :param from_filter: as Odoo keeps it on its connections
         :param smtp_from: as Odoo keeps it on its connections
         """
-        self.roads, self.internal = list(roads), internal
+        self.routes, self.internal = list(routes), internal
         self.routine, self.waits = routine, waits
         self.from_filter, self.smtp_from = from_filter, smtp_from
         self.author = ""
@@ -309,11 +309,11 @@ class Session:
         """Called with the ``Report`` of each message."""
 
     def open(self):
-        """Open the first road that opens; raises Undelivered where none does."""
-        if any(road.open() for road in self.roads):
+        """Open the first route that opens; raises Undelivered where none does."""
+        if any(route.open() for route in self.routes):
             return self
         report = Report("", (), self.internal)
-        report.troubles[""] = [road.trouble for road in self.roads]
+        report.troubles[""] = [route.trouble for route in self.routes]
         raise Undelivered(report)
 
     def send_message(self, message, from_addr, to_addrs):
@@ -324,10 +324,10 @@ class Session:
         author = self.author or message["From"]
         pending = list(dict.fromkeys(to_addrs))  # Odoo names twice who is in To and in Cc
         report = Report(str(message["Message-Id"]), tuple(pending), self.internal, str(author))
-        for road in self.roads:
-            carried = road.send(message, from_addr, pending, author)
+        for route in self.routes:
+            carried = route.send(message, from_addr, pending, author)
             report.reply = carried.reply or report.reply
-            report.accepted.update(dict.fromkeys(carried.accepted, road))
+            report.accepted.update(dict.fromkeys(carried.accepted, route))
             pending = []
             for address, trouble in carried.troubles.items():
                 report.troubles.setdefault(address, []).append(trouble)
@@ -346,7 +346,7 @@ class Session:
         }
 
     def _may_go_on(self, trouble):
-        """Whether the next road is to be tried: never at the risk of a second copy to others than
+        """Whether the next route is to be tried: never at the risk of a second copy to others than
         colleagues.
         """
         decision = trouble.decision
@@ -358,9 +358,9 @@ class Session:
         return self.routine and not waits_its_turn
 
     def quit(self):
-        """Close the roads that are this session's alone."""
-        for road in self.roads:
-            if not road.shared:
-                road.close()
+        """Close the routes that are this session's alone."""
+        for route in self.routes:
+            if not route.shared:
+                route.close()
 
     close = quit

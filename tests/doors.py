@@ -7,7 +7,7 @@ from odoo import http
 from odoo.fields import Command
 from odoo.tests import HttpCase, JsonRpcException
 
-from ..models.res_company import GROUP
+from ..constants import GROUP
 from . import tables
 from .common import SystemMailCase
 

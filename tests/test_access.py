@@ -4,7 +4,7 @@ from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import HttpCase, JsonRpcException, tagged
 
-from ..models.res_company import GROUP
+from ..constants import GROUP
 from . import tables
 from .common import SystemMailCase
 

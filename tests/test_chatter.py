@@ -7,7 +7,7 @@ from odoo.tests import HttpCase, JsonRpcException, tagged
 
 from odoo.addons.mail.tools.discuss import Store
 
-from ..models.res_company import GROUP
+from ..constants import GROUP
 from .common import SystemMailCase
 
 PASSWORD = "a reader's own"

@@ -1,4 +1,4 @@
-"""What fails together: several recipients, roads, limits, splits and clocks in one mail."""
+"""What fails together: several recipients, routes, limits, splits and clocks in one mail."""
 
 import contextlib
 import datetime

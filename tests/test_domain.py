@@ -3,7 +3,7 @@ from odoo.exceptions import AccessError
 from odoo.tests import Form, tagged
 from odoo.tools import file_open
 
-from ..models.res_company import GROUP
+from ..constants import GROUP
 from .common import SystemMailCase
 
 OUTSIDE = "9.9.9.9"

@@ -10,7 +10,7 @@ from ..connect import spf
 from ..connect.domain import Record, Status, check
 from ..connect.lookup import Lookup
 from ..connect.senders import SENDING_SERVICES, service_of
-from ..models.system_mail_domain_finding import TEXTS
+from ..models.domain.system_mail_domain_finding import TEXTS
 from .dns_lab import DnsLab
 
 DOMAIN = "company.test"

@@ -4,10 +4,10 @@ from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
 
-from ..failover.drill import Copy, Expected
+from ..constants import GROUP
+from ..failover.drill_check import Copy, Expected
 from ..failover.session import Report
-from ..models.drill import Drill
-from ..models.res_company import GROUP
+from ..sending.fire_drill import FireDrill
 from .common import SystemMailCase
 
 
@@ -151,7 +151,7 @@ class TestDrill(DrillCase):
         self.assertEqual(self.events().company_id, branch)
 
     def test_what_is_not_as_it_should_be_is_marked(self):
-        drill = Drill()
+        drill = FireDrill()
         content = b"From: ana@company.test\r\nMessage-Id: <1@company.test>\r\n\r\nSee this\r\n"
         drill.copies.append(Copy("ana@company.test", content))
         drill.report = Report("<1@company.test>", ("ana@company.test",), True)

@@ -4,9 +4,9 @@ import smtplib
 
 import pytest
 
+from ..failover.connection import Patience
 from ..failover.failure import Kind, Phase
 from ..failover.probe import probe
-from ..failover.wire import Patience
 from .smtp_lab import SmtpLab
 
 PATIENT = Patience(log_in=5, command=5, quit=5)

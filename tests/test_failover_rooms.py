@@ -15,7 +15,7 @@ UNKNOWN_TO = {
 
 @pytest.mark.parametrize("room", UNKNOWN_TO)
 def test_imports_run_one_way(room):
-    files = sorted((ROOT / room).glob("*.py"))
+    files = sorted((ROOT / room).rglob("*.py"))
     assert files
     for path in files:
         assert not _imported(path) & UNKNOWN_TO[room], path

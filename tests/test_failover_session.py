@@ -1,11 +1,11 @@
-"""One road and one session, by connections that say what they are told to say."""
+"""One route and one session, by connections that say what they are told to say."""
 
 from email.message import EmailMessage
 
+from ..failover.connection import MailboxError, Outcome, Patience, Trace
 from ..failover.failure import Effect, Failure, Kind, Phase, Verdict
 from ..failover.rules import classify
-from ..failover.session import Fate, Road, RoadClosed, Session
-from ..failover.wire import MailboxError, Outcome, Patience, Trace
+from ..failover.session import Fate, Route, RouteClosed, Session
 
 READER = "ben@company.test"
 REJECTED = Failure(Phase.MAIL, 535, "5.7.8", "Not accepted", Kind.REPLY)
@@ -30,12 +30,12 @@ class Connection:
 
 
 class Mailbox:
-    """A road whose every connection is planned: an exception to raise, or a Connection."""
+    """A route whose every connection is planned: an exception to raise, or a Connection."""
 
     def __init__(self, *connections, refresh_raises=None, with_token=True):
         self.planned, self.refreshed, self.blamed = list(connections), 0, []
         self.refresh_raises = refresh_raises
-        self.road = Road(
+        self.route = Route(
             self,
             self._connect,
             name="own",
@@ -55,7 +55,7 @@ class Mailbox:
             raise self.refresh_raises
 
     def send(self):
-        return self.road.send(EmailMessage(), "ana@company.test", [READER], "ana@company.test")
+        return self.route.send(EmailMessage(), "ana@company.test", [READER], "ana@company.test")
 
 
 def refused(code=535, enhanced="5.7.8", text="Username and Password not accepted"):
@@ -94,23 +94,23 @@ class TestANewAccessToken:
     def test_a_revoked_grant_is_told_as_such(self):
         revoked = MailboxError(Failure(Phase.TOKEN, kind=Kind.INVALID_GRANT))
         mailbox = Mailbox(refused(), refresh_raises=revoked)
-        assert not mailbox.road.open()
+        assert not mailbox.route.open()
         assert mailbox.blamed == ["token_revoked"]
 
     def test_a_password_is_not_tried_twice(self):
         mailbox = Mailbox(refused(), with_token=False)
-        assert not mailbox.road.open()
+        assert not mailbox.route.open()
         assert mailbox.blamed == ["password_rejected"]
 
     def test_no_other_trouble_asks_for_it(self):
         mailbox = Mailbox(refused(454, "4.7.0", "Temporary failure"))
-        assert not mailbox.road.open()
+        assert not mailbox.route.open()
         assert not mailbox.refreshed
 
     def test_a_mailbox_that_another_worker_found_dead_is_left_alone(self):
-        closed = RoadClosed(REJECTED, classify(REJECTED))
+        closed = RouteClosed(REJECTED, classify(REJECTED))
         mailbox = Mailbox(refused(), closed)
-        assert not mailbox.road.open()
+        assert not mailbox.route.open()
         assert not mailbox.blamed
 
 
@@ -121,9 +121,9 @@ class TestAMailboxKnownToBeOutOfOrder:
         assert mailbox.send().troubles[READER].decision.verdict is Verdict.FALLBACK
 
     def test_no_message_to_a_customer_is_held_that_was_never_sent(self):
-        mailbox = Mailbox(RoadClosed(SILENT, classify(SILENT)), with_token=False)
+        mailbox = Mailbox(RouteClosed(SILENT, classify(SILENT)), with_token=False)
         reports = []
-        session = Session([mailbox.road, Mailbox(Connection()).road], internal=False)
+        session = Session([mailbox.route, Mailbox(Connection()).route], internal=False)
         session.on_report = reports.append
         session.open().send_message(EmailMessage(), "ana@company.test", [READER])
         assert [report.fate(READER) for report in reports] == [Fate.ACCEPTED]

@@ -18,7 +18,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ..connect import oauth
-from ..failover.wire import MailboxError
+from ..failover.connection import MailboxError
 from .leaks import everything_about, none_from
 from .oauth_lab import WebLiar
 from .property_tests import slow

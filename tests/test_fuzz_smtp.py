@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ..failover.connection import Patience
 from ..failover.failure import Failure
 from ..failover.probe import probe
-from ..failover.session import Fate, Road, Session, Undelivered
-from ..failover.wire import Patience
+from ..failover.session import Fate, Route, Session, Undelivered
 from .leaks import everything_about, none_from
 from .property_tests import slow
 from .smtp_lab import Liar, SmtpLab
@@ -92,10 +92,10 @@ def send(port, mode="password", behind=None, internal=False):
     """The report on one message by the mailbox and, where there is one, by the lab's server behind
     it; and the error, if it was sent to nobody.
     """
-    roads = [Road("own", lambda: log_in(port, mode), name="own", patience=IMPATIENT)]
+    routes = [Route("own", lambda: log_in(port, mode), name="own", patience=IMPATIENT)]
     if behind:
-        roads.append(Road("system", lambda: log_in(behind.port), name="system"))
-    session, reports = Session(roads, internal=internal), []
+        routes.append(Route("system", lambda: log_in(behind.port), name="system"))
+    session, reports = Session(routes, internal=internal), []
     session.on_report = reports.append
     try:
         session.open().send_message(message(), "ana@company.test", list(READERS))

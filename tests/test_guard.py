@@ -3,7 +3,7 @@ from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import tagged
 
-from ..models.res_company import GROUP
+from ..constants import GROUP
 from .doors import OUTSIDERS, REFUSED, DoorsCase
 
 

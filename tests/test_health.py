@@ -8,7 +8,7 @@ from odoo.tools import config
 from odoo.addons.base.models import ir_mail_server
 from odoo.addons.http_routing.tests.common import MockRequest
 
-from ..models.run import patience
+from ..sending.send_run import patience
 from .common import SystemMailCase
 
 

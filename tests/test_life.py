@@ -7,9 +7,9 @@ from odoo.tests import Form, tagged
 from odoo.tools import file_open
 
 from ..connect.oauth import Tokens
+from ..constants import OAUTH
 from ..hooks import uninstall_hook
-from ..models.encrypted import VARIABLE
-from ..models.ir_mail_server import OAUTH
+from ..tools.encrypted import VARIABLE
 from .common import SystemMailCase
 
 

@@ -8,7 +8,7 @@ from unittest.mock import patch
 from odoo import SUPERUSER_ID, api, fields
 from odoo.tests import HttpCase, TransactionCase, tagged
 
-from ..models.ir_mail_server import OAUTH
+from ..constants import OAUTH
 from .common import SystemMailCase
 from .oauth_lab import OAuthLab
 

@@ -1,7 +1,7 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
-from ..models.ir_mail_server import OAUTH
+from ..constants import OAUTH
 from .common import SystemMailCase
 from .test_oauth import ANA, OAuthCase
 

@@ -6,7 +6,7 @@ from cryptography.fernet import Fernet
 from odoo.exceptions import UserError
 
 from ..connect.oauth import Tokens
-from ..models.encrypted import MARK, VARIABLE, Unreadable
+from ..tools.encrypted import MARK, VARIABLE, Unreadable
 from .common import SystemMailCase
 
 

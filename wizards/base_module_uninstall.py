@@ -1,7 +1,6 @@
 from odoo import api, fields, models
 
-from ..models.mail_notification import HELD, WAITING
-from ..models.res_company import GROUP
+from ..constants import GROUP, HELD, WAITING
 
 NAMED = 20
 """Mailboxes whose addresses are listed; of more, the number is told."""

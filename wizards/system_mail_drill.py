@@ -6,11 +6,11 @@ from markupsafe import Markup
 from odoo import fields, models
 from odoo.tools import email_normalize
 
-from ..failover.drill import Expected, examine
+from ..failover.drill_check import Expected, examine
 from ..failover.text import clean
-from ..models.drill import Drill
-from ..models.res_company_connect import TryFailed
-from ..models.words import reason_of, remedy_of
+from ..models.accounts.res_company import TryFailed
+from ..sending.fire_drill import FireDrill
+from ..tools.reasons import reason_of, remedy_of
 
 CHECK = Markup(
     '<li class="d-flex gap-2">'
@@ -81,7 +81,7 @@ class SystemMailDrill(models.TransientModel):
                     "try again."
                 )
             )
-        drill, begin = Drill(), time.monotonic()
+        drill, begin = FireDrill(), time.monotonic()
         message = self._send(drill)
         seconds = time.monotonic() - begin
         if not drill.copies:

@@ -1,6 +1,6 @@
 from odoo import fields, models
 
-from ..models.words import reason_of
+from ..tools.reasons import reason_of
 
 
 class SystemMailTest(models.TransientModel):

@@ -7,7 +7,7 @@ REJECTED = "535 5.7.8 Username and Password not accepted"
 
 @tagged("post_install", "-at_install")
 class TestMailTracking(SystemMailCase):
-    """Each mail keeps its tracking record, on whatever road it leaves."""
+    """Each mail keeps its tracking record, on whatever route it leaves."""
 
     def trackings(self, message):
         return self.env["mail.tracking.email"].search(

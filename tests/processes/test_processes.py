@@ -12,7 +12,7 @@ from odoo import sql_db
 
 from measure.instance import environment
 
-from ...models.own_cursor import own_environment
+from ...tools.own_cursor import own_environment
 from .company import Process
 
 REJECTED = "535 5.7.8 Username and Password not accepted"

@@ -1,0 +1,14 @@
+"""Names that several rooms share."""
+
+GROUP = "system_mail.group_super_user"
+OAUTH = "system_mail_oauth"
+"""A value of ``ir.mail_server.smtp_authentication``: signing in through this addon."""
+HELD, WAITING = "system_mail_held", "system_mail_waiting"
+"""Values of ``failure_type``: it may have been delivered; it waits for its next try."""
+MASK = "•" * 12
+"""What a browser sees of a stored secret."""
+RETURN_ADDRESS = "/system_mail/oauth/return"
+BATCH = 10_000
+"""Rows that one pass of the cleaning deletes; Odoo calls it until none is left."""
+PARAMETERS = "system_mail."
+"""Start of the names of our system parameters."""

@@ -1,0 +1,354 @@
+"""An SMTP connection that knows how far it is, how long it may take, and what became of a message.
+
+smtplib forgets the phase it was in, has no bound on a slow server but one per byte, and counts a
+partial refusal as success. Within ``watching()`` each connection that smtplib opens is a
+``WatchedConnection``; everywhere else smtplib is as it was.
+"""
+
+import base64
+import binascii
+import contextlib
+import contextvars
+import dataclasses
+import functools
+import re
+import smtplib
+import socket
+import time
+from collections.abc import Callable
+
+from .failure import Failure, Kind, Phase
+from .network import LineReader, connect, resolve
+from .ssrf_guard import check, is_limited
+
+CONNECTION_ERRORS = (OSError, UnicodeError, ValueError)
+"""What opening a connection may raise (SMTPException and ssl.SSLError are OSErrors)."""
+
+_PHASE_OF_VERB = {
+    "ehlo": Phase.EHLO,
+    "helo": Phase.EHLO,
+    "starttls": Phase.TLS,
+    "auth": Phase.AUTH,
+    "mail": Phase.MAIL,
+    "rcpt": Phase.RCPT,
+    "data": Phase.DATA,
+    "quit": Phase.QUIT,
+}
+_LEADING_DOT = re.compile(rb"(?m)^\.")
+_MECHANISM_UNKNOWN = range(500, 505)  # RFC 4954: the next mechanism may do
+
+
+@dataclasses.dataclass(frozen=True)
+class Patience:
+    """Upper bounds in seconds."""
+
+    log_in: float = 12.0
+    """For everything up to the log-in: name resolution, connection, TLS, greeting, AUTH."""
+    command: float = 60.0
+    """For the reply to one command."""
+    body: float = 180.0
+    """For the writing of the body (RFC 5321 4.5.3.2.5)."""
+    dot: float = 600.0
+    """For the reply after the final dot (RFC 5321 4.5.3.2.6)."""
+    quit: float = 5.0
+    """For the good-bye, when all is said."""
+
+
+class LogInRefused(smtplib.SMTPResponseException):
+    """AUTH was answered with no. No sibling of SMTPAuthenticationError: at that one smtplib tries
+    the same password again by the next mechanism, and the account is locked twice as fast.
+    """
+
+
+class MailboxError(OSError):
+    """A failure that its finder describes better than an exception could."""
+
+    def __init__(self, failure):
+        super().__init__(failure.text)
+        self.failure = failure
+
+
+@dataclasses.dataclass
+class Trace:
+    """What one connection has come to."""
+
+    patience: Patience
+    secrets: tuple[str, ...] = ()
+    phase: Phase = Phase.DNS
+    deadline: float = 0.0
+    timed_out: bool = False
+    accepted: int = 0
+    """Messages accepted on this connection."""
+    settled: bool = False
+    """The log-in is over: from now on each command has its own time."""
+    connection: smtplib.SMTP | None = None
+
+    def __post_init__(self):
+        self.deadline = time.monotonic() + self.patience.log_in
+
+    def remaining(self):
+        """Seconds left, raises TimeoutError when there are none."""
+        seconds = self.deadline - time.monotonic()
+        if seconds <= 0:
+            self.timed_out = True
+            raise TimeoutError("timed out")
+        return seconds
+
+    def failure(self, exc):
+        """The exception as a ``Failure``, with what smtplib forgot about it."""
+        if isinstance(exc, MailboxError):
+            return exc.failure
+        found = Failure.from_exception(
+            self.phase, exc, secrets=self.secrets, accepted_before=self.accepted
+        )
+        if self.timed_out and found.code is None:
+            return dataclasses.replace(found, kind=Kind.TIMEOUT)
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of each recipient of one message."""
+
+    accepted: tuple[str, ...]
+    failures: dict[str, Failure]
+    reply: str = ""
+    """The server's last word on an accepted message."""
+
+
+@contextlib.contextmanager
+def watching(patience, secrets=()):
+    """Watch the connections that this thread opens within the block.
+
+    :param Patience patience: its ``log_in`` bounds the whole block, reads included
+    :param secrets: strings that must not appear in a failure's text
+    :return: the Trace of the connection
+    """
+    trace = Trace(patience, secrets=tuple(secrets))
+    token = _current.set(trace)
+    try:
+        yield trace
+    finally:
+        _current.reset(token)
+
+
+def leave(connection):
+    """Say good-bye and close; whatever the server answers, all messages were settled before."""
+    if connection.sock is not None:
+        connection.trace.settled = True
+        connection.challenged = False  # or the good-bye were taken for an answer to it
+        with contextlib.suppress(*CONNECTION_ERRORS):
+            connection.quit()
+    connection.close()
+
+
+class WatchedConnection:
+    """Mixin over ``smtplib.SMTP``; ``sendmail`` returns an Outcome instead of raising."""
+
+    trace: Trace
+    greeted = False
+    challenged = False
+    mechanism = ""
+    on_accepted: Callable[[str, bytes], None] | None = None
+    """Called with the envelope sender and the content of each message that was accepted."""
+
+    def starttls(self, *args, **kwargs):
+        self.ehlo_or_helo_if_needed()
+        self.trace.phase = Phase.TLS  # also where it is not offered: then no command is sent
+        return super().starttls(*args, **kwargs)
+
+    def login(self, *args, **kwargs):
+        self.ehlo_or_helo_if_needed()
+        self.trace.phase = Phase.AUTH
+        return super().login(*args, **kwargs)
+
+    def putcmd(self, cmd, args=""):
+        trace = self.trace
+        verb, _, rest = f"{cmd} {args}".strip().partition(" ")
+        if not (trace.phase is Phase.AUTH and self.challenged):
+            trace.phase = _PHASE_OF_VERB.get(verb.lower(), trace.phase)
+            if trace.phase is Phase.AUTH:
+                self.mechanism = rest.partition(" ")[0].upper()
+        if trace.phase is Phase.AUTH:  # what it says, as it says it: a server may quote it
+            trace.secrets += (rest.partition(" ")[2] if verb.lower() == "auth" else verb,)
+        self.challenged = False
+        if trace.settled:
+            quitting = trace.phase is Phase.QUIT
+            patience = trace.patience.quit if quitting else trace.patience.command
+            trace.deadline = time.monotonic() + patience
+        if self.sock:
+            self.sock.settimeout(trace.remaining())
+        super().putcmd(cmd, args)
+
+    def getreply(self):
+        trace = self.trace
+        if trace.phase <= Phase.TLS and not self.greeted:
+            trace.phase = Phase.BANNER
+        self.greeted = True
+        if self.file is None:
+            self.file = LineReader(self.sock, trace)
+        self.file.begin_reply()
+        code, text = super().getreply()
+        if trace.phase is Phase.AUTH:
+            return self._read_log_in(code, text)
+        if trace.phase is Phase.TLS and self.sock:
+            self.sock.settimeout(trace.remaining())  # of the handshake, which begins now
+        return code, text
+
+    def _read_log_in(self, code, text):
+        if code == 334 and self.mechanism == "XOAUTH2":
+            # The error is in the challenge; an empty line brings the final reply.
+            challenge = Failure.from_reply(Phase.AUTH, code, text).text
+            self.send("\r\n")
+            code, text = super().getreply()  # pylint: disable=super-method-mismatch
+            text = text + b" " + challenge.encode()
+        self.challenged = code == 334 and self._is_challenge(text)
+        if code >= 400 and code not in _MECHANISM_UNKNOWN:
+            raise LogInRefused(code, text)
+        return code, text
+
+    def _is_challenge(self, text):
+        """What is not base64 would look like a fault of ours."""
+        try:
+            base64.decodebytes(text)
+        except binascii.Error:
+            raise MailboxError(self._failure(None, text)) from None
+        return True
+
+    def _print_debug(self, *args):
+        if self.trace.phase is not Phase.AUTH:
+            super()._print_debug(*args)
+
+    def sendmail(self, from_addr, to_addrs, msg, mail_options=(), rcpt_options=()):
+        """One transaction (RFC 5321 3.3). Never raises for what the server does.
+
+        :param bytes msg: the message, as ``send_message`` flattens it
+        :rtype: Outcome
+        """
+        accepted, failures, reply = [], {}, b""
+        try:
+            self._command(*self.mail(from_addr, self._mail_options(msg, mail_options)))
+            for address in to_addrs:
+                code, text = self.rcpt(address, rcpt_options)
+                if is_yes(code):
+                    accepted.append(address)
+                elif code == 421:
+                    self._command(code, text)
+                else:
+                    failures[address] = self._failure(code, text)
+            if accepted:
+                reply = self._data(msg)
+            else:
+                failures = _mark_unanimous(failures)
+                self._rset()
+        except CONNECTION_ERRORS as exc:
+            failure = self.trace.failure(exc)
+            for address in to_addrs:
+                failures.setdefault(address, failure)
+            accepted = []
+            self._after_failure(failure)
+        else:
+            self.trace.accepted += bool(accepted)
+            if accepted and self.on_accepted:
+                self.on_accepted(from_addr, msg)
+        return Outcome(tuple(accepted), failures, reply.decode("utf-8", "replace"))
+
+    def _mail_options(self, msg, options):
+        if self.does_esmtp and self.has_extn("size"):
+            return (*options, f"size={len(msg)}")
+        return options
+
+    def _data(self, msg):
+        self.putcmd("data")
+        self._command(*self.getreply(), expected=3)
+        if self.file.unread:  # it would be taken for the reply to the dot
+            raise MailboxError(self._failure(None, self.file.unread))
+        self.trace.phase = Phase.BODY
+        self.sock.settimeout(self.trace.patience.body)
+        self.send(_LEADING_DOT.sub(b"..", msg) + (b"" if msg.endswith(b"\r\n") else b"\r\n"))
+        self.send(b".\r\n")  # an error here means that it never left: nothing was accepted
+        self.trace.phase = Phase.DOT
+        self.trace.deadline = time.monotonic() + self.trace.patience.dot
+        code, text = self.getreply()
+        self._command(code, text)
+        return text
+
+    def _command(self, code, text, expected=2):
+        if code // 100 != expected:
+            raise smtplib.SMTPResponseException(code, text)
+
+    def _failure(self, code, text):
+        """A reply that is no yes; without a code it is none at all."""
+        return Failure.from_reply(
+            self.trace.phase,
+            code,
+            text,
+            secrets=self.trace.secrets,
+            accepted_before=self.trace.accepted,
+        )
+
+    def _after_failure(self, failure):
+        """Make the connection fit for the next message, or close it."""
+        if failure.kind is Kind.REPLY and failure.code != 421:
+            with contextlib.suppress(*CONNECTION_ERRORS):
+                self._rset()
+                return
+        self.close()
+
+    def _rset(self):
+        # smtplib's own _rset swallows a disconnection and leaves the socket open
+        code, _text = self.rset()
+        if not is_yes(code):
+            self.close()
+
+    @property
+    def lost(self):
+        """True when no further command can be sent."""
+        return self.sock is None
+
+
+def is_yes(code):
+    """The first digit tells (RFC 5321 4.2.1, 4.3.2): a server may say 251 to the dot."""
+    return code // 100 == 2
+
+
+def _mark_unanimous(failures):
+    """Every recipient was refused: tell each failure, so that "relaying denied" for all of them
+    can be told from one bad address.
+    """
+    return {
+        address: dataclasses.replace(failure, all_recipients=True)
+        for address, failure in failures.items()
+    }
+
+
+_current = contextvars.ContextVar("system_mail_trace", default=None)
+_get_socket = smtplib.SMTP._get_socket
+
+
+@functools.cache
+def _watched(connection_class):
+    return type(f"Watched{connection_class.__name__}", (WatchedConnection, connection_class), {})
+
+
+def _get_watched_socket(connection, host, port, timeout):
+    """smtplib's only seam between a name and a socket: it has no other place for a deadline."""
+    trace = _current.get()
+    if trace is None:
+        if is_limited():
+            found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+            check(found, port)
+            host = found[0][4][0]
+        return _get_socket(connection, host, port, timeout)
+    connection.__class__ = _watched(type(connection))
+    connection.trace, trace.connection = trace, connection
+    trace.phase = Phase.DNS
+    addresses = resolve(host, port, trace)
+    check(addresses, port)
+    trace.phase = Phase.CONNECT
+    sock = connect(addresses, trace, connection.source_address)
+    trace.phase = Phase.TLS if isinstance(connection, smtplib.SMTP_SSL) else Phase.BANNER
+    return sock
+
+
+smtplib.SMTP._get_socket = _get_watched_socket

@@ -1,0 +1,48 @@
+"""Much slow work in few threads, and no more of it at one place than that place should bear."""
+
+import collections
+import math
+import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+
+
+def run_in_groups(work, groups, *, workers, per_group, seconds=math.inf):
+    """Call ``work(task)`` for each task, in threads; the groups take turns.
+
+    Whoever abandons the generator waits for the tasks under way.
+
+    :param groups: iterables of tasks; those of one group share a place
+    :param int workers: how many tasks at once
+    :param int per_group: how many of them in one group
+    :param seconds: after which none is begun any more; those under way still count
+    :return: yields ``(task, result)`` as each ends
+    :raises Exception: the first that ``work`` raised, when all the others are through
+    """
+    end = time.monotonic() + seconds
+    waiting = {number: collections.deque(tasks) for number, tasks in enumerate(groups)}
+    running, errors = {}, []
+    with ThreadPoolExecutor(workers, thread_name_prefix="system_mail") as pool:
+
+        def begin():
+            while len(running) < workers and time.monotonic() < end:
+                busy = collections.Counter(group for group, _task in running.values())
+                group = next((group for group in waiting if busy[group] < per_group), None)
+                if group is None:
+                    return
+                tasks = waiting.pop(group)
+                if tasks:
+                    task = tasks.popleft()
+                    running[pool.submit(work, task)] = group, task
+                    waiting[group] = tasks  # at the end: now it is the others' turn
+
+        begin()
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                _group, task = running.pop(future)
+                begin()
+                if error := future.exception():
+                    errors.append(error)
+                else:
+                    yield task, future.result()
+    if errors:
+        raise errors[0]

@@ -1,0 +1,11 @@
+"""Connecting a mailbox, and how it logs in."""
+
+from . import (
+    ir_mail_server,
+    res_company,
+    res_users,
+    system_mail_attempt,
+    system_mail_oauth_provider,
+    system_mail_oauth_token,
+    system_mail_secret,
+)

@@ -1,0 +1,132 @@
+import contextlib
+
+from odoo import models
+from odoo.tools import email_normalize, formataddr
+
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
+
+from ...failover.session import Undelivered
+from ...sending.send_run import SendRun, Treatment
+
+NEW_SERVER = {"smtp_pass": False, "sequence": 100}
+"""Behind the others: where another module takes the first server there is, it takes that still."""
+
+
+class TryFailed(Exception):
+    """Roll back what was tried."""
+
+
+class ResCompany(models.Model):
+    """Connecting, trying and disconnecting a company's System Mail."""
+
+    _inherit = "res.company"
+
+    def action_system_mail_connect(self, address=None):
+        """Open the connect dialog.
+
+        :param str address: what was typed as the new address
+        """
+        self.ensure_one()
+        self._check_system_mail_access()
+        address = (address or self.system_mail_address or "").strip()
+        return self.env["system.mail.connect"]._open({"company_id": self.id, "address": address})
+
+    def _system_mail_connect(self, address, server_values, tokens=None):
+        """Try an account and, if it works, make it the company's System Mail; the record of the
+        same address is kept, with its history.
+
+        :param dict server_values: fields of ``ir.mail_server``
+        :param Tokens tokens: of a sign-in, or None for a password
+        :return: why it failed and what that means, or None
+        :rtype: tuple[Failure, Decision] | None
+        """
+        self.ensure_one()
+        self._check_system_mail_access()
+        address = (address or "").strip()
+        values = {
+            "name": self.env._("System Mail %(address)s", address=address),
+            "from_filter": address,
+            "smtp_authentication": "login",
+            "active": True,
+            **server_values,
+        }
+        same = address == self.system_mail_address
+        old = self.sudo().with_context(active_test=False).system_mail_server_id
+        with contextlib.suppress(TryFailed), self.env.cr.savepoint():
+            server = old if same and old else old.create({**values, **NEW_SERVER})
+            self.write({"system_mail_address": address, "system_mail_server_id": server.id})
+            trouble = server._system_mail_set_up(values, tokens)
+            if trouble:
+                raise TryFailed
+            (old - server).filtered(lambda s: not s.system_mail_company_ids).unlink()
+            return None
+        self.env.registry.clear_cache()  # it may hold what the savepoint took back
+        return trouble
+
+    def _system_mail_send_test(self, recipient):
+        """Send a test by System Mail alone.
+
+        :return: the From that was really used, and the problem if there was one
+        :rtype: tuple[str, str]
+        """
+        self.ensure_one()
+        self._check_system_mail_access()
+        policy = self._system_mail_policies().get(self.id)
+        if not policy:
+            return "", self.env._("System Mail is not connected: connect it first.")
+        address = email_normalize(recipient)
+        if not address:
+            return "", self.env._(
+                "“%(address)s” is not an e-mail address: nothing was sent.", address=recipient
+            )
+        servers = self.env["ir.mail_server"]
+        run = SendRun(servers, policy, Treatment(True, True, False, ""), raise_exception=True)
+        message = servers._build_email__(
+            email_from=formataddr((self.env.user.name, policy.address)),
+            email_to=[address],
+            subject=self.env._("System Mail test"),
+            body=self.env._(
+                "System Mail of %(company)s works: this message came from it.", company=self.name
+            ),
+        )
+        problem = ""
+        try:
+            session = run.system_session()
+            servers.send_email(message, smtp_session=session)
+        except (Undelivered, MailDeliveryException) as exc:
+            problem = str(exc) if isinstance(exc, Undelivered) else str(exc.__context__)
+        finally:
+            run.close()
+        self.env["system.mail.event"].sudo().create(
+            {
+                "kind": "test",
+                "company_id": self.id,
+                "user_id": self.env.uid,
+                "server_id": policy.server_id,
+                "message_id": message["Message-Id"],
+                "recipient_count": 0 if problem else 1,
+                "original_from": str(message["From"]),
+                "sent_from": False if problem else run.sent_from,
+                "reason": problem or False,
+            }
+        )
+        return run.sent_from, problem
+
+    def action_system_mail_disconnect(self):
+        """Forget the server and its credentials. The address stays, to connect it again."""
+        self._check_system_mail_access()
+        self._system_mail_forget()
+        return {"type": "ir.actions.client", "tag": "reload"}
+
+    def action_system_mail_test(self):
+        """Ask for an address and send a test to it."""
+        self.ensure_one()
+        self._check_system_mail_access()
+        wizard = self.env["system.mail.test"].create({"company_id": self.id})
+        return wizard._reopen()
+
+    def action_system_mail_drill(self):
+        """Try the fallback with one real notification to oneself."""
+        self.ensure_one()
+        self._check_system_mail_access()
+        return self.env["system.mail.drill"].create({"company_id": self.id})._reopen()

@@ -1,0 +1,58 @@
+import datetime
+
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+from odoo.tools import format_time
+
+from ...constants import BATCH
+from ...tools.own_cursor import own_environment
+
+MOST = 10
+WINDOW = datetime.timedelta(minutes=10)
+
+
+class SystemMailAttempt(models.Model):
+    """When people tried to connect their own mailbox: the dialog is not for guessing passwords, nor
+    for looking which servers there are. Kept no longer than it counts.
+    """
+
+    _name = "system.mail.attempt"
+    _description = "System Mail Attempt"
+    _log_access = False
+
+    user_id = fields.Integer(required=True, readonly=True, index=True)
+    tried_at = fields.Datetime(required=True, readonly=True)
+
+    @api.model
+    def _admit(self):
+        """Count one more of this user's, whatever becomes of the transaction.
+
+        :raises ValidationError: there were too many of late
+        """
+        now = fields.Datetime.now()
+        with own_environment(self.env) as env:
+            key = f"{self._name}{self.env.uid}"
+            env.cr.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [key])
+            attempts = env[self._name]
+            recent = [("user_id", "=", self.env.uid), ("tried_at", ">", now - WINDOW)]
+            found = attempts.search(recent, order="tried_at DESC", limit=MOST)
+            if len(found) < MOST:
+                attempts.create({"user_id": self.env.uid, "tried_at": now})
+                return
+            free_at = fields.Datetime.context_timestamp(self, found[-1].tried_at + WINDOW)
+        raise ValidationError(
+            self.env._(
+                "You have tried %(count)s times within %(minutes)s minutes. What you typed stays: "
+                "press Connect again after %(time)s.",
+                count=MOST,
+                minutes=WINDOW.seconds // 60,
+                time=format_time(self.env, free_at.time(), time_format="short"),
+            )
+        )
+
+    @api.autovacuum
+    def _gc_attempts(self):
+        old = [("tried_at", "<", fields.Datetime.now() - WINDOW)]
+        rows = self.search(old, limit=BATCH)
+        rows.unlink()
+        return len(rows), int(len(rows) == BATCH)

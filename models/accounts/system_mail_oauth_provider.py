@@ -1,0 +1,262 @@
+from urllib.parse import urlsplit
+
+from odoo import SUPERUSER_ID, api, fields, models
+from odoo.exceptions import ValidationError
+from odoo.tools.urls import urljoin
+
+from ...connect.detection import PASSWORD_SERVICES, Service
+from ...connect.oauth import Client
+from ...constants import MASK, RETURN_ADDRESS
+from ...tools.changes import changes_since, snapshot
+from ...tools.encrypted import Encrypted
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+ENDPOINTS = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint")
+AUDITED = ("active", "client_id", *ENDPOINTS, "scope", "tenant", "smtp_host", "smtp_port")
+
+
+class SystemMailOauthProvider(models.Model):
+    """Where people sign in to connect their mailbox, and the server that it then sends by."""
+
+    _name = "system.mail.oauth.provider"
+    _description = "Mail Provider"
+    _order = "sequence, name, id"
+
+    name = fields.Char(required=True)
+    sequence = fields.Integer(default=10)
+    active = fields.Boolean(default=True)
+    client_id = fields.Char("Client ID", copy=False)
+    client_secret = Encrypted("Stored Client Secret", groups=fields.NO_ACCESS, copy=False)
+    client_secret_input = fields.Char(
+        "Client Secret",
+        compute="_compute_client_secret_input",
+        inverse="_inverse_client_secret_input",
+        help="Written, never shown.",
+    )
+    authorization_endpoint = fields.Char("Sign-in Address", required=True)
+    token_endpoint = fields.Char("Token Address", required=True)
+    userinfo_endpoint = fields.Char(
+        "User Info Address",
+        help="Tells whose account it is, where the token itself does not.",
+    )
+    scope = fields.Char(required=True, help="What is asked for, with spaces between.")
+    tenant = fields.Char(
+        help="Takes the place of {tenant} in the addresses: “common”, “organizations”, or the "
+        "directory of one organisation.",
+    )
+    needs_tenant = fields.Boolean(compute="_compute_needs_tenant")
+    domains = fields.Char(help="Domains of its addresses, with commas between: gmail.com.")
+    mx_domains = fields.Char(
+        "Mail Hosts", help="Where its customers' mail is received, with commas between: google.com."
+    )
+    smtp_host = fields.Char("SMTP Server", required=True)
+    smtp_port = fields.Integer("Port", required=True, default=587)
+    smtp_encryption = fields.Selection(
+        "_encryptions", "Encryption", required=True, default="starttls_strict"
+    )
+    asks_app_password = fields.Boolean(
+        help="Whoever connects by password needs an app password made for it."
+    )
+    limit_minute = fields.Integer(
+        "Recipients a Minute", help="Its limit, proposed for System Mail. 0 = unknown."
+    )
+    limit_day = fields.Integer(
+        "Recipients a Day", help="Its limit, proposed for System Mail. 0 = unknown."
+    )
+    odoo_parameter = fields.Char(
+        readonly=True, help="Start of the names of Odoo's own parameters for this provider."
+    )
+    can_reuse_client = fields.Boolean(compute="_compute_can_reuse_client")
+    client_rejected_at = fields.Datetime(
+        readonly=True, copy=False, help="Since then the provider rejects the client's secret."
+    )
+    redirect_uri = fields.Char(
+        "Return Address",
+        compute="_compute_redirect_uri",
+        help="The provider asks for it: register it there, to the letter.",
+    )
+
+    @api.model
+    def _encryptions(self):
+        field = self.env["ir.mail_server"]._fields["smtp_encryption"]
+        return field._description_selection(self.env)
+
+    def _compute_client_secret_input(self):
+        for provider in self:
+            provider.client_secret_input = MASK if provider.sudo().client_secret else False
+
+    def _inverse_client_secret_input(self):
+        for provider in self.filtered(lambda provider: provider.client_secret_input != MASK):
+            provider.sudo().client_secret = (provider.client_secret_input or "").strip()
+        self.invalidate_recordset(["client_secret_input"])  # or whoever wrote it could read it
+
+    @api.depends("authorization_endpoint", "token_endpoint")
+    def _compute_needs_tenant(self):
+        for provider in self:
+            addresses = (provider.authorization_endpoint, provider.token_endpoint)
+            provider.needs_tenant = any("{tenant}" in (address or "") for address in addresses)
+
+    @api.depends("odoo_parameter", "client_id")
+    def _compute_can_reuse_client(self):
+        for provider in self:
+            provider.can_reuse_client = not provider.client_id and all(provider._odoo_client())
+
+    def _compute_redirect_uri(self):
+        self.redirect_uri = urljoin(self.get_base_url(), RETURN_ADDRESS)
+
+    @api.constrains(*ENDPOINTS, "tenant")
+    def _check_endpoints(self):
+        for provider in self:
+            for name in ENDPOINTS:
+                if provider[name]:
+                    provider._check_endpoint(provider._endpoint(name))
+
+    def _check_endpoint(self, address):
+        try:
+            parts = urlsplit(address)
+            secure = parts.scheme == "https" and parts.hostname
+            local = parts.scheme == "http" and parts.hostname in LOOPBACK
+        except ValueError:
+            secure = local = False
+        if not (secure or local) or "{" in address or set(address) & set(" \r\n\t"):
+            raise ValidationError(
+                self.env._(
+                    "“%(address)s” cannot be an address of the provider: it begins with https:// "
+                    "and has no spaces.",
+                    address=address,
+                )
+            )
+
+    @api.constrains("smtp_port")
+    def _check_smtp_port(self):
+        for provider in self:
+            if not 0 < provider.smtp_port < 2**16:
+                raise ValidationError(
+                    self.env._(
+                        "%(port)s is no port: it is a number from 1 to 65535, mostly 587 or 465.",
+                        port=provider.smtp_port,
+                    )
+                )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        providers = super().create(vals_list)
+        for provider in providers:
+            provider._log(self.env._("Provider %(name)s added", name=provider.name))
+        return providers
+
+    def write(self, vals):
+        if {"client_id", "client_secret"} & vals.keys():
+            vals = {"client_rejected_at": False, **vals}
+        before = snapshot(self.sudo(), (*AUDITED, "client_secret"))
+        result = super().write(vals)
+        for provider_sudo, changes in changes_since(before, secrets={"client_secret"}):
+            provider = provider_sudo.with_env(self.env)
+            provider._log(f"{provider.name}: {'; '.join(changes.values())}")
+        return result
+
+    def unlink(self):
+        for provider in self:
+            provider._log(self.env._("Provider %(name)s deleted", name=provider.name))
+        return super().unlink()
+
+    def _log(self, what):
+        """Write down who changed it, unless it came with the addon."""
+        if self.env.uid == SUPERUSER_ID:
+            return
+        self.env["system.mail.event"]._note_change(what, self.env.company)
+
+    @api.model
+    def _of_server(self, server):
+        """The provider where a mailbox signs in, also one that Odoo's own modules connected."""
+        parameter = {"gmail": "google_gmail", "outlook": "microsoft_outlook"}.get(
+            server.smtp_authentication
+        )
+        return server.system_mail_provider_id or self.search(
+            [("odoo_parameter", "!=", False), ("odoo_parameter", "=", parameter)], limit=1
+        )
+
+    def _tell_client_rejected(self):
+        """Tell the Super Users, once for all mailboxes, until the client is changed."""
+        self.env.cr.execute(
+            """UPDATE system_mail_oauth_provider SET client_rejected_at = %s
+                WHERE id IN %s AND client_rejected_at IS NULL
+            RETURNING id""",
+            [fields.Datetime.now(), (*self.ids, 0)],
+        )
+        told = self.browse(row[0] for row in self.env.cr.fetchall())
+        told.invalidate_recordset(["client_rejected_at"])
+        for provider in told:
+            self.env["system.mail.alert"]._tell_super_users(
+                self.env._(
+                    "%(provider)s rejects this system's client secret: it is wrong or has expired. "
+                    "The mailboxes connected there cannot send; System Mail carries what it may. "
+                    "Renew the secret in Settings ▸ System Mail ▸ Providers (for mailboxes of "
+                    "Odoo's own Gmail and Outlook modules, in Settings ▸ General Settings).",
+                    provider=provider.name,
+                )
+            )
+
+    def action_reuse_client(self):
+        """Take the client that Odoo's own settings have for this provider."""
+        self.ensure_one()
+        self.client_id, self.sudo().client_secret = self._odoo_client()
+
+    def _odoo_client(self):
+        parameters = self.env["ir.config_parameter"].sudo()
+        prefix = self.odoo_parameter
+        return tuple(
+            prefix and parameters.get_param(f"{prefix}_{name}")
+            for name in ("client_id", "client_secret")
+        )
+
+    def _endpoint(self, name):
+        return (self[name] or "").replace("{tenant}", (self.tenant or "common").strip())
+
+    def _client(self):
+        """Ourselves as this provider knows us.
+
+        :rtype: Client
+        """
+        self.ensure_one()
+        return Client(
+            client_id=self.client_id or "",
+            client_secret=self.sudo().client_secret or "",
+            scope=self.scope,
+            redirect_uri=self.redirect_uri,
+            **{name: self._endpoint(name) for name in ENDPOINTS},
+        )
+
+    @api.model
+    def _services(self):
+        """The active providers.
+
+        :rtype: list[Service]
+        """
+        return [
+            Service(
+                provider.name,
+                provider._listed("domains"),
+                provider._listed("mx_domains"),
+                provider.smtp_host,
+                provider.smtp_port,
+                provider.smtp_encryption,
+                provider.id,
+                provider.asks_app_password,
+                provider.limit_minute,
+                provider.limit_day,
+            )
+            for provider in self.search([])  # pylint: disable=no-search-all
+        ]
+
+    @api.model
+    def _all_services(self):
+        """The active providers, and the services that take a password alone.
+
+        :rtype: list[Service]
+        """
+        return [*self._services(), *PASSWORD_SERVICES]
+
+    def _listed(self, name):
+        parts = (part.strip().lower() for part in (self[name] or "").split(","))
+        return tuple(filter(None, parts))

@@ -1,0 +1,115 @@
+import datetime
+import logging
+
+import psycopg2
+
+from odoo import api, fields, models
+
+from ...connect.oauth import refresh
+from ...failover.connection import MailboxError
+from ...failover.failure import Failure, Kind, Phase
+from ...tools.encrypted import Encrypted, Unreadable
+from ...tools.own_cursor import own_environment
+
+_logger = logging.getLogger(__name__)
+
+MARGIN = datetime.timedelta(minutes=1)
+"""A token that ends sooner is not begun with."""
+LEASE = "8s"
+"""How long a worker waits while another refreshes the same token; the log-in has 12 s in all."""
+
+
+class SystemMailOauthToken(models.Model):
+    """The tokens of a mailbox, apart from ``ir.mail_server``: many workers refresh them while they
+    send. Nobody may read them, over RPC or in the interface.
+    """
+
+    _name = "system.mail.oauth.token"
+    _description = "Mailbox Token"
+    _rec_name = "server_id"
+
+    server_id = fields.Many2one("ir.mail_server", required=True, ondelete="cascade")
+    access_token = Encrypted(groups=fields.NO_ACCESS)
+    refresh_token = Encrypted(groups=fields.NO_ACCESS)
+    expires_at = fields.Datetime()
+
+    _server_uniq = models.Constraint("UNIQUE(server_id)", "A mailbox has one token.")
+
+    @api.model
+    def _store(self, server, tokens):
+        """Keep the tokens of a consent, in the caller's transaction.
+
+        :param Tokens tokens: as ``connect.oauth`` returns them
+        """
+        found = self.search([("server_id", "=", server.id)])
+        found = found or self.create({"server_id": server.id})
+        found._keep(tokens)
+
+    def _keep(self, tokens):
+        values = {"access_token": tokens.access_token, "expires_at": tokens.expires_at}
+        if tokens.refresh_token:
+            values["refresh_token"] = tokens.refresh_token
+        self.write(values)
+
+    @api.model
+    def _access_token(self, server):
+        """A token that is still good for a while; refreshed if need be.
+
+        :raises MailboxError: the access was revoked, or the provider does not answer
+        """
+        token = self.search([("server_id", "=", server.id)])
+        return token._if_fresh() or self._refreshed(server)
+
+    @api.model
+    def _replace(self, server):
+        """Get another token than the one at hand, which was refused.
+
+        :raises MailboxError: as for ``_access_token``
+        """
+        token = self.search([("server_id", "=", server.id)])
+        successor = self._refreshed(server, unless=token.access_token)
+        # our snapshot does not have what the own cursor wrote
+        self._fields["access_token"]._update_cache(token, successor)
+
+    @api.model
+    def _refreshed(self, server, unless=None):
+        """Refresh the token on a cursor of its own; of several workers one does it, the others wait
+        and find it done. What the provider gave is committed before anything else happens.
+
+        :param str unless: the token that was refused; another one is taken as it is
+        :raises MailboxError: as for ``_access_token``
+        """
+        try:
+            with own_environment(self.env, lock_timeout=LEASE) as env:
+                tokens = env[self._name]
+                env.cr.execute(
+                    "SELECT id FROM system_mail_oauth_token WHERE server_id = %s FOR UPDATE",
+                    [server.id],
+                )
+                token = tokens.browse(row[0] for row in env.cr.fetchall())
+                token.invalidate_recordset()
+                return token._refresh_once(unless)
+        except psycopg2.Error as exc:
+            _logger.warning("The token of mailbox %s was not refreshed: %s", server.id, exc)
+            raise MailboxError(
+                Failure(
+                    Phase.TOKEN, text="another worker refreshes it", kind=Kind.SIGN_IN_UNAVAILABLE
+                )
+            ) from None
+
+    def _refresh_once(self, unless):
+        current = self._if_fresh()
+        if current and current != unless:
+            return current
+        provider = self.server_id.system_mail_provider_id
+        secrets = (self.refresh_token, provider.client_secret)
+        if any(isinstance(secret, Unreadable) for secret in secrets):
+            raise MailboxError(Failure(Phase.TOKEN, kind=Kind.NO_KEY))
+        if not self.refresh_token:
+            raise MailboxError(Failure(Phase.TOKEN, kind=Kind.INVALID_GRANT))
+        self._keep(refresh(provider._client(), self.refresh_token))
+        return self.access_token
+
+    def _if_fresh(self):
+        fresh = self.expires_at and self.expires_at > fields.Datetime.now() + MARGIN
+        return fresh and self.access_token

@@ -1,0 +1,71 @@
+from odoo import api, models
+from odoo.tools import SQL
+
+from ...tools.encrypted import MARK, Encrypted, keys_of_server, renew
+
+
+class SystemMailSecret(models.AbstractModel):
+    """All that is encrypted, on whichever record: what is left in the clear, and a new key."""
+
+    _name = "system.mail.secret"
+    _description = "System Mail Secrets"
+
+    @api.model
+    def _fields_of(self):
+        for model in self.env.values():
+            if model._auto and not model._abstract:
+                yield from (
+                    (model, field)
+                    for field in model._fields.values()
+                    if isinstance(field, Encrypted) and field.store
+                )
+
+    @api.model
+    def _has_key(self):
+        """Whether this server can encrypt."""
+        try:
+            return bool(keys_of_server())
+        except ValueError:
+            return False
+
+    @api.model
+    def _clear_count(self):
+        """How many secrets are readable in a copy of the database.
+
+        :rtype: int
+        """
+        self.env.flush_all()
+        return sum(
+            self.env.execute_query(
+                SQL(
+                    "SELECT count(*) FROM %s WHERE %s != '' AND %s NOT LIKE %s",
+                    SQL.identifier(model._table),
+                    SQL.identifier(field.name),
+                    SQL.identifier(field.name),
+                    f"{MARK}%",
+                )
+            )[0][0]
+            for model, field in self._fields_of()
+        )
+
+    @api.autovacuum
+    def _encrypt(self):
+        """Encrypt with the newest key what is in the clear, and what an older key encrypted. A
+        secret whose key is missing stays as it is.
+        """
+        if not self._has_key():
+            return
+        server_ids = self.env["res.company"]._system_mail_server_ids()
+        for server_sudo in self.env["ir.mail_server"].sudo().browse(server_ids):
+            server_sudo._system_mail_take_password()
+        self.env.flush_all()
+        for model, field in self._fields_of():
+            table, column = SQL.identifier(model._table), SQL.identifier(field.name)
+            rows = self.env.execute_query(
+                SQL("SELECT id, %s FROM %s WHERE %s IS NOT NULL", column, table, column)
+            )
+            for id_, stored in rows:
+                if renewed := renew(stored):
+                    self.env.cr.execute(
+                        SQL("UPDATE %s SET %s = %s WHERE id = %s", table, column, renewed, id_)
+                    )

@@ -1,0 +1,78 @@
+import datetime
+
+from odoo import api, fields, models
+
+from ...constants import GROUP
+
+FRESH = datetime.timedelta(days=6)
+"""The weekly check passes over what was looked at since then, and so can go on where it stopped."""
+NEVER = datetime.datetime.min
+
+
+class ResCompany(models.Model):
+    """The domain that System Mail sends from, as its DNS presents it to others. Looked at after a
+    connection, weekly, and on demand; sending and connecting never wait for it.
+    """
+
+    _inherit = "res.company"
+
+    system_mail_finding_ids = fields.One2many(
+        "system.mail.domain.finding", "company_id", groups=GROUP, readonly=True
+    )
+    system_mail_domain_status = fields.Selection(
+        "_system_mail_domain_statuses", compute="_compute_system_mail_domain", groups=GROUP
+    )
+    system_mail_domain_checked_at = fields.Datetime(
+        compute="_compute_system_mail_domain", groups=GROUP
+    )
+
+    @api.model
+    def _system_mail_domain_statuses(self):
+        return self.env["system.mail.domain.finding"]._statuses()
+
+    @api.depends("system_mail_finding_ids.status", "system_mail_finding_ids.checked_at")
+    def _compute_system_mail_domain(self):
+        for company in self:
+            findings = company.system_mail_finding_ids
+            worst = findings._worst(findings.mapped("status"))
+            company.system_mail_domain_status = worst or "unknown"
+            company.system_mail_domain_checked_at = findings[:1].checked_at
+
+    def _system_mail_recheck_domain(self):
+        """What was found is over; the scheduled action looks again, soon."""
+        self.sudo().system_mail_finding_ids.unlink()
+        cron = self.env.ref("system_mail.ir_cron_domain_check", raise_if_not_found=False)
+        if cron and self.sudo().system_mail_server_id:
+            cron.sudo()._trigger()
+
+    def _system_mail_check_domain(self):
+        """Ask the DNS now: some seconds at most.
+
+        :return: the findings that are worse than when the DNS last had an answer
+        """
+        self.ensure_one()
+        company_sudo = self.sudo()
+        findings_sudo = company_sudo.system_mail_finding_ids
+        host = company_sudo.system_mail_server_id.smtp_host
+        found = findings_sudo._look(company_sudo.system_mail_address or "", host)
+        return findings_sudo._update(company_sudo, found)
+
+    def action_system_mail_check_domain(self):
+        """Look at the sending domain again."""
+        self._check_system_mail_access()
+        self._system_mail_check_domain()
+        return True
+
+    @api.model
+    def _system_mail_cron_check_domains(self):
+        """Check the domain of each System Mail in use; a copy of the database has none in use."""
+        checked_before = fields.Datetime.now() - FRESH
+        due = self.browse(self._system_mail_policies()).filtered(
+            lambda company: (company.system_mail_domain_checked_at or NEVER) < checked_before
+        )
+        cron = self.env["ir.cron"]
+        cron._commit_progress(remaining=len(due))
+        for company in due:
+            company._system_mail_check_domain()._tell_worse()
+            if not cron._commit_progress(1):
+                break

@@ -1,0 +1,161 @@
+import itertools
+
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+from odoo.fields import Domain
+from odoo.tools import email_domain_extract, email_normalize, escape_psql
+from odoo.tools.mail import email_normalize_all
+
+from ...constants import GROUP
+
+
+class ResCompany(models.Model):
+    """System Mail's address is nobody's own: mail would leave from the wrong account, and a person
+    would read what others wrote in confidence.
+    """
+
+    _inherit = "res.company"
+
+    system_mail_accepted_clash = fields.Char(
+        "Risk Accepted For",
+        groups=GROUP,
+        copy=False,
+        help="The address that a Super User accepts although it is somebody's own.",
+    )
+    system_mail_clash = fields.Char(
+        compute="_compute_system_mail_clash",
+        groups=GROUP,
+        help="Whose the address is as well, or what else speaks against it.",
+    )
+
+    @api.depends("system_mail_address")
+    def _compute_system_mail_clash(self):
+        for company in self:
+            address = company.system_mail_address
+            company.system_mail_clash = self._system_mail_clash_of(
+                address
+            ) or self._system_mail_free_domain(address)
+
+    @api.constrains("system_mail_address", "system_mail_accepted_clash")
+    def _check_system_mail_clash(self):
+        for company in self.filtered("system_mail_address"):
+            address = company.system_mail_address
+            if address.lower() == (company.system_mail_accepted_clash or "").lower():
+                continue
+            if clash := self._system_mail_clash_of(address):
+                raise ValidationError(
+                    self.env._(
+                        "%(clash)s System Mail needs a neutral address, such as hello@company.com. "
+                        "If you accept that others read or write there, say so in the connect "
+                        "dialog.",
+                        clash=clash,
+                    )
+                )
+
+    @api.model
+    def _system_mail_clash_of(self, address):
+        """Whose the address is, in a sentence; empty if it is neutral.
+
+        :rtype: str
+        """
+        address = email_normalize(address or "")
+        if not address:
+            return ""
+        return (
+            self._system_mail_person_of(address)
+            or self._system_mail_employee_of(address)
+            or self._system_mail_alias_of(address)
+        )
+
+    @api.model
+    def _system_mail_person_of(self, address):
+        users_sudo, escaped = self.env["res.users"].sudo(), escape_psql(address)
+        # one after the other: no index serves both
+        user = users_sudo.search([("login", "=ilike", escaped)], limit=1)
+        if user := user or users_sudo.search([("email_normalized", "=", address)], limit=1):
+            return self.env._(
+                "%(address)s is the address of the user %(name)s.", address=address, name=user.name
+            )
+        servers_sudo = self.env["ir.mail_server"].sudo()
+        own = Domain("owner_user_id", "!=", False)
+        own &= Domain("from_filter", "ilike", escaped) | Domain("smtp_user", "=ilike", escaped)
+        for server in servers_sudo.search(own):
+            addresses = [*server._parse_from_filter(server.from_filter), server.smtp_user or ""]
+            if address not in map(str.lower, addresses):
+                continue
+            return self.env._(
+                "%(address)s is the personal mailbox of %(name)s.",
+                address=address,
+                name=server.owner_user_id.name,
+            )
+        return ""
+
+    @api.model
+    def _system_mail_employee_of(self, address):
+        if "hr.employee" not in self.env:
+            return ""
+        employees_sudo = self.env["hr.employee"].sudo()
+        theirs = Domain("work_email", "=", address) | Domain("private_email", "=", address)
+        if employee := employees_sudo.search(theirs, limit=1):
+            return self.env._(
+                "%(address)s is the address of the employee %(name)s.",
+                address=address,
+                name=employee.name,
+            )
+        return ""
+
+    @api.model
+    def _system_mail_alias_of(self, address):
+        """Odoo's own addresses; the default sender of a domain is as neutral as they come."""
+        for domain in self.env["mail.alias.domain"].sudo().search([("name", "!=", False)]):
+            if address in (domain.catchall_email, domain.bounce_email):
+                return self.env._(
+                    "%(address)s is where Odoo receives replies or bounces for %(domain)s.",
+                    address=address,
+                    domain=domain.name,
+                )
+        if self.env["mail.alias"].sudo().search_count([("alias_full_name", "=", address)], limit=1):
+            return self.env._(
+                "%(address)s is an alias: what is written to it creates documents in Odoo.",
+                address=address,
+            )
+        return ""
+
+    @api.model
+    def _system_mail_free_domain(self, address):
+        """A warning for an address that anybody could have, such as one at gmail.com."""
+        domain = email_domain_extract(address or "")
+        services = self.env["system.mail.oauth.provider"].sudo()._all_services()
+        if not domain or not any(domain in service.domains for service in services):
+            return ""
+        return self.env._(
+            "%(domain)s is open to everybody: people may take a message from there for a private "
+            "one, or for fraud. An address of the company's own domain is better.",
+            domain=domain,
+        )
+
+    @api.model
+    def _check_system_mail_not_taken(self, addresses, name):
+        """Nobody takes System Mail's address for their own, unless that risk was accepted.
+
+        :param addresses: that somebody is about to have
+        :param str name: who
+        :raises ValidationError: one of them is a System Mail's
+        """
+        taken = {policy.address: policy for policy in self._system_mail_policies().values()}
+        if not taken:
+            return
+        # each by itself: an open quote in one must not hide the next
+        given = itertools.chain(*map(email_normalize_all, filter(None, addresses)))
+        for policy in filter(None, map(taken.get, given)):
+            company_sudo = self.sudo().browse(policy.company_id)
+            if (company_sudo.system_mail_accepted_clash or "").lower() != policy.address:
+                raise ValidationError(
+                    self.env._(
+                        "%(address)s is System Mail's address at %(company)s: it cannot be the "
+                        "address of %(name)s as well. Choose another one.",
+                        address=policy.address,
+                        company=policy.company_name,
+                        name=name,
+                    )
+                )

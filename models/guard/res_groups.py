@@ -1,0 +1,179 @@
+import contextlib
+import typing
+
+from odoo import SUPERUSER_ID, api, models
+from odoo.exceptions import AccessError
+
+from ...constants import GROUP
+
+_MEMBERSHIP = {"user_ids", "implied_ids", "implied_by_ids"}
+"""What is written to a group and may change who is a Super User; all_user_ids writes user_ids."""
+
+
+class Member(typing.NamedTuple):
+    """A Super User, as plain values that outlive the record."""
+
+    name: str
+    company_id: int
+    active: bool
+
+
+class Standing(typing.NamedTuple):
+    """Which groups make a Super User, and who is one, archived or not."""
+
+    group_ids: frozenset[int]
+    members: dict[int, Member]
+
+    @property
+    def rights(self):
+        """What only Super Users may change."""
+        return self.group_ids, {id_: member.active for id_, member in self.members.items()}
+
+    @property
+    def people(self):
+        """Who can act. OdooBot is no person."""
+        return {id_ for id_, member in self.members.items() if member.active} - {SUPERUSER_ID}
+
+    def without(self, user_ids):
+        members = {id_: m for id_, m in self.members.items() if id_ not in user_ids}
+        return self._replace(members=members)
+
+
+class ResGroups(models.Model):
+    _inherit = "res.groups"
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        if not any(_MEMBERSHIP & vals.keys() for vals in vals_list):
+            return super().create(vals_list)
+        with self._system_mail_guard():
+            return super().create(vals_list)
+
+    def write(self, vals):
+        if not _MEMBERSHIP & vals.keys():
+            return super().write(vals)
+        with self._system_mail_guard():
+            return super().write(vals)
+
+    def unlink(self):
+        # Not @api.ondelete(at_uninstall=False): any caller can say that it is an uninstallation.
+        if self._system_mail_group_id() in self.ids and self.env.uid != SUPERUSER_ID:
+            self._system_mail_refuse(
+                self.env._("The group “Super User” stays as long as System Mail is installed.")
+            )
+        with self._system_mail_guard():
+            return super().unlink()
+
+    @api.model
+    def _system_mail_group_id(self):
+        return self.env["ir.model.data"]._xmlid_to_res_id(GROUP)
+
+    @api.model
+    def _system_mail_is_outsider(self):
+        """Whether whoever acts may not decide on Super Users. ``sudo()`` makes nobody one; OdooBot
+        installs modules, runs scheduled actions and the shell.
+        """
+        return self.env.uid != SUPERUSER_ID and not self.env.user._has_group(GROUP)
+
+    @api.model
+    def _system_mail_standing(self):
+        group_id = self._system_mail_group_id()
+        if not group_id:  # not installed yet, or no longer
+            return Standing(frozenset(), {})
+        users_sudo = self.env["res.users"].sudo().with_context(active_test=False)
+        # Searched, not all_user_ids: that may be cached from the midst of the change.
+        members_sudo = users_sudo.search_fetch(
+            [("all_group_ids", "in", [group_id])], ["name", "company_id", "active"], order="id"
+        )
+        return Standing(
+            frozenset([group_id, *self._get_group_definitions().get_subset_ids([group_id])]),
+            {user.id: Member(user.name, user.company_id.id, user.active) for user in members_sudo},
+        )
+
+    @api.model
+    @contextlib.contextmanager
+    def _system_mail_guard(self):
+        """Compare who is a Super User before and after the block.
+
+        :raises AccessError: what the block did must not stay
+        """
+        outsider = self._system_mail_is_outsider()  # before: the block may change the answer
+        before = self._system_mail_standing()
+        yield
+        self._system_mail_settle(before, self._system_mail_standing(), outsider)
+
+    @api.model
+    def _system_mail_settle(self, before, after, outsider):
+        """Refuse the change from one standing to another, or write it down."""
+        if before.rights == after.rights:
+            return
+        if outsider:
+            self._system_mail_refuse(
+                self.env._(
+                    "Nothing was changed: only a Super User decides who is a Super User. Ask one "
+                    "of them."
+                )
+            )
+        default_id = self.env["ir.model.data"]._xmlid_to_res_id("base.default_user_group")
+        if default_id in after.group_ids - before.group_ids:
+            self._system_mail_refuse_default()
+        group_sudo = self.browse(self._system_mail_group_id()).exists().sudo()
+        if not group_sudo:  # uninstalled
+            return
+        # Where no System Mail is set, what Odoo's own code does stays as it is without this addon.
+        must_stay = (
+            self.env.uid != SUPERUSER_ID or self.env["res.company"]._system_mail_server_ids()
+        )
+        if must_stay and before.people and not after.people:
+            self._system_mail_refuse(
+                self.env._(
+                    "Nothing was changed: without %(names)s no Super User would be left. Make "
+                    "somebody else one first.",
+                    names=", ".join(before.members[id_].name for id_ in sorted(before.people)),
+                )
+            )
+        if before.people - after.people:
+            # Two who withdraw at once would each count on the other's: of two writes of this row
+            # PostgreSQL refuses the second, and Odoo tries it again.
+            group_sudo.write({})
+        self._system_mail_log_standing(before.members, after.members)
+
+    @api.model
+    def _system_mail_refuse(self, sentence):
+        """:raises AccessError: always; the caches forget what is rolled back."""
+        self.env.registry.clear_cache("default", "groups")
+        raise AccessError(sentence)
+
+    @api.model
+    def _system_mail_refuse_default(self):
+        self._system_mail_refuse(
+            self.env._(
+                "Super User cannot be a default: every new user would be one. Nothing was changed; "
+                "a Super User grants it to one person at a time."
+            )
+        )
+
+    @api.model
+    def _system_mail_log_standing(self, before, after):
+        """Who granted what to whom: in the caller's transaction, it is no sending."""
+        events = []
+        for id_, member in sorted({**before, **after}.items()):
+            if id_ not in before:
+                reason = self.env._("Super User granted to %(name)s", name=member.name)
+            elif id_ not in after:
+                reason = self.env._("Super User withdrawn from %(name)s", name=member.name)
+            elif before[id_].active == member.active:
+                continue
+            elif member.active:
+                reason = self.env._("Super User %(name)s is active again", name=member.name)
+            else:
+                reason = self.env._("Super User %(name)s was archived", name=member.name)
+            events.append(
+                {
+                    "kind": "configured",
+                    "company_id": member.company_id,
+                    "user_id": self.env.uid,
+                    "reason": reason,
+                }
+            )
+        self.env["system.mail.event"].sudo().create(events)

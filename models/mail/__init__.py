@@ -1,0 +1,10 @@
+"""What becomes of a message: hooks on Odoo's sending, and the mail that waits."""
+
+from . import (
+    ir_mail_server,
+    mail_mail,
+    mail_mail_queue,
+    mail_message,
+    mail_notification,
+    system_mail_usage,
+)

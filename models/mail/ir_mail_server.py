@@ -1,0 +1,102 @@
+from odoo import api, models
+from odoo.exceptions import UserError
+from odoo.fields import Domain
+
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
+
+from ...failover.session import Session, Undelivered
+from ...failover.ssrf_guard import public_only
+from ...sending.send_run import SendRun
+
+
+class IrMailServer(models.Model):
+    """Which mailbox Odoo chooses, and the session that it sends by."""
+
+    _inherit = "ir.mail_server"
+
+    def _system_mail_run(self):
+        """The sending in progress, or None. Only an object of ours counts: a context key that came
+        by RPC is plain data.
+        """
+        run = self.env.context.get("system_mail_run")
+        return run if isinstance(run, SendRun) else None
+
+    # --- keep System Mail out of ordinary choice
+
+    def _find_mail_server_allowed_domain(self):
+        domain = super()._find_mail_server_allowed_domain()
+        reserved = self.env["res.company"]._system_mail_server_ids()
+        return domain & Domain("id", "not in", list(reserved)) if reserved else domain
+
+    def _check_forced_mail_server(self, mail_server, allow_archived, smtp_from):
+        super()._check_forced_mail_server(mail_server, allow_archived, smtp_from)
+        if mail_server.id not in self.env["res.company"]._system_mail_server_ids():
+            return
+        run = self._system_mail_run()
+        testing = allow_archived and self.env.user.has_group("system_mail.group_super_user")
+        if not testing and not (run and run.opening_system):
+            raise UserError(
+                self.env._(
+                    "This outgoing server is kept for System Mail: no message can choose it. "
+                    "Take another server, or none, and send the message again."
+                )
+            )
+
+    def _get_max_email_size(self):
+        """What System Mail cannot carry is no fallback: the smaller of the two sizes counts."""
+        size = super()._get_max_email_size()
+        run = self._system_mail_run()
+        if run and run.treatment.in_scope:
+            system_sudo = self.sudo().browse(run.policy.server_id)
+            return min(size, system_sudo.max_email_size or size)
+        return size
+
+    # --- the route of a message
+
+    def _connect__(self, host=None, *args, mail_server_id=None, smtp_from=None, **kwargs):
+        run = self._system_mail_run()
+        core_connect = super()._connect__
+
+        def connect(*args, mail_server_id=None, **kwargs):
+            with public_only(self.sudo().browse(mail_server_id)._system_mail_is_limited()):
+                return core_connect(*args, mail_server_id=mail_server_id, **kwargs)
+
+        if run is None or run.opening_system or host or self._disable_send():
+            return connect(
+                host, *args, mail_server_id=mail_server_id, smtp_from=smtp_from, **kwargs
+            )
+        run.begin_batch()
+        if mail_server_id:
+            server = self.sudo().browse(mail_server_id)
+            self._check_forced_mail_server(server, kwargs.get("allow_archived"), smtp_from)
+        else:
+            server, smtp_from = self.sudo()._find_mail_server(smtp_from)
+            server = server or self.browse()
+        return run.session(server, smtp_from, connect)
+
+    def _system_mail_is_limited(self):
+        """Whether it may be at a public mail server alone."""
+        parameters = self.env["ir.config_parameter"]
+        return bool(self.system_mail_public_only) and not parameters._system_mail_number(
+            "system_mail.allow_internal_hosts"
+        )
+
+    @api.model
+    def _prepare_email_message__(self, message, smtp_session):
+        if isinstance(smtp_session, Session):
+            smtp_session.author = message["From"]  # super() may replace it
+        return super()._prepare_email_message__(message, smtp_session)
+
+    @api.model
+    def send_email(self, message, *args, **kwargs):
+        run = self._system_mail_run()
+        if run is None or not isinstance(kwargs.get("smtp_session"), Session):
+            return super().send_email(message, *args, **kwargs)
+        run.next_unit()
+        try:
+            return super().send_email(message, *args, **kwargs)
+        except MailDeliveryException as exc:
+            if run.raise_exception or not isinstance(exc.__context__, Undelivered):
+                raise
+            # The only exception after which core still tries the mail's other recipients.
+            raise AssertionError(self.NO_VALID_RECIPIENT) from exc

@@ -1,0 +1,285 @@
+import collections
+import contextlib
+import functools
+
+from odoo import api, fields, models
+from odoo.tools import email_normalize
+from odoo.tools.mail import email_normalize_all
+
+from ...constants import HELD
+from ...failover.session import Fate
+from ...sending.fire_drill import FireDrill, FireDrillRun
+from ...sending.parts import parts_of, tales_of
+from ...sending.send_run import SendRun, Treatment
+
+AUTOMATIC = ("notification", "user_notification", "auto_comment", "out_of_office")
+"""Message types that no person wrote to that recipient."""
+
+
+class MailMail(models.Model):
+    _inherit = "mail.mail"
+
+    failure_type = fields.Selection(
+        selection_add=[(HELD, "It may have been delivered")], ondelete={HELD: "set unknown"}
+    )
+    system_mail_split = fields.Boolean(
+        readonly=True, help="Other mails of its message have the same content, for other people."
+    )
+
+    # --- before sending
+
+    def send(self, auto_commit=False, raise_exception=False, post_send_callback=None):
+        policies = self.env["res.company"]._system_mail_policies()
+        if not policies or self.env["ir.mail_server"]._disable_send():
+            return super().send(auto_commit, raise_exception, post_send_callback)
+        for (policy, treatment), mails in self._system_mail_groups(policies).items():
+            run = None
+            if policy:
+                run = self._system_mail_new_run(policy, treatment, raise_exception)
+            of_run = mails.with_context(system_mail_run=run, system_mail_drill=None)
+            try:
+                super(MailMail, of_run).send(auto_commit, raise_exception, post_send_callback)
+                if run and (in_vain := run.put_off_in_vain()):
+                    in_vain.scheduled_date = False
+                    super(MailMail, in_vain).send(auto_commit, raise_exception, post_send_callback)
+                if run:
+                    self.env["mail.notification"].browse(run.told)._system_mail_push()
+            finally:
+                if run:
+                    run.close()
+        return True
+
+    def _system_mail_new_run(self, *args):
+        drill, servers = FireDrill.of(self.env), self.env["ir.mail_server"]
+        return FireDrillRun(drill, servers, *args) if drill else SendRun(servers, *args)
+
+    def _system_mail_groups(self, policies):
+        """The mails by company and treatment, which is None for what goes Odoo's own way."""
+        companies = self._system_mail_companies()
+        internal = self._system_mail_internal()
+        default_from = functools.cache(self._system_mail_default_from)
+        groups = collections.defaultdict(list)
+        for mail in self:
+            policy, treatment = policies.get(companies[mail.id]), None
+            if policy and not mail._system_mail_is_mass_mailing():
+                treatment = Treatment(
+                    in_scope=mail.id in internal
+                    or policy.scope == "all"
+                    or (policy.scope == "automatic" and mail.message_type in AUTOMATIC),
+                    internal=mail.id in internal,
+                    forced=bool(mail.mail_server_id),
+                    default_from=default_from(mail.record_alias_domain_id, mail.email_from),
+                )
+            groups[policy if treatment else None, treatment].append(mail.id)
+        return {group: self.browse(ids) for group, ids in groups.items()}
+
+    def _system_mail_companies(self):
+        """The company of each mail: the record's, else the author's. ``{mail id: company id}``"""
+        strays = self.filtered(lambda mail: not mail.record_company_id)
+        users_sudo = self.env["res.users"].sudo()
+        if strays.author_id:
+            users_sudo = users_sudo.search(
+                [("partner_id", "in", strays.author_id.ids), ("share", "=", False)]
+            )
+        of_author = {user.partner_id.id: user.company_id.id for user in users_sudo}
+        return {
+            mail.id: mail.record_company_id.id
+            or of_author.get(mail.author_id.id)
+            or self.env.company.id
+            for mail in self
+        }
+
+    def _system_mail_internal(self):
+        """The ids of the mails whose every recipient is an active internal user."""
+        users_sudo = self.env["res.users"].sudo()
+        addresses = {
+            mail.id: set(email_normalize_all(f"{mail.email_to or ''},{mail.email_cc or ''}"))
+            for mail in self
+            if mail.email_to or mail.email_cc
+        }
+        named = set().union(*addresses.values())
+        colleagues = users_sudo.search(
+            [("share", "=", False), ("partner_id", "in", self.recipient_ids.ids)]
+        )
+        partner_ids = set(colleagues.partner_id.ids)
+        if named:
+            found = users_sudo.search(
+                [("share", "=", False), ("email_normalized", "in", list(named))]
+            )
+            named = set(found.mapped("email_normalized"))
+        return {
+            mail.id
+            for mail in self
+            if (mail.recipient_ids or mail.id in addresses)
+            and partner_ids.issuperset(mail.recipient_ids.ids)
+            and named.issuperset(addresses.get(mail.id, ()))
+        }
+
+    def _system_mail_is_mass_mailing(self):
+        return "mailing_id" in self._fields and bool(self.mailing_id)
+
+    @api.model
+    def _system_mail_default_from(self, alias_domain, email_from):
+        """The address that Odoo falls back to for a mail, unless it is the author's own."""
+        default = email_normalize(
+            alias_domain.sudo().default_from_email
+            or self.env["ir.mail_server"]._get_default_from_address()
+        )
+        return "" if not default or email_normalize(email_from) == default else default
+
+    @api.model
+    def _filter_mail_mail_servers(self, mail_servers):
+        servers = super()._filter_mail_mail_servers(mail_servers)
+        reserved = self.env["res.company"]._system_mail_server_ids()
+        return servers.filtered(lambda s: s.id not in reserved) if reserved else servers
+
+    def _split_by_mail_configuration(self):
+        """Only what still waits: where a batch finds no mailbox, core has all of it fail, and what
+        another worker had sent or somebody had cancelled would go back to the queue.
+        """
+        batches = super()._split_by_mail_configuration()
+        run = self.env["ir.mail_server"]._system_mail_run()
+        if run is None:
+            yield from batches
+            return
+        for *configuration, ids in batches:
+            run.batch = self.browse(ids).exists().filtered(lambda mail: mail.state == "outgoing")
+            if run.batch:
+                yield *configuration, run.batch.ids
+
+    def _split_by_delayed_batch(self, mail_server):
+        run = self.env["ir.mail_server"]._system_mail_run()
+        if run is None:
+            return super()._split_by_delayed_batch(mail_server)
+        if run.treatment.in_scope and mail_server.owner_user_id and run.is_down(mail_server):
+            return self  # the limit spares a mailbox; these go by System Mail
+        to_send = super()._split_by_delayed_batch(mail_server)
+        run.write_limits()
+        run.put_off(mail_server, self - to_send)
+        if copies := to_send - self:
+            parts = copies | self.filtered(lambda m: m.mail_message_id in copies.mail_message_id)
+            parts.system_mail_split = True
+            copies.is_notification = True  # they must not take the message along
+        return to_send
+
+    def _prepare_outgoing_list(self, *args, **kwargs):
+        email_list = super()._prepare_outgoing_list(*args, **kwargs)
+        if run := self.env["ir.mail_server"]._system_mail_run():
+            run.begin(self, email_list)
+        return email_list
+
+    # --- after sending
+
+    def write(self, vals):
+        """Core writes the Message-ID that the message has. Two workers that send mails of one
+        message would clash there, after they have left.
+        """
+        if (
+            "message_id" in vals
+            and self.env["ir.mail_server"]._system_mail_run()
+            and all(mail.message_id == vals["message_id"] for mail in self)
+        ):
+            vals = {name: value for name, value in vals.items() if name != "message_id"}
+        return super().write(vals)
+
+    def _postprocess_sent_message(
+        self, success_pids, success_emails, failure_reason=False, failure_type=None
+    ):
+        settle = super()._postprocess_sent_message
+        run = self.env["ir.mail_server"]._system_mail_run()
+        if run is None:
+            return settle(success_pids, success_emails, failure_reason, failure_type)
+        if run.refusal:
+            run.settle_refused(self)
+            with run.telling({}, (False, run.why(run.refusal.report.troubles[""]))):
+                if run.refusal.report.fate("") is Fate.DEFERRED:
+                    self._system_mail_requeue(str(run.refusal))
+                else:  # core tells the mail why, but not its notifications
+                    self._system_mail_fail(str(run.refusal), failure_type)
+            return True
+        units = run.settle(self.id, self) if len(self) == 1 else []
+        waited = any(mail.system_mail_waiting_since for mail in self)
+        with run.telling(*tales_of(run, units)) if units or waited else contextlib.nullcontext():
+            none = not any(unit.report and unit.report.accepted for unit in units)
+            if not units or (run.raise_exception and none):
+                settle(success_pids, success_emails, failure_reason, failure_type)
+            else:
+                for part in self._system_mail_split(units, failure_type, failure_reason):
+                    part.mail._system_mail_settle(part, waits=not run.raise_exception)
+        return True
+
+    def _system_mail_split(self, units, *failure):
+        """The mail in parts of one fate each. The original stays the part with most to come: its
+        removal could take the message along, that of a copy cannot.
+
+        :rtype: list[Part]
+        """
+        parts = parts_of(self, units, *failure)
+        if len(parts) == 1:
+            return parts
+        notifications = (
+            self.env["mail.notification"]
+            .sudo()
+            .search([("mail_mail_id", "=", self.id), ("notification_type", "=", "email")])
+        )
+        for part in parts[1:]:
+            # as core does in _split_by_delayed_batch
+            part.mail = (
+                self.with_user(self.create_uid)
+                .sudo()
+                .copy(
+                    {
+                        "headers": self.headers,
+                        "mail_message_id": self.mail_message_id.id,
+                        "is_notification": True,
+                        "system_mail_split": True,
+                        **part.values(),
+                    }
+                )
+                .with_env(self.env)
+            )
+            notifications.filtered(part.concerns).mail_mail_id = part.mail
+        self.write({"system_mail_split": True, **parts[0].values()})
+        return parts
+
+    def unlink(self):
+        """A mail that was no notification takes its message along: where the mail was split, the
+        last of its parts does.
+        """
+        for mail in self.filtered(lambda mail: mail.system_mail_split and not mail.is_notification):
+            left = [("mail_message_id", "=", mail.mail_message_id.id), ("id", "not in", self.ids)]
+            if heir := self.sudo().search(left, limit=1):
+                heir.is_notification = False
+                mail.is_notification = True
+        return super().unlink()
+
+    def _system_mail_settle(self, part, waits):
+        """Let the mail, whose recipients share one fate, come to it.
+
+        :param bool waits: whether it may; else what is deferred has failed
+        """
+        settle = super()._postprocess_sent_message
+        if part.fate is Fate.ACCEPTED:
+            self.write({"state": "sent", "failure_type": False, "failure_reason": False})
+            settle(success_pids=list(part.partners), success_emails=part.email_to)
+        elif part.fate is Fate.DEFERRED and waits:
+            self._system_mail_requeue(part.reason, part.retry_at)
+        else:
+            self._system_mail_fail(part.reason, part.failure_type)
+            if len(set(part.reasons.values())) > 1:
+                for notification in self._system_mail_notifications():
+                    recipient = notification.res_partner_id or notification.mail_email_address
+                    notification.failure_reason = part.reasons.get(recipient, part.reason)
+
+    def _system_mail_fail(self, reason, failure_type):
+        self.write(
+            {
+                "state": "exception",
+                "failure_type": failure_type,
+                "failure_reason": reason,
+                "system_mail_attempts": 0,
+                "system_mail_waiting_since": False,
+            }
+        )
+        settle = super()._postprocess_sent_message  # pylint: disable=super-method-mismatch
+        settle([], [], reason, failure_type)

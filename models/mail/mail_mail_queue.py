@@ -1,0 +1,115 @@
+import collections
+import datetime
+import random
+
+from odoo import fields, models
+
+from ...constants import WAITING
+from ...failover.breaker import backoff, expired
+
+
+class MailMail(models.Model):
+    """A mail that went back to the queue: how long it waits, and what people decide meanwhile."""
+
+    _inherit = "mail.mail"
+
+    system_mail_attempts = fields.Integer(
+        readonly=True, help="How often it went back to the queue."
+    )
+    system_mail_waiting_since = fields.Datetime(readonly=True)
+
+    def _system_mail_requeue(self, reason, retry_at=None):
+        """Back to the queue, with a growing delay, until it has waited too long.
+
+        :param datetime retry_at: it only waits its turn until then, however often
+        """
+        if retry_at:
+            self.write({"system_mail_attempts": 0, "system_mail_waiting_since": False})
+            self._system_mail_wait(reason, retry_at)
+            return
+        now = fields.Datetime.now()
+        alike = collections.defaultdict(self.browse)
+        for mail in self:
+            alike[mail.system_mail_attempts, mail.system_mail_waiting_since or now] |= mail
+        for (attempts, since), mails in alike.items():
+            if mails[0]._system_mail_gives_up():
+                mails._system_mail_fail(reason, "mail_smtp")
+                continue
+            delay = backoff(attempts + 1, random.SystemRandom())
+            mails.write({"system_mail_attempts": attempts + 1, "system_mail_waiting_since": since})
+            mails._system_mail_wait(reason, now + datetime.timedelta(seconds=delay))
+
+    def _system_mail_gives_up(self):
+        """Whether it has waited long enough."""
+        now = fields.Datetime.now()
+        return expired(
+            self.system_mail_waiting_since or now, now, self._system_mail_give_up_hours()
+        )
+
+    def _system_mail_give_up_hours(self):
+        return self.env["ir.config_parameter"]._system_mail_number("system_mail.give_up_hours")
+
+    def _system_mail_last_try(self):
+        """Until when it is tried; False where it only waits its turn, however long."""
+        hours = datetime.timedelta(hours=self._system_mail_give_up_hours())
+        return self.system_mail_waiting_since and self.system_mail_waiting_since + hours
+
+    def _system_mail_wait(self, reason, due):
+        self.write(
+            {
+                "state": "outgoing",
+                "scheduled_date": due,
+                "failure_type": False,
+                "failure_reason": reason,
+            }
+        )
+        self._system_mail_notifications().write(
+            {"notification_status": "ready", "failure_type": WAITING, "failure_reason": False}
+        )
+        # a second late, so that the mail is due when the queue looks
+        self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(
+            due + datetime.timedelta(seconds=1)
+        )
+
+    def _system_mail_notifications(self):
+        return (
+            self.env["mail.notification"]
+            .sudo()
+            .search(
+                [
+                    ("notification_type", "=", "email"),
+                    ("mail_mail_id", "in", self.ids),
+                    ("notification_status", "not in", ("sent", "canceled")),
+                ]
+            )
+        )
+
+    # --- what people decide
+
+    def _system_mail_send_again(self):
+        """Send what failed, was held or waits, once the transaction is committed. Whatever it came
+        to before, it has its time from now on.
+        """
+        notifications = self._system_mail_notifications()
+        notifications.write(
+            {"notification_status": "ready", "failure_type": False, "failure_reason": False}
+        )
+        self.write(
+            {
+                "state": "outgoing",
+                "scheduled_date": False,
+                "failure_type": False,
+                "failure_reason": False,
+                "system_mail_attempts": 0,
+                "system_mail_waiting_since": fields.Datetime.now(),
+            }
+        )
+        notifications._system_mail_push()
+        self.send_after_commit()
+
+    def _system_mail_drop(self):
+        """Leave it at that: nothing more is sent."""
+        notifications = self._system_mail_notifications()
+        notifications.write({"notification_status": "canceled"})
+        self.cancel()
+        notifications._system_mail_push()

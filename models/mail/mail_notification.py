@@ -1,0 +1,107 @@
+from odoo import fields, models
+from odoo.tools import email_normalize
+
+from odoo.addons.mail.tools.discuss import Store
+
+from ...constants import GROUP, HELD, WAITING
+from ...tools.reasons import in_words
+
+
+class MailNotification(models.Model):
+    """What became of a message for one recipient. Odoo lets every employee read every notification:
+    the fields are for Super Users alone, and the store tells each viewer what they may know.
+    """
+
+    _inherit = "mail.notification"
+
+    failure_type = fields.Selection(
+        selection_add=[(HELD, "It may have been delivered"), (WAITING, "Waiting")],
+        ondelete={HELD: "set unknown", WAITING: "set null"},
+    )
+    system_mail_sent_from = fields.Char(
+        readonly=True,
+        copy=False,
+        groups=GROUP,
+        help="System Mail's address, where it stood in for a mailbox that failed.",
+    )
+    system_mail_reason = fields.Char(
+        readonly=True, copy=False, groups=GROUP, help="Why the mailbox did not send it."
+    )
+
+    def write(self, vals):
+        """With what became of a message goes what its run has to tell of it."""
+        run = self.env["ir.mail_server"]._system_mail_run()
+        tales = run.tell(self) if run and "notification_status" in vals else {}
+        for (sent_from, reason), alike in tales.items():
+            tale = {"system_mail_sent_from": sent_from, "system_mail_reason": reason}
+            super(MailNotification, alike).write({**vals, **tale})
+        return True if tales else super().write(vals)
+
+    # --- what a viewer may know
+
+    def _filtered_for_web_client(self):
+        # with sudo, so that one query fetches for the viewer too
+        ours = self.sudo().filtered(lambda n: n.failure_type == WAITING or n.system_mail_sent_from)
+        return super()._filtered_for_web_client() | ours.with_env(self.env)
+
+    def _to_store_defaults(self, target):
+        viewer = target.get_user(self.env)
+
+        def is_carried(notification):
+            return notification.sudo().system_mail_sent_from
+
+        def has_reason(notification):
+            return notification.sudo().system_mail_reason and notification._system_mail_is_of(
+                viewer
+            )
+
+        def waits(notification):
+            return notification.failure_type == WAITING
+
+        return [
+            *super()._to_store_defaults(target),
+            Store.Attr("system_mail_sent_from", sudo=True, predicate=is_carried),
+            Store.Attr(
+                "system_mail_reason",
+                lambda n: in_words(self.env, n.sudo().system_mail_reason),
+                predicate=has_reason,
+            ),
+            Store.Attr(
+                "system_mail_mailbox",
+                lambda n: email_normalize(n.sudo().mail_message_id.email_from),
+                predicate=lambda n: is_carried(n) and has_reason(n),
+            ),
+            Store.Attr(
+                "system_mail_next_try",
+                lambda n: n.sudo().mail_mail_id.scheduled_date,
+                predicate=waits,
+            ),
+            Store.Attr(
+                "system_mail_last_try",
+                lambda n: n.sudo().mail_mail_id._system_mail_last_try(),
+                predicate=waits,
+            ),
+            Store.Attr(
+                "system_mail_may_decide",
+                True,
+                predicate=lambda n: (
+                    n.failure_type in (HELD, WAITING) and n._system_mail_is_of(viewer)
+                ),
+            ),
+        ]
+
+    def _system_mail_is_of(self, viewer):
+        """Whether a user is its author, or a Super User."""
+        author = self.sudo().mail_message_id.author_id
+        return bool(viewer) and (viewer.partner_id == author or viewer.has_group(GROUP))
+
+    def _system_mail_push(self):
+        """Tell the web clients of the author and of whoever is at work; Odoo tells of failures. Its
+        way runs the document's own code too: whatever that raised, now that the mail has left,
+        would have it sent again.
+        """
+        told_sudo = self.sudo().exists().filtered(lambda n: n.notification_status != "exception")
+        for author, notifications in told_sudo.grouped("author_id").items():
+            for user in author.main_user_id | self.env.user:
+                if user.active and not user.share:
+                    Store(bus_channel=user).add(notifications).bus_send()

@@ -1,0 +1,10 @@
+"""What is known of a mailbox: its fields, its health, and the checks of it."""
+
+from . import (
+    ir_mail_server,
+    ir_mail_server_audit,
+    ir_mail_server_check,
+    ir_mail_server_uninstall,
+    system_mail_health,
+    system_mail_health_check,
+)

@@ -1,0 +1,223 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from ...constants import OAUTH
+from ...failover.probe import probe
+from ...failover.rules import classify
+from ...failover.session import Route, Session
+from ...sending.send_run import LIMIT_FIELDS, as_mailbox_error, patience
+from ...tools.encrypted import Encrypted
+
+CONNECTION_FIELDS = {
+    "active",
+    "smtp_host",
+    "smtp_port",
+    "smtp_encryption",
+    "smtp_authentication",
+    "smtp_user",
+    "smtp_pass",
+    "smtp_ssl_certificate",
+    "smtp_ssl_private_key",
+    "system_mail_login",
+    "system_mail_password",
+    "system_mail_provider_id",
+}
+"""A change of these is a new chance: the breaker closes."""
+PLACE = {"smtp_host", "smtp_port", "smtp_encryption"}
+OWN_CURSOR_FIELDS = LIMIT_FIELDS | {
+    "google_gmail_access_token",
+    "google_gmail_access_token_expiration",
+    "microsoft_outlook_refresh_token",
+    "microsoft_outlook_access_token",
+    "microsoft_outlook_access_token_expiration",
+}
+"""What core writes while it sends."""
+
+
+class IrMailServer(models.Model):
+    _inherit = "ir.mail_server"
+
+    system_mail_company_ids = fields.One2many(
+        "res.company", "system_mail_server_id", groups="system_mail.group_super_user"
+    )
+    system_mail_health_ids = fields.One2many(
+        "system.mail.health", "server_id", groups="system_mail.group_super_user"
+    )
+    smtp_authentication = fields.Selection(
+        selection_add=[(OAUTH, "OAuth2 Sign-in")], ondelete={OAUTH: "set default"}
+    )
+    system_mail_provider_id = fields.Many2one(
+        "system.mail.oauth.provider",
+        groups="system_mail.group_super_user",
+        copy=False,
+        ondelete="restrict",
+        index="btree_not_null",
+    )
+    system_mail_login = fields.Char(
+        "Log-in Name",
+        groups="base.group_system",
+        copy=False,
+        help="The name to log in with, where it is not the address.",
+    )
+    system_mail_password = Encrypted(
+        groups=fields.NO_ACCESS,
+        copy=False,
+        help="The password of a mailbox connected by this addon: no browser ever reads it.",
+    )
+    system_mail_public_only = fields.Boolean(
+        "Public Servers Only",
+        groups="base.group_system",
+        copy=False,
+        readonly=True,
+        help="Its owner, who is no Super User, said where it is: only public servers are asked, "
+        "unless the settings allow internal ones.",
+    )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        servers = super().create(vals_list)
+        servers._system_mail_log_connected()
+        return servers
+
+    def write(self, vals):
+        run = self._system_mail_run()
+        if run and vals.keys() <= OWN_CURSOR_FIELDS:
+            return self._system_mail_write_apart(run, vals)
+        before = self._system_mail_audit_snapshot(vals)
+        self._system_mail_keep_secrets_here(vals)
+        result = super().write(vals)
+        if vals.get("smtp_pass"):
+            self._system_mail_encrypt_password()
+        if "active" in vals:
+            self.env.registry.clear_cache()
+        if CONNECTION_FIELDS & vals.keys():
+            self.sudo().system_mail_health_ids._reset()
+        self._system_mail_log_changes(before)
+        return result
+
+    def unlink(self):
+        self._system_mail_log_removed()
+        self._system_mail_end_outages()
+        result = super().unlink()
+        self.env.registry.clear_cache()
+        return result
+
+    def _system_mail_encrypt_password(self):
+        """A password that Odoo's own form gave to a System Mail is kept encrypted, where it can."""
+        if self.env["system.mail.secret"]._has_key():
+            reserved = self.env["res.company"]._system_mail_server_ids()
+            for server in self.filtered(lambda server: server.id in reserved):
+                server._system_mail_take_password()
+
+    def _system_mail_end_outages(self):
+        outages = self.env["system.mail.outage"].sudo()
+        outages.search([("server_id", "in", self.ids), ("ended_at", "=", False)]).write(
+            {"ended_at": fields.Datetime.now()}
+        )
+
+    def _system_mail_write_apart(self, run, vals):
+        """Core writes these while it sends. Two workers that send from one mailbox would clash at
+        the commit, after the mail has left, and send it again: so they go by an own cursor, and the
+        sending transaction only remembers them.
+        """
+        for name, value in vals.items():
+            field = self._fields[name]
+            for server in self:
+                field._update_cache(server, field.convert_to_cache(value, server))
+        run.write_apart(self, vals)
+        return True
+
+    def _system_mail_keep_secrets_here(self, vals):
+        """A password or a token that this addon keeps never goes to another server than the one it
+        was given for: an administrator, who may not read it, could send it to one of theirs.
+        """
+        place = PLACE & vals.keys()
+        moved = self.sudo().filtered(lambda server: any(server[n] != vals[n] for n in place))
+        if not moved:
+            return
+        self.env["system.mail.oauth.token"].sudo().search([("server_id", "in", moved.ids)]).unlink()
+        moved.write({"system_mail_password": False})  # also one that there is no key for now
+
+    @api.constrains("owner_user_id", "from_filter")
+    def _check_system_mail_address(self):
+        for server in self.filtered("owner_user_id"):
+            addresses = self._parse_from_filter(server.from_filter)
+            owner = server.owner_user_id.name
+            self.env["res.company"]._check_system_mail_not_taken(addresses, owner)
+
+    def _system_mail_company(self):
+        """The company to which an event of this mailbox belongs."""
+        server_sudo = self.sudo()
+        return (
+            server_sudo.system_mail_company_ids[:1]
+            or server_sudo.owner_user_id.company_id
+            or self.env.company
+        )
+
+    def _system_mail_probe(self):
+        """Try the mailbox, up to the log-in and its right to send from its address.
+
+        :return: why it failed and what that means, or None
+        :rtype: tuple[Failure, Decision] | None
+        """
+        self.ensure_one()
+        sender = next(
+            (part for part in self._parse_from_filter(self.from_filter) if "@" in part), None
+        )
+
+        def connect():
+            return self._system_mail_open(sender)
+
+        def connect_with_new_token():
+            self._system_mail_refresh()
+            return connect()
+
+        failure = probe(connect, patience(), sender)
+        if failure and classify(failure).retry_forced_token and self._system_mail_has_token():
+            failure = probe(connect_with_new_token, patience(), sender)
+        return failure and (failure, classify(failure))
+
+    def _system_mail_open(self, sender):
+        """A logged-in connection, as a ``Route`` wants it."""
+        try:
+            return self._connect__(mail_server_id=self.id, smtp_from=sender, allow_archived=True)
+        except UserError as exc:
+            raise as_mailbox_error(exc) from exc
+
+    def _system_mail_session(self, sender):
+        """A session by this mailbox, with none behind it.
+
+        :rtype: Session
+        """
+        route = Route(
+            self, lambda: self._system_mail_open(sender), name=self.name, patience=patience()
+        )
+        return Session([route], internal=True, from_filter=self.from_filter, smtp_from=sender)
+
+    def _system_mail_set_up(self, values, tokens=None):
+        """Give the mailbox an account and try it. The caller rolls back where it does not work.
+
+        :param Tokens tokens: of a sign-in, or None for a password
+        :return: as ``_system_mail_probe``
+        """
+        token_sudo = self.env["system.mail.oauth.token"].sudo()
+        self.write(values)
+        if tokens:
+            token_sudo._store(self, tokens)
+        elif self.smtp_authentication != OAUTH:
+            token_sudo.search([("server_id", "=", self.id)]).unlink()
+        trouble = self._system_mail_probe()
+        if not trouble:
+            self.env["system.mail.health"].sudo()._connected(self)
+        return trouble
+
+    def _system_mail_check(self):
+        """Try the mailbox now and record its health."""
+        health = self.env["system.mail.health"].sudo()
+        seen = health._snapshot(self)
+        trouble = self._system_mail_probe()
+        if trouble:
+            health._note_failure(self, seen, *trouble)
+        else:
+            health._note_success(self, seen)
+        return trouble

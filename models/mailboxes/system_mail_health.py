@@ -1,0 +1,363 @@
+import datetime
+import logging
+import random
+import typing
+
+import psycopg2
+
+from odoo import api, fields, models
+from odoo.fields import Domain
+
+from ...failover import breaker as circuit
+from ...failover.failure import Effect, Failure, Kind, Phase
+from ...failover.rules import classify
+from ...failover.session import RouteClosed
+from ...failover.words import REMEDIES, describe
+from ...tools.own_cursor import own_environment
+from ...tools.reasons import Words
+
+_logger = logging.getLogger(__name__)
+
+SUCCESS_INTERVAL = datetime.timedelta(hours=1)
+"""A healthy mailbox's success is written no more often than this."""
+NETWORK_WINDOW = datetime.timedelta(minutes=10)
+
+
+class Snapshot(typing.NamedTuple):
+    """A mailbox's health as one sender saw it before it connected."""
+
+    state: str
+    last_success: datetime.datetime | None
+    """None also where it has failed since."""
+    generation: int
+
+
+UNSEEN = Snapshot("not_connected", None, 0)
+
+
+class SystemMailHealth(models.Model):
+    """What is known of a mailbox. One row for each one ever tried, written by a cursor of its own:
+    ``ir.mail_server`` is written by the sending transaction, and a clash there would send twice.
+    """
+
+    _name = "system.mail.health"
+    _description = "Mailbox Health"
+    _rec_name = "server_id"
+    _order = "server_id"
+
+    server_id = fields.Many2one("ir.mail_server", required=True, ondelete="cascade", readonly=True)
+    state = fields.Selection("_states", required=True, default="connected", readonly=True)
+    reason = Words(readonly=True, help="What is wrong, in plain words.")
+    remedy = Words(readonly=True, help="What to do about it.")
+    since = fields.Datetime(default=fields.Datetime.now, readonly=True)
+    last_success = fields.Datetime(readonly=True)
+    last_failure = fields.Datetime(readonly=True)
+    failure_count = fields.Integer(readonly=True, help="Failed connections since the last success.")
+    next_probe_at = fields.Datetime(
+        "Next Check", readonly=True, help="Until then no message is tried by this mailbox."
+    )
+
+    phase = fields.Char(readonly=True)
+    kind = fields.Char(readonly=True)
+    smtp_code = fields.Integer(readonly=True)
+    enhanced_code = fields.Char(readonly=True)
+    answer = fields.Char("Provider's Answer", readonly=True)
+
+    breaker_state = fields.Char(default=circuit.State.CLOSED.value, required=True, readonly=True)
+    effect = fields.Char(default=Effect.NONE.value, required=True, readonly=True)
+    first_failure_at = fields.Datetime(readonly=True)
+    opened_at = fields.Datetime(readonly=True)
+    delay = fields.Float(readonly=True)
+    generation = fields.Integer(readonly=True)
+
+    _server_uniq = models.Constraint("UNIQUE(server_id)", "A mailbox has one health.")
+
+    @api.model
+    def _states(self):
+        return [
+            ("not_connected", self.env._("Not connected")),
+            ("connected", self.env._("Connected")),
+            ("unstable", self.env._("Unstable")),
+            ("disconnected", self.env._("Disconnected")),
+        ]
+
+    # --- before a connection
+
+    @api.model
+    def _look(self, server):
+        """What every worker knows of the mailbox by now.
+
+        :rtype: Snapshot
+        :raises RouteClosed: it is out of order, do not try: that is the scheduled action's work
+        """
+        return self._read(server, lambda health: health._as_allowed(), UNSEEN)
+
+    @api.model
+    def _snapshot(self, server):
+        """The same for one who tries it in any case."""
+        return self._read(server, lambda health: health._as_seen(), UNSEEN)
+
+    @api.model
+    def _read(self, server, read, otherwise):
+        """What ``read`` says of the mailbox's row, on a cursor of its own; ``otherwise`` where none
+        can be had: sending goes on as if nothing were known.
+        """
+        try:
+            with own_environment(self.env) as env:
+                return read(env[self._name].search([("server_id", "=", server.id)]))
+        except psycopg2.Error as exc:
+            _logger.warning("The health of mailbox %s is not known: %s", server.id, exc)
+            return otherwise
+
+    def _as_allowed(self):
+        if self and circuit.allows(self._breaker(), fields.Datetime.now()) != "send":
+            failure = self._last_failure()
+            raise RouteClosed(failure, classify(failure))
+        return self._as_seen()
+
+    def _as_seen(self):
+        if not self:
+            return UNSEEN
+        last_success = not self._failed_last() and self.last_success
+        return Snapshot(self.state, last_success or None, self.generation)
+
+    @api.model
+    def _connected(self, server):
+        """The mailbox has just been connected, in this very transaction."""
+        health = self.search([("server_id", "=", server.id)])
+        health = health or self.create({"server_id": server.id, "state": "not_connected"})
+        health._write_success(fields.Datetime.now())
+
+    def _reset(self):
+        """The credentials or the server changed: a new chance, and no late result counts."""
+        for health in self:
+            health.write(self._breaker_values(circuit.after_change(health._breaker())))
+        self.flush_recordset()
+
+    def _breaker(self):
+        self.ensure_one()
+        return circuit.Breaker(
+            state=circuit.State(self.breaker_state),
+            failure_count=self.failure_count,
+            first_failure_at=self.first_failure_at or None,
+            opened_at=self.opened_at or None,
+            next_probe_at=self.next_probe_at or None,
+            delay=self.delay,
+            generation=self.generation,
+            reason_effect=Effect(self.effect),
+        )
+
+    @staticmethod
+    def _breaker_values(breaker):
+        return {
+            "breaker_state": breaker.state.value,
+            "failure_count": breaker.failure_count,
+            "first_failure_at": breaker.first_failure_at,
+            "opened_at": breaker.opened_at,
+            "next_probe_at": breaker.next_probe_at,
+            "delay": breaker.delay,
+            "generation": breaker.generation,
+            "effect": breaker.reason_effect.value,
+        }
+
+    def _last_failure(self):
+        return Failure(
+            Phase(self.phase),
+            self.smtp_code or None,
+            self.enhanced_code or None,
+            self.answer or "",
+            Kind(self.kind),
+            all_recipients=True,  # else it would not be the mailbox's
+        )
+
+    def _lease_if_due(self):
+        """Whether this worker is the one that probes: the others find the lease taken, and do not
+        wait for one who takes it.
+        """
+        breaker, now = self._breaker(), fields.Datetime.now()
+        if circuit.allows(breaker, now) != "probe":
+            return False
+        leased = circuit.lease(breaker, now)
+        self.env.cr.execute(
+            """UPDATE system_mail_health
+                  SET breaker_state = %s, next_probe_at = %s, generation = %s
+                WHERE id = (SELECT id FROM system_mail_health
+                             WHERE id = %s AND generation = %s FOR UPDATE SKIP LOCKED)
+            RETURNING id""",
+            [
+                leased.state.value,
+                leased.next_probe_at,
+                leased.generation,
+                self.id,
+                self.generation,
+            ],
+        )
+        taken = self.env.cr.fetchone()
+        self.invalidate_recordset()
+        return bool(taken)
+
+    # --- after it
+
+    @api.model
+    def _record(self, server, seen, write):
+        """Call ``write`` with the mailbox's row, locked, on a cursor of its own. A late result,
+        which began before the row's last change, is dropped. Sending never fails for its sake.
+
+        :return: the generation from which on a result is not late
+        """
+        try:
+            with own_environment(self.env) as env:
+                health = env[self._name]._locked(server.id, seen.generation)
+                if health:
+                    write(health)
+                    return health.generation
+        except psycopg2.Error as exc:
+            _logger.warning("The health of mailbox %s was not written: %s", server.id, exc)
+        return seen.generation
+
+    @api.model
+    def _locked(self, server_id, generation):
+        cr = self.env.cr
+        cr.execute(
+            """INSERT INTO system_mail_health
+                      (server_id, state, since, breaker_state, effect, delay, generation,
+                       failure_count, create_date, write_date)
+               SELECT id, 'not_connected', now() AT TIME ZONE 'utc', 'closed', 'none', 0, 0, 0,
+                      now() AT TIME ZONE 'utc', now() AT TIME ZONE 'utc'
+                 FROM ir_mail_server WHERE id = %s
+          ON CONFLICT (server_id) DO NOTHING""",
+            [server_id],
+        )
+        cr.execute(
+            "SELECT id FROM system_mail_health WHERE server_id = %s AND generation = %s FOR UPDATE",
+            [server_id, generation],
+        )
+        return self.browse(row[0] for row in cr.fetchall())
+
+    @api.model
+    def _note_success(self, server, seen):
+        """One real success: connected. Written only where it says something new.
+
+        :param Snapshot seen: what ``_look`` returned
+        """
+        now = fields.Datetime.now()
+        known = seen.state == "connected" and seen.last_success
+        if known and now - seen.last_success < SUCCESS_INTERVAL:
+            return
+        self._record(server, seen, lambda health: health._write_success(now))
+
+    def _write_success(self, now):
+        before = self.state
+        self.write(
+            {
+                **self._breaker_values(circuit.after_success(self._breaker(), now)),
+                "state": "connected",
+                "reason": False,
+                "remedy": False,
+                "answer": False,
+                "last_success": now,
+                "since": self.since if before == "connected" and self.last_success else now,
+            }
+        )
+        if before in ("unstable", "disconnected"):
+            self.env["system.mail.outage"]._note_success(self)
+            self.env["system.mail.alert"]._trigger()
+        if before == "disconnected":
+            self._log_event("reconnected")
+            self.server_id.owner_user_id._system_mail_push_state()
+
+    @api.model
+    def _note_failure(self, server, seen, failure, decision):
+        """A connection failed in a way that says something of the mailbox.
+
+        :param Snapshot seen: what ``_look`` returned
+        :return: as ``_record``
+        """
+        now = fields.Datetime.now()
+        return self._record(
+            server, seen, lambda health: health._write_failure(failure, decision, now)
+        )
+
+    def _write_failure(self, failure, decision, now):
+        before = self.state
+        self.last_failure = now
+        # rejected credentials stay the reason, whatever else comes on top
+        tells = self.effect != Effect.DISCONNECTED or decision.effect is Effect.DISCONNECTED
+        if tells:
+            self.write(
+                {
+                    "phase": failure.phase.value,
+                    "kind": failure.kind.value,
+                    "smtp_code": failure.code,
+                    "enhanced_code": failure.enhanced,
+                    "answer": failure.text,
+                }
+            )
+        if not (circuit.is_network_failure(failure) and self._own_network_suspected(now)):
+            self._trip(failure, decision, now)
+            if tells:
+                reason, remedy = describe(failure, decision), REMEDIES[decision.remedy]
+                self.write({"reason": reason, "remedy": remedy})
+        cron = self.env.ref("system_mail.ir_cron_probe", raise_if_not_found=False)
+        if cron and self.next_probe_at:
+            cron._trigger(self.next_probe_at)
+        if self.state != before:
+            self.env["system.mail.outage"]._note_failure(self)
+            self.env["system.mail.alert"]._trigger()
+        if self.state == "disconnected" != before:
+            self._log_event("disconnected")
+            self.server_id.owner_user_id._system_mail_push_state()
+        if decision.effect is Effect.PROVIDER_MISCONFIGURED:
+            providers = self.env["system.mail.oauth.provider"]
+            providers._of_server(self.server_id)._tell_client_rejected()
+
+    def _trip(self, failure, decision, now):
+        """Count the failure; the breaker may open."""
+        after = circuit.after_failure(
+            self._breaker(),
+            decision.effect,
+            failure.kind,
+            now,
+            random.SystemRandom(),
+            quota=decision.quota,
+        )
+        state = after.reason_effect.state or self.state
+        since = now if state != self.state else self.since
+        self.write({**self._breaker_values(after), "state": state, "since": since})
+
+    def _own_network_suspected(self, now):
+        """Most hosts failed at once without a word: then it is not they who failed."""
+        recent = Domain("last_failure", ">=", now - NETWORK_WINDOW)
+        recent |= Domain("last_success", ">=", now - SUCCESS_INTERVAL)
+        hosts, failed, unresolved = set(), set(), set()
+        for health in self.search(recent) | self:
+            host = health.server_id.smtp_host
+            hosts.add(host)
+            if not health._failed_last():
+                continue
+            if health.phase and circuit.is_network_failure(health._last_failure()):
+                failed.add(host)
+                if health.kind == Kind.UNKNOWN_HOST.value:
+                    unresolved.add(host)
+        return circuit.own_network_suspected(len(hosts), len(failed), len(unresolved))
+
+    def _failed_last(self):
+        return bool(self.last_failure) and self.last_failure >= (
+            self.last_success or self.last_failure
+        )
+
+    def _log_event(self, kind):
+        self.ensure_one()
+        server = self.server_id
+        self.env["system.mail.event"].create(
+            {
+                "kind": kind,
+                "company_id": server._system_mail_company().id,
+                "user_id": server.owner_user_id.id,
+                "server_id": server.id,
+                "phase": self.phase,
+                "smtp_code": self.smtp_code,
+                "enhanced_code": self.enhanced_code,
+                "reason": self.reason,
+            }
+        )

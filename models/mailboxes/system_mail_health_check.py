@@ -1,0 +1,106 @@
+import collections
+import datetime
+import random
+
+from odoo import api, fields, models
+from odoo.fields import Domain
+from odoo.tools import split_every
+
+from ...failover import breaker as circuit
+from .ir_mail_server_check import CHECKS_OF_A_HOST
+
+CHECK_INTERVAL = datetime.timedelta(hours=6)
+"""A mailbox that was not heard of for about so long is checked."""
+RETRY_INTERVAL = datetime.timedelta(minutes=25)
+"""One that failed last, and is in use still, does not wait for that."""
+
+
+class SystemMailHealth(models.Model):
+    _inherit = "system.mail.health"
+
+    @api.model
+    def _may_check(self):
+        """Whether any mailbox may be tried unasked: not before System Mail is in use, and never in
+        a copy of the database, which would log in as real people.
+        """
+        parameters_sudo = self.env["ir.config_parameter"].sudo()
+        in_use = self.env["res.company"]._system_mail_policies()
+        return bool(in_use) and not parameters_sudo.get_param("database.is_neutralized")
+
+    # --- mailboxes in use
+
+    @api.model
+    def _cron_sweep(self):
+        """Check the mailboxes that nobody heard of for hours, so that a trouble is known before
+        their mail fails. Those out of order are ``_cron_probe``'s.
+        """
+        servers = self._due_for_check() if self._may_check() else self.env["ir.mail_server"]
+        cron = self.env["ir.cron"]
+        seconds = cron._commit_progress(remaining=len(servers))
+        for _server, _trouble in servers._system_mail_check_in_parallel(seconds=seconds):
+            cron._commit_progress(1)  # when time is up no more begin; those under way count
+        if servers and not seconds:
+            # Left alone, Odoo would go on in a minute only.
+            self.env.ref("system_mail.ir_cron_sweep")._trigger()
+
+    @api.model
+    def _due_for_check(self):
+        """The mailboxes in use that are due, those longest unheard of first."""
+        now = fields.Datetime.now()
+        servers = self.env["ir.mail_server"].search(
+            ["|", ("owner_user_id", "=", False), ("owner_user_id.active", "=", True)]
+        )
+        known = {health.server_id: health for health in self.search([])}
+        known = collections.defaultdict(self.browse, known)
+        due = servers.filtered(lambda server: known[server]._is_due_for_check(now))
+        return due.sorted(lambda server: known[server]._last_heard())
+
+    def _is_due_for_check(self, now):
+        if not self:
+            return True
+        if self.breaker_state != circuit.State.CLOSED:
+            return False
+        # An interval of its own for each mailbox: then no provider sees all of them at once.
+        spread = random.Random(self.server_id.id).uniform(0.75, 1.25)  # noqa: S311
+        interval = RETRY_INTERVAL if self._failed_last() else spread * CHECK_INTERVAL
+        return now >= self._last_heard() + interval
+
+    def _last_heard(self):
+        return max(
+            self.last_success or datetime.datetime.min, self.last_failure or datetime.datetime.min
+        )
+
+    # --- mailboxes out of order
+
+    @api.model
+    def _cron_probe(self):
+        """Try the mailboxes whose time has come: by log-in alone, never with a person's mail."""
+        due = self._due_for_probe() if self._may_check() else self.browse()
+        cron = self.env["ir.cron"]
+        seconds = cron._commit_progress(remaining=len(due))
+        for ids in split_every(CHECKS_OF_A_HOST, due.ids):
+            if not seconds:
+                break
+            leased = self.browse(ids).exists().filtered(lambda health: health._lease_apart())
+            seconds = cron._commit_progress(len(ids) - len(leased))
+            for _server, _trouble in leased.server_id._system_mail_check_in_parallel():
+                seconds = cron._commit_progress(1)
+
+    @api.model
+    def _due_for_probe(self):
+        now = fields.Datetime.now()
+        longest = now + datetime.timedelta(seconds=circuit.LONGEST_WAIT)
+        return self.search(
+            Domain("breaker_state", "!=", circuit.State.CLOSED.value)
+            & (Domain("next_probe_at", "<=", now) | Domain("next_probe_at", ">=", longest))
+            & Domain("server_id.active", "=", True),
+            order="next_probe_at",
+        )
+
+    def _lease_apart(self):
+        """The lease on a cursor of its own: the other workers must see it while this one probes."""
+
+        def lease_if_due(health):
+            return bool(health) and health._lease_if_due()  # it may just have been deleted
+
+        return self._read(self.server_id, lease_if_due, otherwise=False)

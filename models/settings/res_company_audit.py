@@ -1,0 +1,57 @@
+from odoo import api, models
+from odoo.exceptions import UserError
+
+from ...tools.changes import changes_since
+from .res_company import AUDITED_FIELDS
+
+
+class ResCompany(models.Model):
+    """What is written down of a company's System Mail stays, and no System Mail outlives it."""
+
+    _inherit = "res.company"
+
+    def _system_mail_log_first_settings(self, vals_list):
+        given = zip(self.sudo(), vals_list, strict=True)
+        nothing = dict.fromkeys(sorted(AUDITED_FIELDS), False)
+        self._system_mail_log_changes(
+            {company: nothing for company, vals in given if AUDITED_FIELDS & vals.keys()}
+        )
+
+    def _system_mail_log_changes(self, before):
+        """Who changed what, from what to what."""
+        for company_sudo, changes in changes_since(before):
+            company = company_sudo.with_env(self.env)
+            self.env["system.mail.event"]._note_change("; ".join(changes.values()), company)
+            if {"system_mail_address", "system_mail_server_id"} & changes.keys():
+                company._system_mail_tell_change()
+
+    def _system_mail_tell_change(self):
+        """Tell all Super Users of a new address or server: from then on, mail comes from there."""
+        company_sudo = self.sudo()
+        none = self.env._("none")
+        self.env["system.mail.alert"].sudo()._tell_super_users(
+            self.env._(
+                "%(user)s changed System Mail of %(company)s: its address is now %(address)s, its "
+                "server: %(server)s.",
+                user=self.env.user.name,
+                company=self.name,
+                address=company_sudo.system_mail_address or none,
+                server=company_sudo.system_mail_server_id.name or none,
+            )
+        )
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_with_activity(self):
+        """Its server would become an ordinary one, that sends anybody's mail."""
+        events_sudo = self.env["system.mail.event"].sudo()
+        for company in self:
+            if company.sudo().system_mail_server_id or events_sudo.search_count(
+                [("company_id", "=", company.id)], limit=1
+            ):
+                raise UserError(
+                    self.env._(
+                        "%(company)s has or had a System Mail: what is written down of it stays, "
+                        "so the company cannot be deleted. Archive it instead.",
+                        company=company.name,
+                    )
+                )

@@ -1,0 +1,147 @@
+from odoo import api, fields, models
+
+from ...constants import GROUP
+
+
+def _parameter(field_type, name, **options):
+    """A field of ``system_mail.<name>``, kept for all companies. Not by ``config_parameter``: what
+    a user does not see would be reset when that user saves the page.
+    """
+    return field_type(
+        compute=lambda settings: settings._read_system_mail_parameter(name),
+        inverse=lambda settings: settings._write_system_mail_parameter(name),
+        readonly=False,
+        groups=GROUP,
+        **options,
+    )
+
+
+class ResConfigSettings(models.TransientModel):
+    _inherit = "res.config.settings"
+
+    system_mail_address = fields.Char(
+        compute="_compute_system_mail_address",
+        inverse="_inverse_system_mail_address",
+        readonly=False,
+        groups=GROUP,
+    )
+    system_mail_new_address = fields.Char(groups=GROUP, help="Typed, saved, and to be connected.")
+    system_mail_server_id = fields.Many2one(
+        related="company_id.system_mail_server_id", readonly=False, groups=GROUP
+    )
+    system_mail_scope = fields.Selection(
+        related="company_id.system_mail_scope", readonly=False, groups=GROUP
+    )
+    system_mail_state = fields.Selection(related="company_id.system_mail_state", groups=GROUP)
+    system_mail_reason = fields.Char(related="company_id.system_mail_reason", groups=GROUP)
+    system_mail_message = fields.Char(related="company_id.system_mail_message", groups=GROUP)
+    system_mail_clash = fields.Char(related="company_id.system_mail_clash", groups=GROUP)
+    system_mail_finding_ids = fields.One2many(
+        related="company_id.system_mail_finding_ids", groups=GROUP
+    )
+    system_mail_domain_status = fields.Selection(
+        related="company_id.system_mail_domain_status", groups=GROUP
+    )
+    system_mail_domain_checked_at = fields.Datetime(
+        related="company_id.system_mail_domain_checked_at", groups=GROUP
+    )
+    system_mail_has_key = fields.Boolean(compute="_compute_system_mail_secrets", groups=GROUP)
+    system_mail_clear_count = fields.Integer(compute="_compute_system_mail_secrets", groups=GROUP)
+    system_mail_limit_minute = fields.Integer(
+        related="company_id.system_mail_limit_minute", readonly=False, groups=GROUP
+    )
+    system_mail_limit_day = fields.Integer(
+        related="company_id.system_mail_limit_day", readonly=False, groups=GROUP
+    )
+    system_mail_limit_user_hour = fields.Integer(
+        related="company_id.system_mail_limit_user_hour", readonly=False, groups=GROUP
+    )
+    system_mail_monitoring = fields.Boolean(compute="_compute_system_mail_monitoring", groups=GROUP)
+
+    system_mail_alert_owners = _parameter(
+        fields.Boolean, "alert_owners", string="Tell people when their mailbox is disconnected"
+    )
+    system_mail_alert_share = _parameter(fields.Integer, "alert_share")
+    system_mail_summary = _parameter(
+        fields.Boolean, "summary", string="Weekly summary by e-mail to Super Users"
+    )
+    system_mail_review_days = _parameter(fields.Integer, "review_days")
+    system_mail_retention_days = _parameter(fields.Integer, "retention_days")
+    system_mail_allow_internal_hosts = _parameter(
+        fields.Boolean,
+        "allow_internal_hosts",
+        string="People may connect mailboxes on internal servers",
+    )
+
+    def _compute_system_mail_secrets(self):
+        secrets = self.env["system.mail.secret"].sudo()
+        self.system_mail_has_key = secrets._has_key()
+        self.system_mail_clear_count = secrets._clear_count()
+
+    def _compute_system_mail_monitoring(self):
+        self.system_mail_monitoring = self.env["system.mail.monitoring"]._is_on()
+
+    def _read_system_mail_parameter(self, name):
+        number = self.env["ir.config_parameter"]._system_mail_number(f"system_mail.{name}")
+        self[f"system_mail_{name}"] = number
+
+    def _write_system_mail_parameter(self, name):
+        parameters, field = self.env["ir.config_parameter"], self._fields[f"system_mail_{name}"]
+        for settings in self:
+            number = int(settings[field.name])
+            if number != parameters._system_mail_number(f"system_mail.{name}"):
+                label = field._description_string(self.env)
+                parameters._system_mail_set_number(f"system_mail.{name}", number, label)
+
+    @api.depends("company_id")
+    def _compute_system_mail_address(self):
+        for settings in self:
+            settings.system_mail_address = settings.company_id.system_mail_address
+
+    def _inverse_system_mail_address(self):
+        """A new address waits for its connection: until then the old one goes on working."""
+        for settings in self:
+            company, address = settings.company_id, (settings.system_mail_address or "").strip()
+            if not address or not company.system_mail_server_id:
+                company.system_mail_address = address
+            elif address != company.system_mail_address:
+                settings.system_mail_new_address = address
+
+    def execute(self):
+        action = super().execute()
+        address = self.env.user.has_group(GROUP) and self.system_mail_new_address
+        if not address or (action or {}).get("type") == "ir.actions.act_window":
+            return action
+        self.system_mail_new_address = False
+        return self.company_id.action_system_mail_connect(address)
+
+    def action_system_mail_disconnect(self):
+        """Forget System Mail's server and credentials; the address stays."""
+        return self.company_id.action_system_mail_disconnect()
+
+    def action_system_mail_check_domain(self):
+        """Look at the sending domain again."""
+        return self.company_id.action_system_mail_check_domain()
+
+    def action_system_mail_test(self):
+        """Ask for an address and send a test to it."""
+        return self.company_id.action_system_mail_test()
+
+    def action_system_mail_drill(self):
+        """Try the fallback with one real notification to oneself."""
+        return self.company_id.action_system_mail_drill()
+
+    def action_system_mail_encrypt(self):
+        """Encrypt what is in the clear, and what an older key encrypted."""
+        self.company_id._check_system_mail_access()
+        self.env["system.mail.secret"].sudo()._encrypt()
+        return {"type": "ir.actions.client", "tag": "soft_reload"}
+
+    def action_system_mail_monitoring_token(self):
+        """Switch monitoring on, or replace its token; show the new one, once."""
+        token = self.env["system.mail.monitoring"]._new_token()
+        return self.env["system.mail.monitoring.token"]._show(token)
+
+    def action_system_mail_monitoring_off(self):
+        """Switch monitoring off; its token is worth nothing any more."""
+        self.env["system.mail.monitoring"]._switch_off()

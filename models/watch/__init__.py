@@ -1,0 +1,12 @@
+"""What Super Users and owners see and are told."""
+
+from . import (
+    ir_actions,
+    ir_http,
+    system_mail_alert,
+    system_mail_connection,
+    system_mail_event,
+    system_mail_monitoring,
+    system_mail_outage,
+    system_mail_summary,
+)

@@ -1,0 +1,272 @@
+import datetime
+
+from markupsafe import Markup
+
+from odoo import SUPERUSER_ID, api, fields, models
+from odoo.fields import Domain
+from odoo.tools import format_datetime
+
+from ...constants import BATCH, GROUP
+from ...failover.words import REASONS, REMEDIES
+from ...tools.reasons import in_words
+
+DOWN_AFTER = datetime.timedelta(minutes=5)
+"""System Mail may be unstable for so long before the Super Users hear of it."""
+REMIND_AFTER = datetime.timedelta(days=1)
+FORGET_AFTER = datetime.timedelta(days=400)
+MANY = 3
+"""So many mailboxes must be disconnected before their share of all says anything."""
+SETTINGS = "/odoo/settings"
+CONNECTIONS = "/odoo/system-mail-connections"
+RECONNECT = "/odoo/reconnect-mailbox"
+
+
+class SystemMailAlert(models.Model):
+    """What people have been told, so that they are told once. Always in-app: Super Users in their
+    Discuss channel, owners by OdooBot; never by a mailbox that may be the one that fails.
+    """
+
+    _name = "system.mail.alert"
+    _description = "System Mail Alert"
+    _log_access = False
+
+    key = fields.Char(required=True, readonly=True)
+    told_at = fields.Datetime(required=True, readonly=True)
+
+    _key_uniq = models.Constraint("UNIQUE(key)", "An alert is told once.")
+
+    # --- memory
+
+    @api.model
+    def _is_new(self, key, again_after=None):
+        """Whether it is to be told now; of several workers, one hears yes.
+
+        :param timedelta again_after: tell it again after this long
+        """
+        now = fields.Datetime.now()
+        self.env.cr.execute(
+            """INSERT INTO system_mail_alert (key, told_at) VALUES (%s, %s)
+               ON CONFLICT (key) DO UPDATE SET told_at = EXCLUDED.told_at
+                     WHERE system_mail_alert.told_at <= %s
+            RETURNING id""",
+            [key, now, now - again_after if again_after else datetime.datetime.min],
+        )
+        return bool(self.env.cr.fetchone())
+
+    @api.model
+    def _is_over(self, key):
+        """Whether it was told and is to be taken back now."""
+        self.env.cr.execute("DELETE FROM system_mail_alert WHERE key = %s RETURNING id", [key])
+        return bool(self.env.cr.fetchone())
+
+    @api.autovacuum
+    def _gc_alerts(self):
+        old = [("told_at", "<", fields.Datetime.now() - FORGET_AFTER)]
+        rows = self.search(old, limit=BATCH)
+        rows.unlink()
+        return len(rows), int(len(rows) == BATCH)
+
+    # --- telling
+
+    @api.model
+    def _tell_super_users(self, body):
+        """Post in the Super Users' channel, which is never sent by mail.
+
+        :param str body: text, or Markup
+        """
+        channel = self.env.ref("system_mail.channel_alerts", raise_if_not_found=False)
+        if not channel:
+            return
+        group = self.env.ref(GROUP)
+        channel.sudo().channel_member_ids.filtered(
+            lambda member: group not in member.partner_id.user_ids.all_group_ids
+        ).unlink()  # who is no Super User any more would hear of it by a push
+        self._post(channel, body)
+
+    @api.model
+    def _tell_user(self, user, body):
+        """Have OdooBot write to the user."""
+        channels = self.env["discuss.channel"].with_user(SUPERUSER_ID)
+        self._post(channels._get_or_create_chat(user.partner_id.ids), body)
+
+    @staticmethod
+    def _post(channel, body):
+        root = channel.env.ref("base.partner_root")
+        channel.sudo().message_post(
+            author_id=root.id, body=body, message_type="comment", subtype_xmlid="mail.mt_comment"
+        )
+
+    @staticmethod
+    def _link(address, text):
+        return Markup('<a href="%s">%s</a>') % (address, text)
+
+    @api.model
+    def _ask_to_reconnect(self, health):
+        """Ask the mailbox's owner to reconnect it: nobody else can."""
+        user = health.server_id.owner_user_id
+        alert = self.with_context(lang=user.lang)
+        trouble = user.with_env(alert.env)._system_mail_trouble(health.with_env(alert.env))
+        link = self._link(RECONNECT, alert.env._("Reconnect"))
+        alert._tell_user(user, Markup("%s %s") % (trouble, link))
+
+    # --- what is the case now
+
+    @api.model
+    def _cron_tell(self):
+        """Tell what began and what is over. It looks at how things are, not at how they came to be
+        so: nothing is lost with a worker that dies.
+        """
+        tell = (
+            self._tell_system_mail,
+            self._tell_blocked,
+            self._tell_limits,
+            self._tell_many,
+            self._tell_owners,
+            self._tell_review,
+        )
+        cron = self.env["ir.cron"]
+        cron._commit_progress(remaining=len(tell))
+        for told in tell:
+            told()
+            cron._commit_progress(1)
+
+    @api.model
+    def _trigger(self):
+        """Something changed: look soon, and once more when it has lasted."""
+        cron = self.env.ref("system_mail.ir_cron_tell", raise_if_not_found=False)
+        if cron:
+            now = fields.Datetime.now()
+            cron._trigger([now, now + DOWN_AFTER])
+
+    def _tell_system_mail(self):
+        healths = self.env["system.mail.health"]
+        for policy in self.env["res.company"]._system_mail_policies().values():
+            key = f"system_mail:{policy.server_id}"
+            health = healths.search([("server_id", "=", policy.server_id)])
+            if not health.state or health.state in ("connected", "not_connected"):
+                if self._is_over(key):
+                    self._tell_super_users(
+                        self.env._(
+                            "System Mail %(address)s of %(company)s works again.",
+                            address=policy.address,
+                            company=policy.company_name,
+                        )
+                    )
+                continue
+            lasted = fields.Datetime.now() - health.since
+            if (health.state == "disconnected" or lasted >= DOWN_AFTER) and self._is_new(key):
+                what = self.env._(
+                    "System Mail %(address)s of %(company)s does not work since %(since)s: "
+                    "%(reason)s. What people's own mailboxes cannot send waits, and is not lost. "
+                    "%(remedy)s",
+                    address=policy.address,
+                    company=policy.company_name,
+                    since=format_datetime(self.env, health.since, dt_format="medium"),
+                    reason=in_words(self.env, health.reason),
+                    remedy=in_words(self.env, health.remedy),
+                )
+                self._tell_super_users(
+                    Markup("%s %s") % (what, self._link(SETTINGS, self.env._("Settings")))
+                )
+
+    def _tell_blocked(self):
+        healths = self.env["system.mail.health"]
+        for health in healths.search([("remedy", "=", REMEDIES["compromised"])]):
+            if not self._is_new(f"blocked:{health.server_id.id}:{health.since}"):
+                continue
+            what = self.env._(
+                "The provider blocked the mailbox %(address)s: it may be compromised. Have its "
+                "password changed and ask the provider to unblock it.",
+                address=health.server_id.from_filter or health.server_id.name,
+            )
+            self._tell_super_users(
+                Markup("%s %s") % (what, self._link(CONNECTIONS, self.env._("Connections")))
+            )
+
+    def _tell_limits(self):
+        """Once a day and company."""
+        today = fields.Date.today()
+        domain = [
+            ("kind", "=", "deferred"),
+            ("create_date", ">=", today),
+            ("reason", "=", REASONS["over_limit"]),
+        ]
+        # each of them is an event again whenever its turn had not yet come
+        counts = self.env["system.mail.event"]._read_group(
+            domain, ["company_id"], ["message_id:count_distinct"]
+        )
+        for company, count in counts:
+            if self._is_new(f"limit:{company.id}:{today}"):
+                self._tell_super_users(
+                    self.env._(
+                        "System Mail of %(company)s reached a limit set for it: %(count)s messages "
+                        "wait their turn so far. None is lost. If this is not expected, look in "
+                        "Activity who sends so much.",
+                        company=company.name,
+                        count=count,
+                    )
+                )
+
+    def _tell_many(self):
+        """Many mailboxes at once: the cause is then rarely their owners'."""
+        share = self.env["ir.config_parameter"]._system_mail_number("system_mail.alert_share")
+        personal = Domain("server_id.owner_user_id", "!=", False)
+        personal &= Domain("server_id.active", "=", True)
+        groups = self.env["system.mail.health"]._read_group(personal, ["state"], ["__count"])
+        counts = dict(groups)
+        disconnected, total = counts.get("disconnected", 0), sum(counts.values())
+        if share and disconnected >= MANY and disconnected * 100 > share * total:
+            if self._is_new("many"):
+                what = self.env._(
+                    "%(count)s of %(total)s mailboxes are disconnected. So many at once have "
+                    "mostly one cause: a provider's new rule, an expired secret, a changed server.",
+                    count=disconnected,
+                    total=total,
+                )
+                self._tell_super_users(
+                    Markup("%s %s") % (what, self._link(CONNECTIONS, self.env._("Connections")))
+                )
+        elif self._is_over("many"):
+            self._tell_super_users(
+                self.env._(
+                    "%(count)s of %(total)s mailboxes are disconnected: few again.",
+                    count=disconnected,
+                    total=total,
+                )
+            )
+
+    def _tell_owners(self):
+        """If the setting says so: when it begins, each day, and when it is over."""
+        outages = self.env["system.mail.outage"]
+        owned = Domain("user_id.active", "=", True) & Domain("state", "=", "disconnected")
+        over = owned & Domain("ended_at", ">=", fields.Datetime.now() - REMIND_AFTER)
+        for outage in outages.search(over):
+            if self._is_over(f"owner:{outage.id}"):
+                alert = self.with_context(lang=outage.user_id.lang)
+                alert._tell_user(
+                    outage.user_id,
+                    alert.env._(
+                        "Your mailbox %(address)s works again.", address=outage.server_name
+                    ),
+                )
+        if not self.env["ir.config_parameter"]._system_mail_number("system_mail.alert_owners"):
+            return
+        for outage in outages.search(owned & Domain("ended_at", "=", False)):
+            health = outage.server_id.system_mail_health_ids
+            still = health.state == "disconnected" and outage.server_id.active
+            if still and self._is_new(f"owner:{outage.id}", again_after=REMIND_AFTER):
+                self._ask_to_reconnect(health)
+
+    def _tell_review(self):
+        days = self.env["ir.config_parameter"]._system_mail_number("system_mail.review_days")
+        if days and self._is_new("review", again_after=datetime.timedelta(days=days)):
+            self._tell_super_users(
+                Markup("%s %s")
+                % (
+                    self.env._(
+                        "Time to review System Mail: which mailboxes need attention, what System "
+                        "Mail carried, and who is a Super User."
+                    ),
+                    self._link(CONNECTIONS, self.env._("Connections")),
+                )
+            )

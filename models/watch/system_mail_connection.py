@@ -1,0 +1,270 @@
+from odoo import api, fields, models
+from odoo.tools import SQL, format_datetime
+
+from ...tools.reasons import Words, in_words
+
+FALLBACK_DAYS = 7
+HISTORY = 80
+"""Lines of its past that a mailbox's form shows."""
+CHUNK = 16
+"""Mailboxes that are tested at once, while the page shows how far it is."""
+LOOKED_UP = {
+    "provider": """(
+        SELECT CASE WHEN smtp_authentication = 'gmail'
+                      OR smtp_host ~* '(^|[.])(gmail|google|googlemail)[.]com$' THEN 'Google'
+                    WHEN smtp_authentication = 'outlook'
+                      OR smtp_host ~* '(^|[.])(office365|outlook|hotmail)[.]com$'
+                    THEN 'Microsoft 365'
+                    ELSE smtp_host END
+          FROM ir_mail_server WHERE id = %(server)s)""",
+    "fallback_count": """(
+        SELECT count(*) FROM system_mail_event event
+         WHERE event.server_id = %(server)s AND event.kind = 'fallback'
+           AND event.create_date >= now() AT TIME ZONE 'utc' - %(days)s * interval '1 day')""",
+    "last_test": """(
+        SELECT max(event.create_date) FROM system_mail_event event
+         WHERE event.server_id = %(server)s AND event.kind = 'test')""",
+}
+"""For the rows that are shown, not for the whole list: that may have 10,000 of them."""
+
+
+class SystemMailConnection(models.Model):
+    """The status view: one row for each internal user, with or without a mailbox, and one for each
+    shared mailbox. Ids: even for users, odd for servers.
+    """
+
+    _name = "system.mail.connection"
+    _description = "Mailbox Connection"
+    _rec_name = "address"
+    _auto = False
+    _order = "address, id"
+    _depends = {
+        "res.users": ["active", "share", "partner_id", "company_id"],
+        "res.partner": ["email"],
+        "ir.mail_server": [
+            "active",
+            "owner_user_id",
+            "smtp_host",
+            "smtp_authentication",
+            "from_filter",
+            "name",
+        ],
+        "res.company": ["system_mail_server_id", "system_mail_address"],
+        "system.mail.health": [
+            "state",
+            "reason",
+            "remedy",
+            "answer",
+            "effect",
+            "since",
+            "last_success",
+            "next_probe_at",
+            "server_id",
+        ],
+        "system.mail.event": ["kind", "user_id", "server_id", "create_date"],
+    }
+
+    kind = fields.Selection(
+        [("system", "System Mail"), ("personal", "Personal"), ("shared", "Shared")], readonly=True
+    )
+    priority = fields.Integer(readonly=True, help="System Mail comes first, in any order.")
+    user_id = fields.Many2one("res.users", readonly=True)
+    server_id = fields.Many2one("ir.mail_server", "Mailbox", readonly=True)
+    company_id = fields.Many2one("res.company", readonly=True)
+    address = fields.Char(readonly=True)
+    provider = fields.Char(readonly=True)
+    state = fields.Selection("_states", readonly=True)
+    reason = Words(readonly=True)
+    remedy = Words("Next Step", readonly=True)
+    answer = fields.Char("Provider's Answer", readonly=True)
+    needs_attention = fields.Boolean(
+        readonly=True, help="Somebody has something to do: it does not mend itself."
+    )
+    since = fields.Datetime(readonly=True)
+    last_success = fields.Datetime(readonly=True)
+    next_probe_at = fields.Datetime("Next Check", readonly=True)
+    fallback_count = fields.Integer("Fallbacks in 7 Days", readonly=True)
+    last_test = fields.Datetime(readonly=True)
+    event_ids = fields.One2many("system.mail.event", compute="_compute_history", string="History")
+    outage_ids = fields.One2many("system.mail.outage", compute="_compute_history")
+
+    @api.model
+    def _states(self):
+        return self.env["system.mail.health"]._states()
+
+    @property
+    def _table_query(self):
+        return SQL(
+            """
+            WITH mailbox AS NOT MATERIALIZED (
+                SELECT s.id AS server_id, s.owner_user_id, s.name, s.from_filter,
+                       c.id AS system_company_id, c.system_mail_address,
+                       COALESCE(h.state, 'not_connected') AS state, h.reason, h.remedy, h.answer,
+                       h.since, h.last_success, h.next_probe_at,
+                       COALESCE(h.state = 'disconnected'
+                           OR h.effect IN ('misconfigured', 'provider_misconfigured'), FALSE)
+                           AS needs_attention
+                  FROM ir_mail_server s
+             LEFT JOIN res_company c ON c.system_mail_server_id = s.id
+             LEFT JOIN system_mail_health h ON h.server_id = s.id
+                 WHERE s.active
+            )
+            SELECT 3 * u.id AS id, 'personal' AS kind, 1 AS priority, u.id AS user_id,
+                   m.server_id, u.company_id, COALESCE(m.from_filter, p.email) AS address,
+                   COALESCE(m.state, 'not_connected') AS state, m.reason, m.remedy, m.answer,
+                   COALESCE(m.needs_attention, FALSE) AS needs_attention, m.since,
+                   m.last_success, m.next_probe_at
+              FROM res_users u
+              JOIN res_partner p ON p.id = u.partner_id
+         LEFT JOIN mailbox m ON m.owner_user_id = u.id
+             WHERE u.active AND NOT u.share
+             UNION ALL
+            SELECT COALESCE(3 * m.system_company_id + 1, 3 * m.server_id + 2),
+                   CASE WHEN m.system_company_id IS NULL THEN 'shared' ELSE 'system' END,
+                   CASE WHEN m.system_company_id IS NULL THEN 1 ELSE 0 END,
+                   NULL, m.server_id, m.system_company_id,
+                   COALESCE(m.system_mail_address, m.from_filter, m.name),
+                   m.state, m.reason, m.remedy, m.answer, m.needs_attention, m.since,
+                   m.last_success, m.next_probe_at
+              FROM mailbox m
+             WHERE m.owner_user_id IS NULL
+            """
+        )
+
+    def _field_to_sql(self, alias, field_expr, query=None):
+        if field_expr not in LOOKED_UP:
+            return super()._field_to_sql(alias, field_expr, query)
+        self._check_field_access(self._fields[field_expr], "read")
+        server = SQL.identifier(alias, "server_id")
+        return SQL(LOOKED_UP[field_expr], server=server, days=FALLBACK_DAYS)
+
+    def _order_to_sql(self, order, query, alias=None, reverse=False):
+        terms = super()._order_to_sql(order, query, alias, reverse)
+        return SQL("%s, %s", SQL.identifier(alias or self._table, "priority"), terms)
+
+    @api.depends("server_id")
+    def _compute_history(self):
+        for connection in self:
+            mailbox = [("server_id", "=", connection.server_id.id or 0)]
+            connection.event_ids = self.env["system.mail.event"].search(mailbox, limit=HISTORY)
+            connection.outage_ids = self.env["system.mail.outage"].search(mailbox, limit=HISTORY)
+
+    def action_open_events(self):
+        """The activity of this mailbox."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "system_mail.system_mail_event_action"
+        )
+        action["domain"] = [("server_id", "=", self.server_id.id)]
+        return action
+
+    def action_connect(self):
+        """Open System Mail's connect dialog."""
+        self.ensure_one()
+        return self.company_id.action_system_mail_connect()
+
+    # --- the tiles
+
+    @api.model
+    def get_overview(self):
+        """What stands above the list: how many mailboxes are in which state, and System Mail.
+
+        :rtype: dict
+        """
+        groups = self._read_group([], ["state", "needs_attention"], ["__count"])
+        counts = {state: 0 for state, _label in self._states()}
+        counts["needs_attention"] = 0
+        for state, needs_attention, count in groups:
+            counts[state] += count
+            counts["needs_attention"] += count if needs_attention else 0
+        return {"counts": counts, "systems": self._system_mails()}
+
+    @api.model
+    def _system_mails(self):
+        """Each company's System Mail with its last test."""
+        companies = self.env.companies
+        tests = self.env["system.mail.event"]._read_group(
+            [("kind", "=", "test"), ("server_id", "in", companies.system_mail_server_id.ids)],
+            ["server_id"],
+            ["id:max"],
+        )
+        last_tests = {server: self.env["system.mail.event"].browse(id_) for server, id_ in tests}
+        states = dict(self._states())
+        return [
+            {
+                "company_id": company.id,
+                "company": company.name,
+                "address": company.system_mail_address or "",
+                "state": company.system_mail_state,
+                "state_label": states[company.system_mail_state],
+                "message": company.system_mail_message or "",
+                "clash": company.system_mail_clash or "",
+                "last_test": self._last_test(last_tests.get(company.system_mail_server_id)),
+            }
+            for company in companies
+        ]
+
+    def _last_test(self, event):
+        if not event:
+            return self.env._("Not tested yet.")
+        date = format_datetime(self.env, event.create_date, dt_format="medium")
+        if event.sent_from:
+            return self.env._("Last test on %(date)s: passed.", date=date)
+        reason = in_words(self.env, event.reason)
+        return self.env._("Last test on %(date)s: %(reason)s", date=date, reason=reason)
+
+    # --- test
+
+    def action_test(self):
+        """Try the log-in of each mailbox: of one at once, of more while the page shows how far it
+        is.
+        """
+        tried = self.filtered("server_id")
+        if not tried:
+            return self._notification("warning", self.env._("There is no mailbox to test."))
+        if len(tried) > 1:
+            return {
+                "type": "ir.actions.client",
+                "tag": "system_mail_test",
+                "params": {"ids": tried.ids, "chunk": CHUNK},
+            }
+        if tried.test_chunk():
+            outcome = "warning", self.env._("The mailbox did not work: its line says why.")
+        else:
+            outcome = "success", self.env._("The mailbox works.")
+        reload = {"type": "ir.actions.client", "tag": "soft_reload"}
+        return self._notification(*outcome, next=reload)
+
+    def test_chunk(self):
+        """Try the log-in of some mailboxes, all at the same time.
+
+        :return: how many did not work
+        :rtype: int
+        """
+        self.check_access("read")
+        servers = self[:CHUNK].server_id
+        checks = servers.sudo()._system_mail_check_in_parallel()
+        return len([server for server, trouble in checks if trouble])
+
+    # --- ask
+
+    def action_ask_to_reconnect(self):
+        """Have OdooBot ask the owners of mailboxes that do not work."""
+        self.check_access("read")
+        asked = self.filtered(lambda c: c.user_id and c.state in ("unstable", "disconnected"))
+        alert = self.env["system.mail.alert"].sudo()
+        for health in asked.server_id.sudo().system_mail_health_ids:
+            alert._ask_to_reconnect(health)
+        if asked:
+            message = self.env._("%(count)s people were asked, by OdooBot.", count=len(asked))
+        else:
+            message = self.env._("Nobody was asked: these mailboxes work, or are nobody's own.")
+        return self._notification("success" if asked else "info", message)
+
+    @staticmethod
+    def _notification(kind, message, **params):
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {"type": kind, "message": message, **params},
+        }

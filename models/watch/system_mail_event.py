@@ -1,0 +1,199 @@
+import datetime
+import logging
+
+import psycopg2
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError
+
+from ...constants import BATCH
+from ...sending.ledger import writes_for_others
+from ...tools.own_cursor import own_environment
+from ...tools.reasons import Words
+
+_logger = logging.getLogger(__name__)
+
+
+class SystemMailEvent(models.Model):
+    """What System Mail did, line by line. Nobody changes or deletes a line. No subjects, no bodies
+    and no recipients: a Super User is not a reader of other people's mail.
+    """
+
+    _name = "system.mail.event"
+    _description = "System Mail Activity"
+    _order = "create_date desc, id desc"
+    _rec_name = "kind"
+
+    kind = fields.Selection(
+        [
+            ("fallback", "Sent by System Mail"),
+            ("held", "Held: may have been delivered"),
+            ("deferred", "Waiting"),
+            ("failed", "Failed"),
+            ("disconnected", "Mailbox disconnected"),
+            ("reconnected", "Mailbox reconnected"),
+            ("test", "Test"),
+            ("configured", "Settings changed"),
+        ],
+        required=True,
+        readonly=True,
+    )
+    company_id = fields.Many2one("res.company", required=True, readonly=True, ondelete="restrict")
+    user_id = fields.Many2one(
+        "res.users", readonly=True, ondelete="set null", index="btree_not_null"
+    )
+    user_name = fields.Char("Deleted User", readonly=True, help="Who it was, of those deleted.")
+    server_id = fields.Many2one(
+        "ir.mail_server",
+        "Mailbox",
+        readonly=True,
+        ondelete="set null",
+        help="The mailbox that failed, or that the event is about.",
+    )
+    server_name = fields.Char("Mailbox Name", readonly=True)
+    message_id = fields.Char("Message-ID", readonly=True)
+    mail_message_id = fields.Integer("Message", readonly=True)
+    recipient_count = fields.Integer("Recipients", readonly=True)
+    original_from = fields.Char("Author", readonly=True)
+    sent_from = fields.Char(readonly=True)
+    phase = fields.Char(readonly=True, help="The step of the SMTP conversation that failed.")
+    smtp_code = fields.Integer("SMTP Code", readonly=True)
+    enhanced_code = fields.Char(readonly=True)
+    reason = Words(readonly=True, help="Why, in plain words.")
+    answer = fields.Char("Provider's Answer", readonly=True)
+
+    _kind_date = models.Index("(kind, create_date)")
+    _server_date = models.Index("(server_id, kind, create_date) WHERE server_id IS NOT NULL")
+    _create_date = models.Index("(create_date DESC, id DESC)")
+
+    @api.depends("kind")
+    @api.depends_context("lang")
+    def _compute_display_name(self):
+        kinds = dict(self._fields["kind"]._description_selection(self.env))
+        for event in self:
+            event.display_name = kinds.get(event.kind)
+
+    def write(self, vals):  # pylint: disable=method-required-super
+        raise AccessError(
+            self.env._("The activity of System Mail is a record: it is never changed.")
+        )
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_never(self):
+        raise AccessError(
+            self.env._("The activity of System Mail is a record: it is never deleted.")
+        )
+
+    @api.model
+    def _keep_names(self, users):
+        """Keep who changed what, as a name: these users are about to be deleted."""
+        self.flush_model(["kind", "user_id"])
+        for user_sudo in users.sudo():
+            self.env.cr.execute(  # not write(): that is closed to everybody
+                """UPDATE system_mail_event SET user_name = %s
+                    WHERE user_id = %s AND kind = 'configured'""",
+                [f"{user_sudo.name} ({user_sudo.login})", user_sudo.id],
+            )
+        self.invalidate_model(["user_name"])
+
+    def action_open_document(self):
+        """Open the message in its document, if the user may read it."""
+        self.ensure_one()
+        message_sudo = self.env["mail.message"].sudo().browse(self.mail_message_id).exists()
+        if message_sudo.model and message_sudo.res_id:
+            document = self.env[message_sudo.model].browse(message_sudo.res_id).exists()
+            if document and document.has_access("read"):
+                return {
+                    "type": "ir.actions.act_url",
+                    "url": f"/mail/message/{self.mail_message_id}",
+                    "target": "self",
+                }
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "info",
+                "message": self.env._(
+                    "The message belongs to no document that you can open: it was deleted, or "
+                    "you may not read it."
+                ),
+            },
+        }
+
+    @api.autovacuum
+    def _gc_events(self):
+        """Delete what is older than the settings keep, a batch at a time. Who changed what is kept.
+
+        :return: how many were deleted, and whether more are left
+        """
+        days = self.env["ir.config_parameter"]._system_mail_number("system_mail.retention_days")
+        if not days:
+            return 0, 0
+        cutoff = fields.Datetime.now() - datetime.timedelta(days=days)
+        self.env["system.mail.outage"].search([("ended_at", "<", cutoff)], limit=BATCH).unlink()
+        self.env.cr.execute(  # not unlink(): that is closed to everybody
+            """DELETE FROM system_mail_event WHERE id IN (
+                   SELECT id FROM system_mail_event
+                    WHERE create_date < %s AND kind != 'configured'
+                 ORDER BY create_date LIMIT %s)""",
+            [cutoff, BATCH],
+        )
+        deleted = self.env.cr.rowcount
+        self.invalidate_model()
+        return deleted, int(deleted == BATCH)
+
+    @api.model
+    def _note_change(self, reason, company, **values):
+        """Write down who changed what, in the caller's transaction: it is no sending.
+
+        :param str reason: what changed, as people read it
+        :param values: further ones of the event
+        """
+        self.sudo().create(
+            {
+                "kind": "configured",
+                "company_id": company.id,
+                "user_id": self.env.uid,
+                "reason": reason,
+                **values,
+            }
+        )
+
+    @api.model
+    def _write_down(self, vals_list):
+        """Create events on a cursor of their own, so that a rollback of the sending does not forget
+        what has left. Never makes the sending fail.
+
+        :param list vals_list: with ``author_id`` and ``writer_id`` of a ``Letter``, in place of the
+            user
+        """
+        if not vals_list:
+            return
+        try:
+            with own_environment(self.env) as env:
+                events = env[self._name].create(list(self._visible(env, vals_list)))
+                env["system.mail.outage"]._count_in(events)
+        except psycopg2.Error as exc:
+            _logger.warning("%d System Mail events were not written: %s", len(vals_list), exc)
+
+    @staticmethod
+    def _visible(env, vals_list):
+        """The values without links to what the own cursor cannot see: the sending has not committed
+        it. The user is whoever wrote it; else whose partner the author is.
+        """
+        servers = env["ir.mail_server"].browse({v["server_id"] for v in vals_list} - {False})
+        writers = env["res.users"].browse({v["writer_id"] for v in vals_list}).exists()
+        user_of_writer = {user.id: user.id for user in writers if not writes_for_others(user)}
+        partner_ids = [v["author_id"] for v in vals_list if v["writer_id"] not in user_of_writer]
+        users = env["res.users"]
+        if any(partner_ids):
+            users = users.search([("partner_id", "in", partner_ids), ("share", "=", False)])
+        user_of_author = {user.partner_id.id: user.id for user in users}
+        server_ids = {False, *servers.exists().ids}
+        for vals in vals_list:
+            own = dict(vals)
+            writer_id, author_id = own.pop("writer_id"), own.pop("author_id")
+            own["user_id"] = user_of_writer.get(writer_id) or user_of_author.get(author_id)
+            if own["server_id"] not in server_ids:
+                own["server_id"] = False
+            yield own

@@ -1,0 +1,100 @@
+import collections
+
+from odoo import api, fields, models
+
+from ...tools.reasons import Words
+
+
+class SystemMailOutage(models.Model):
+    """A time in which a mailbox did not work: from its first failure to its next success, with what
+    System Mail did for it meanwhile.
+    """
+
+    _name = "system.mail.outage"
+    _description = "Mailbox Outage"
+    _order = "started_at desc, id desc"
+    _rec_name = "server_name"
+    _log_access = False
+
+    server_id = fields.Many2one(
+        "ir.mail_server",
+        "Mailbox",
+        readonly=True,
+        ondelete="set null",
+        index="btree_not_null",
+    )
+    server_name = fields.Char("Mailbox Name", readonly=True)
+    user_id = fields.Many2one("res.users", readonly=True, ondelete="set null")
+    company_id = fields.Many2one("res.company", required=True, readonly=True, ondelete="cascade")
+    state = fields.Selection("_states", "Worst State", readonly=True)
+    reason = Words(readonly=True)
+    answer = fields.Char("Provider's Answer", readonly=True)
+    started_at = fields.Datetime("From", required=True, readonly=True, index=True)
+    ended_at = fields.Datetime("To", readonly=True, help="Empty: it is not over.")
+    duration = fields.Float(
+        compute="_compute_duration", help="Hours, until now for one that is not over."
+    )
+    message_count = fields.Integer("Messages Carried", default=0, readonly=True)
+    recipient_count = fields.Integer("People Reached", default=0, readonly=True)
+
+    _one_at_a_time = models.UniqueIndex("(server_id) WHERE ended_at IS NULL")
+
+    @api.model
+    def _states(self):
+        return self.env["system.mail.health"]._states()
+
+    @api.depends("started_at", "ended_at")
+    def _compute_duration(self):
+        now = fields.Datetime.now()
+        for outage in self:
+            lasted = (outage.ended_at or now) - (outage.started_at or now)
+            outage.duration = lasted.total_seconds() / 3600
+
+    @api.model
+    def _current(self, server):
+        return self.search([("server_id", "=", server.id), ("ended_at", "=", False)])
+
+    @api.model
+    def _note_failure(self, health):
+        """The mailbox does not work: the outage begins, or goes on and got worse."""
+        values = {"state": health.state, "reason": health.reason, "answer": health.answer}
+        if outage := self._current(health.server_id):
+            if outage.state != "disconnected":
+                outage.write(values)
+            return
+        server = health.server_id
+        self.create(
+            {
+                **values,
+                "server_id": server.id,
+                "server_name": server.from_filter or server.name,
+                "user_id": server.owner_user_id.id,
+                "company_id": server._system_mail_company().id,
+                "started_at": health.last_failure,
+            }
+        )
+
+    @api.model
+    def _note_success(self, health):
+        self._current(health.server_id).ended_at = health.last_success
+
+    @api.model
+    def _count_in(self, events):
+        """Add what System Mail carried to the latest outage of each mailbox: a batch may end after
+        its mailbox works again.
+        """
+        counts = collections.defaultdict(collections.Counter)
+        for event in events:
+            if event.kind == "fallback" and event.server_id:
+                counts[event.server_id.id]["messages"] += 1
+                counts[event.server_id.id]["recipients"] += event.recipient_count
+        # in the order of ids: two workers that count at once must not wait for each other
+        for server_id, count in sorted(counts.items()):
+            self.env.cr.execute(
+                """UPDATE system_mail_outage
+                      SET message_count = message_count + %s,
+                          recipient_count = recipient_count + %s
+                    WHERE id = (SELECT id FROM system_mail_outage WHERE server_id = %s
+                              ORDER BY started_at DESC, id DESC LIMIT 1)""",
+                [count["messages"], count["recipients"], server_id],
+            )

@@ -1,0 +1,65 @@
+import datetime
+
+from odoo import api, fields, models
+
+from ...constants import GROUP
+
+PERIOD = datetime.timedelta(days=7)
+LINES = 5
+
+
+class SystemMailSummary(models.AbstractModel):
+    """The weekly summary, if the settings want one: a mail to each Super User."""
+
+    _name = "system.mail.summary"
+    _description = "System Mail Summary"
+
+    @api.model
+    def _cron_send(self):
+        """Write the mails; the queue sends them."""
+        if not self.env["ir.config_parameter"]._system_mail_number("system_mail.summary"):
+            return
+        root = self.env.ref("base.user_root")
+        super_users = self.env.ref(GROUP).all_user_ids
+        for user in super_users.filtered(lambda user: user.email and user.active) - root:
+            theirs = self.with_user(user).with_context(
+                lang=user.lang, tz=user.tz, allowed_company_ids=user.company_ids.ids
+            )
+            self.env["mail.mail"].create(
+                {
+                    "subject": theirs.env._("System Mail: the last seven days"),
+                    "body_html": theirs._body(),
+                    "email_from": root.email_formatted,
+                    "recipient_ids": user.partner_id.ids,
+                    "auto_delete": True,
+                }
+            )
+
+    def _body(self):
+        events, outages = self.env["system.mail.event"], self.env["system.mail.outage"]
+        since = fields.Datetime.now() - PERIOD
+        recent = [("create_date", ">=", since)]
+        return self.env["ir.qweb"]._render(
+            "system_mail.summary",
+            {
+                **self.env["system.mail.connection"].get_overview(),
+                "base_url": self.get_base_url(),
+                "kinds": self._counted(events._read_group(recent, ["kind"], ["__count"]), "kind"),
+                "reasons": events._read_group(
+                    [*recent, ("kind", "=", "fallback")],
+                    ["reason"],
+                    ["__count", "recipient_count:sum"],
+                    order="__count desc",
+                    limit=LINES,
+                ),
+                "outages": outages.search(
+                    ["|", ("ended_at", "=", False), ("ended_at", ">=", since)],
+                    order="message_count desc, started_at desc",
+                    limit=LINES,
+                ),
+            },
+        )
+
+    def _counted(self, groups, name):
+        labels = dict(self.env["system.mail.event"]._fields[name]._description_selection(self.env))
+        return [(labels[value], count) for value, count in groups]

@@ -1,0 +1,305 @@
+"""One call of ``mail.mail.send`` for mails of one company and one treatment."""
+
+import functools
+import logging
+import typing
+
+import psycopg2
+
+from odoo.exceptions import UserError
+from odoo.http import request
+from odoo.tools import config, email_normalize
+
+from odoo.addons.base.models import ir_mail_server as core
+
+from ..failover.connection import MailboxError, Patience
+from ..failover.failure import Failure, Kind, Phase
+from ..failover.rewrite import in_the_name_of, sender
+from ..failover.session import Route, RouteClosed, Session, Undelivered
+from ..tools.own_cursor import own_environment
+from .ledger import Ledger, writes_for_others
+
+_logger = logging.getLogger(__name__)
+
+LIMIT_FIELDS = {"owner_limit_time", "owner_limit_count"}
+WORKER_MARGIN = 20
+"""Seconds kept back from the worker's time limit, to write down what happened."""
+
+
+class Treatment(typing.NamedTuple):
+    """What decides on the routes of a mail, beside its company."""
+
+    in_scope: bool
+    internal: bool
+    forced: bool
+    """A server was chosen for this very mail."""
+    default_from: str
+    """The notifications address that Odoo would fall back to; empty where it is the author's."""
+
+
+class SendRun(Ledger):
+    """Opens the routes, and keeps the ledger of what was sent by them."""
+
+    def __init__(self, servers, policy, treatment, raise_exception):
+        """
+        :param servers: the ``ir.mail_server`` model, in the sender's environment
+        :param Policy policy: the company's System Mail, or None where mail is only observed
+        """
+        super().__init__(servers.env["system.mail.event"], policy, raise_exception)
+        servers = servers.with_context(system_mail_run=self)
+        self.treatment = treatment
+        self.opening_system = False
+        self._health = servers.env["system.mail.health"]
+        self._usage = servers.env["system.mail.usage"]
+        self._seen, self._looked, self._limits = {}, {}, {}
+        self._own_routes, self._put_off, self._turns = {}, {}, set()
+        self.system = self._system_route(servers) if treatment.in_scope else None
+
+    # --- routes
+
+    def session(self, server, smtp_from, connect):
+        """The session for one batch, connected.
+
+        :param server: the ``ir.mail_server`` that Odoo chose, empty for its configuration file
+        :param connect: core's ``_connect__``
+        :raises Undelivered: no mailbox could be reached
+        """
+        is_mailbox = self._is_mailbox(server, smtp_from)
+        if not is_mailbox and self.system is None and not server:
+            self.unwatched = True
+            return connect(mail_server_id=None, smtp_from=smtp_from)
+        own = self._own_routes[server] = self._own_route(server, smtp_from, connect)
+        if self.system is None:
+            routes = [own]
+        elif is_mailbox:
+            routes = [own, self.system]
+        else:
+            routes = [self.system, own]
+        session = self._session(routes, server, smtp_from, routine=routes[0] is self.system)
+        session.on_report = self._note
+        try:
+            return session.open()
+        except Undelivered as exc:
+            self.refusal = exc
+            if self.raise_exception:  # then nobody asks for what became of the mails
+                self.settle_refused(self.batch)
+            raise
+
+    def begin_batch(self):
+        """The next batch: what was known of the last one no longer counts."""
+        self._flush()
+        self.refusal, self.unwatched = None, False
+
+    def system_session(self):
+        """A session for System Mail alone: its own test.
+
+        :raises Undelivered: it could not be reached
+        """
+        return self._session([self.system], self.system.mailbox, self.policy.address).open()
+
+    def _session(self, routes, server, smtp_from, **options):
+        return Session(
+            routes,
+            internal=self.treatment.internal,
+            waits=not self.raise_exception,
+            from_filter=server.from_filter if server else server._get_default_from_filter(),
+            smtp_from=smtp_from,
+            **options,
+        )
+
+    def _is_mailbox(self, server, smtp_from):
+        """Whether the server is the author's own, personal or shared; an empty ``from_filter``
+        names nobody.
+        """
+        if not server:
+            return False
+        if server.owner_user_id or self.treatment.forced:
+            return True
+        if email_normalize(smtp_from) == self.treatment.default_from:
+            return False
+        return bool(server.from_filter) and server._match_from_filter(smtp_from, server.from_filter)
+
+    def _own_route(self, server, smtp_from, connect):
+        def open_own():
+            self._look(server)
+            try:
+                return connect(mail_server_id=server.id or None, smtp_from=smtp_from)
+            except UserError as exc:
+                raise as_mailbox_error(exc) from exc
+
+        return self._route(server, open_own)
+
+    def _system_route(self, servers):
+        policy = self.policy
+        server = servers.sudo().browse(policy.server_id)
+        filter_ = server.from_filter
+
+        def open_system():
+            self._look(server)
+            self.opening_system = True
+            try:
+                return servers._connect__(mail_server_id=server.id, smtp_from=policy.address)
+            except UserError as exc:
+                raise as_mailbox_error(exc) from exc
+            finally:
+                self.opening_system = False
+
+        @functools.cache
+        def envelope(return_path):
+            [bounce] = core.extract_rfc2822_addresses(return_path)[-1:] or [None]
+            bounce_allowed = bounce and filter_ and server._match_from_filter(bounce, filter_)
+            return bounce if bounce_allowed else policy.address
+
+        def rewrite(message, from_addr, author):
+            self.sent_from = sender(author, policy.address)
+            # from_addr is the author's own wherever their mailbox may not bounce to Odoo
+            from_addr = envelope(str(message["Return-Path"] or ""))
+            return in_the_name_of(message, policy.address, author), from_addr
+
+        admit = self._admit if policy.limited else None
+        return self._route(server, open_system, rewrite=rewrite, admit=admit, shared=True)
+
+    def _admit(self, recipient_count):
+        message_sudo = self._mail.sudo().mail_message_id
+        writer = message_sudo.create_uid
+        author = message_sudo.author_id if writes_for_others(writer) else writer.partner_id
+        try:
+            row_id = self._usage._admit(
+                self.policy,
+                author.id or 0,
+                recipient_count,
+                None if self.raise_exception else self._mail.id,
+                self._turns,
+            )
+        except psycopg2.Error as exc:
+            _logger.warning("System Mail's limits could not be checked: %s", exc)
+            return None
+        return functools.partial(self._give_back, row_id)
+
+    def _give_back(self, row_id, recipient_count):
+        try:
+            self._usage._give_back(row_id, recipient_count)
+        except psycopg2.Error as exc:
+            _logger.warning("System Mail's limits were not given back: %s", exc)
+
+    def _route(self, server, connect, **options):
+        return Route(
+            server,
+            connect,
+            name=server.sudo().name or "Odoo",
+            patience=patience(),
+            refresh=self._refresh(server) if server and server._system_mail_has_token() else None,
+            on_failure=self._failed if server else None,
+            on_success=self._succeeded if server else None,
+            **options,
+        )
+
+    def _refresh(self, server):
+        def refresh():
+            server._system_mail_refresh()
+            self._looked[server.id] = None  # the same attempt goes on
+
+        return refresh
+
+    def is_closed(self, server):
+        """Whether the mailbox is known to be out of order; one look serves the next connection."""
+        try:
+            self._seen[server.id] = self._health._look(server)
+        except RouteClosed as exc:
+            self._looked[server.id] = exc
+            return True
+        self._looked[server.id] = None
+        return False
+
+    def is_down(self, server):
+        """Whether System Mail carries this mailbox's mail: it could not be logged in to just now or
+        is known to be out of order.
+        """
+        route = self._own_routes.get(server)
+        failed = route is not None and route.trouble and route.trouble.failure.phase.before_mail
+        return bool(failed) or self.is_closed(server)
+
+    def put_off(self, server, mails):
+        """Odoo put these off, to spare the mailbox."""
+        if self.treatment.in_scope and mails:
+            self._put_off[server] = mails | self._put_off.get(server, mails)
+
+    def put_off_in_vain(self):
+        """The mails that need not wait: their mailbox turned out to be down. None of them again."""
+        put_off, self._put_off = self._put_off, {}
+        in_vain = [mails for server, mails in put_off.items() if self.is_down(server)]
+        return in_vain and in_vain[0].union(*in_vain)
+
+    def _look(self, server):
+        if not server:
+            return
+        if server.id not in self._looked:
+            self.is_closed(server)
+        closed = self._looked.pop(server.id)
+        if closed:
+            raise closed
+
+    def write_apart(self, servers, vals):
+        """Have an own cursor write what core writes on a server while it sends: a token at once,
+        the counter of sent mails when it is final.
+        """
+        if vals.keys() <= LIMIT_FIELDS:
+            self._limits.setdefault(servers, {}).update(vals)
+        else:
+            self._write_apart(servers, vals)
+
+    def write_limits(self):
+        """The counters are final."""
+        while self._limits:
+            self._write_apart(*self._limits.popitem())
+
+    @staticmethod
+    def _write_apart(servers, vals):
+        try:
+            with own_environment(servers.env) as env:
+                env[servers._name].browse(servers.ids).write(vals)
+        except psycopg2.Error as exc:
+            _logger.warning("%s of %s not written: %s", ", ".join(vals), servers, exc)
+
+    def _failed(self, server, failure, decision):
+        seen = self._seen[server.id]
+        generation = self._health._note_failure(server, seen, failure, decision)
+        # so that the next success is written, and does not count as late
+        self._seen[server.id] = seen._replace(last_success=None, generation=generation)
+
+    def _succeeded(self, server):
+        self._health._note_success(server, self._seen[server.id])
+
+    def close(self):
+        """Close System Mail, which served all the batches of the run, and write down what a broken
+        transaction left unsaid: it has left the building all the same.
+        """
+        for mail_id in list(self._units):
+            self.settle(mail_id)
+        self._flush()
+        if self.system is not None:
+            self.system.close()
+
+
+def patience():
+    """How long a mailbox may take, in proportion to Odoo's own time-out for a command (60 s). After
+    the dot, a person waits less long than the queue, the queue less long than its worker lives.
+    """
+    timeout = core.SMTP_TIMEOUT
+    dot = timeout
+    if not request:
+        limit = config["limit_time_real_cron"]
+        limit = limit if limit and limit > 0 else config["limit_time_real"]
+        dot = min(10 * timeout, max(limit - WORKER_MARGIN, 30)) if limit else 10 * timeout
+    return Patience(
+        log_in=min(12, timeout),
+        command=timeout,
+        body=3 * timeout,
+        dot=dot,
+        quit=min(5, timeout),
+    )
+
+
+def as_mailbox_error(exc):
+    """What Odoo says of settings that cannot work: a broken certificate, no server at all."""
+    return MailboxError(Failure(Phase.CONNECT, text=str(exc), kind=Kind.INVALID))

@@ -1,0 +1,106 @@
+"""Work in threads, spread over groups."""
+
+import contextlib
+import itertools
+import threading
+import time
+
+import pytest
+
+from ..failover.parallel import run_in_groups
+
+
+class Office:
+    """Counts who works at once: ``work`` takes the task's group and how long it takes."""
+
+    def __init__(self):
+        self._lock, self._at_work = threading.Lock(), []
+        self.peak, self.peaks, self.begun = 0, {}, []
+
+    def work(self, task):
+        group, seconds = task[:2]
+        with self._lock:
+            self.begun.append(group)
+            self._at_work.append(group)
+            self.peak = max(self.peak, len(self._at_work))
+            self.peaks[group] = max(self.peaks.get(group, 0), self._at_work.count(group))
+        time.sleep(seconds)
+        with self._lock:
+            self._at_work.remove(group)
+        return group.upper()
+
+    @property
+    def idle(self):
+        return not self._at_work
+
+
+@pytest.fixture(name="office")
+def _office():
+    return Office()
+
+
+def test_each_task_is_done_once_and_told_with_its_result(office):
+    groups = [[(name, 0, number) for number in range(9)] for name in "abc"]
+    done = list(run_in_groups(office.work, groups, workers=4, per_group=2))
+    assert sorted(task for task, _result in done) == sorted(itertools.chain(*groups))
+    assert all(result == task[0].upper() for task, result in done)
+
+
+def test_no_more_at_once_than_there_are_workers_and_than_a_lane_bears(office):
+    groups = [[(name, 0.01)] * 10 for name in "abc"]
+    list(run_in_groups(office.work, groups, workers=5, per_group=2))
+    assert office.peak == 5
+    assert office.peaks == {"a": 2, "b": 2, "c": 2}
+
+
+def test_a_slow_lane_keeps_no_other_waiting(office):
+    groups = [[("slow", 0.3)] * 4, [("quick", 0.001)] * 40]
+    done = [result for _task, result in run_in_groups(office.work, groups, workers=4, per_group=2)]
+    assert done[:40] == ["QUICK"] * 40
+
+
+def test_the_lanes_take_turns(office):
+    groups = [[(name, 0)] * 3 for name in "abc"]
+    list(run_in_groups(office.work, groups, workers=1, per_group=1))
+    assert office.begun == list("abcabcabc")
+
+
+def test_what_ends_is_told_at_once(office):
+    tasks = run_in_groups(office.work, [[("slow", 0.5)], [("quick", 0)]], workers=2, per_group=1)
+    begin = time.monotonic()
+    assert next(tasks)[1] == "QUICK"
+    assert time.monotonic() - begin < 0.4
+    assert next(tasks)[1] == "SLOW"
+
+
+def test_when_time_is_up_none_is_begun_and_those_under_way_count(office):
+    groups = [[(name, 0.2)] * 10 for name in "ab"]
+    done = list(run_in_groups(office.work, groups, workers=4, per_group=2, seconds=0.1))
+    assert len(done) == len(office.begun) == 4
+    assert not list(run_in_groups(office.work, groups, workers=4, per_group=2, seconds=0))
+
+
+def test_who_leaves_early_begins_nothing_more_and_waits_for_those_under_way(office):
+    groups = [[("a", 0.05)] * 10]
+    with contextlib.closing(run_in_groups(office.work, groups, workers=2, per_group=2)) as tasks:
+        next(tasks)
+    assert office.idle
+    assert len(office.begun) <= 4
+
+
+def test_an_error_keeps_no_other_task_from_its_end(office):
+    def work(task):
+        if task[0] == "bad":
+            raise KeyError("a bug")
+        return office.work(task)
+
+    done = []
+    groups = [[("bad", 0), ("good", 0)], [("good", 0.05)] * 5]
+    with pytest.raises(KeyError):
+        for _task, result in run_in_groups(work, groups, workers=2, per_group=1):
+            done.append(result)
+    assert done == ["GOOD"] * 6
+
+
+def test_nothing_to_do():
+    assert not list(run_in_groups(None, [], workers=4, per_group=2))

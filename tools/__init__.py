@@ -1,0 +1,1 @@
+"""What several rooms need of Odoo and its database."""

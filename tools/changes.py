@@ -1,0 +1,49 @@
+"""What was changed, from what to what, as people read it."""
+
+
+def change(label, old, new):
+    """One line: ``Port: 25 → 587``; ``-`` stands for nothing."""
+    return f"{label}: {_or_dash(old)} → {_or_dash(new)}"
+
+
+def snapshot(records, names):
+    """What fields say now, to compare with later.
+
+    :return: ``{record: {field name: value as people read it}}``
+    """
+    return {record: {name: _shown(record, name) for name in names} for record in records}
+
+
+def changes_since(before, secrets=()):
+    """What differs from a snapshot.
+
+    :param dict before: what ``snapshot`` returned
+    :param secrets: names of fields of which only the fact is told
+    :return: yields ``(record, {field name: line})`` for each record that changed
+    """
+    for record, old in before.items():
+        lines = {}
+        for name, was in old.items():
+            now = _shown(record, name)
+            if now == was:
+                continue
+            label = record._fields[name]._description_string(record.env)
+            if name in secrets:
+                lines[name] = record.env._("%(setting)s changed", setting=label)
+            else:
+                lines[name] = change(label, was, now)
+        if lines:
+            yield record, lines
+
+
+def _shown(record, name):
+    field, value = record._fields[name], record[name]
+    if field.type == "many2one":
+        return value.display_name
+    if field.type == "selection":
+        return dict(field._description_selection(record.env)).get(value)
+    return value
+
+
+def _or_dash(value):
+    return "-" if value is None or value is False or value == "" else value

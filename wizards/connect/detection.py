@@ -1,0 +1,107 @@
+from odoo import api, fields, models
+from odoo.tools import email_domain_extract
+
+from ...connect.detection import PATIENCE, detect
+from .system_mail_connect import PASSWORD, PORTS
+
+
+class SystemMailConnectDetect(models.TransientModel):
+    """What the connect dialog proposes for an address: the provider's ways, or the account as it is
+    known.
+    """
+
+    _inherit = "system.mail.connect"
+
+    wants_sign_in = fields.Boolean(readonly=True)
+    provider_id = fields.Integer(readonly=True, help="The detected provider to sign in with.")
+    detected = fields.Char(readonly=True, help="What the address says of its provider.")
+    proposed = fields.Json(readonly=True, help="What was filled in for the address.")
+
+    @api.onchange("address")
+    def _onchange_address(self):
+        """Known domains at once; the DNS is asked by the button alone."""
+        self._propose(0)
+
+    def action_detect(self):
+        """Ask the DNS whose the address is."""
+        self._propose(PATIENCE)
+        return self._reopen()
+
+    def _propose(self, seconds):
+        """Fill in what the address says, wherever nobody typed anything else.
+
+        :param float seconds: how long the DNS may take; 0: it is not asked
+        """
+        address = (self.address or "").strip()
+        services = self.env["system.mail.oauth.provider"].sudo()._all_services()
+        found = detect(address, services, seconds)
+        service = found.service
+        before, self.proposed = self.proposed or {}, self._proposal(address, service)
+        for name, value in self.proposed.items():
+            if not self[name] or self[name] == before.get(name, self[name]):
+                self[name] = value
+        self.provider_id = service.provider_id if service else 0
+        self.service_name = service.name if service else False
+        self.app_password = bool(service and service.wants_app_password)
+        self.detected = self._describe_detected(address, found, asked=bool(seconds))
+        self._propose_method(service)
+        self._forget_domain()
+        if seconds and found.looked_up and self.company_id and "@" in address:
+            self._look_at_domain()
+
+    def _propose_method(self, service):
+        methods = [method for method, _label in self._methods()]
+        signed_in_by = service and service.provider_id
+        used = self._server(self.address).sudo().system_mail_provider_id
+        if used:
+            self.method = str(used.id)
+        elif self._has_client(signed_in_by):
+            self.method = str(signed_in_by)
+        elif self.wants_sign_in and len(methods) > 1:
+            self.method = str(signed_in_by) if signed_in_by else methods[1]
+        elif self.method not in methods or not service:
+            self.method = PASSWORD
+
+    def _has_client(self, provider_id):
+        provider_sudo = self.env["system.mail.oauth.provider"].sudo().browse(provider_id or [])
+        return bool(provider_sudo.client_id)
+
+    def _describe_detected(self, address, found, asked):
+        if found.service:
+            return self.env._("Detected: %(service)s.", service=found.service.name)
+        if not address or not asked:
+            return False
+        if not found.looked_up:
+            return self.env._(
+                "The provider could not be detected: the DNS did not answer. Type the server."
+            )
+        return self.env._("The provider could not be detected. Type the server, or choose it.")
+
+    def _proposal(self, address, service):
+        """The account as it is known, else as the service wants it, else as is usual."""
+        server = self._server(address)
+        server_sudo = server.sudo()
+        domain = email_domain_extract(address)
+        host = service.smtp_host if service else domain and f"smtp.{domain}"
+        encryption = service.smtp_encryption if service else "starttls_strict"
+        port = service.smtp_port if service else PORTS[encryption]
+        return {
+            "smtp_host": server_sudo.smtp_host or host,
+            "smtp_encryption": server_sudo.smtp_encryption if server else encryption,
+            "smtp_port": server_sudo.smtp_port if server else port,
+            "smtp_user": server_sudo.system_mail_login or server_sudo.smtp_user or address,
+            **self._proposed_limits(server, service),
+        }
+
+    def _proposed_limits(self, server, service):
+        """The service's own, for a System Mail that is new; else those that it has."""
+        company = self.company_id
+        if company and (server or not service):
+            return {
+                "limit_minute": company.system_mail_limit_minute,
+                "limit_day": company.system_mail_limit_day,
+            }
+        return {
+            "limit_minute": service.limit_minute if service else 0,
+            "limit_day": service.limit_day if service else 0,
+        }

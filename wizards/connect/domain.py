@@ -1,0 +1,40 @@
+from odoo import api, fields, models
+
+from ...connect.detection import PATIENCE
+from .system_mail_connect import PASSWORD
+
+
+class SystemMailConnectDomain(models.TransientModel):
+    """What the connect dialog of a System Mail says of the domain, as soon as the DNS was asked for
+    the provider. It hinders nothing.
+    """
+
+    _inherit = "system.mail.connect"
+
+    domain_status = fields.Selection("_domain_statuses", readonly=True)
+    domain_findings = fields.Text(readonly=True)
+    domain_subject = fields.Char(readonly=True, help="The domain and the host they are about.")
+
+    @api.model
+    def _domain_statuses(self):
+        return self.env["system.mail.domain.finding"]._statuses()
+
+    def _forget_domain(self):
+        self.domain_status = self.domain_findings = self.domain_subject = False
+
+    def _look_at_domain(self):
+        finding = self.env["system.mail.domain.finding"]
+        findings = [
+            finding.new(values)
+            for values in finding._look(self.address.strip(), self._sending_host(), PATIENCE)
+        ]
+        self.domain_status = finding._worst(finding.status for finding in findings)
+        self.domain_findings = "\n\n".join(finding._summary() for finding in findings)
+        self.domain_subject = self._domain_subject()
+
+    def _sending_host(self):
+        host = self.smtp_host if self.method == PASSWORD else self._provider().smtp_host
+        return (host or "").strip()
+
+    def _domain_subject(self):
+        return f"{(self.address or '').rpartition('@')[2].strip()} {self._sending_host()}"

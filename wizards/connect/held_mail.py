@@ -1,0 +1,85 @@
+from markupsafe import Markup
+
+from odoo import api, fields, models
+from odoo.tools import format_datetime
+
+from ...constants import HELD
+from ...models.mailboxes.system_mail_health import SUCCESS_INTERVAL
+
+SHOWN = 20
+"""Messages that are listed by name."""
+
+
+class SystemMailHeld(models.TransientModel):
+    """What the connect dialog says, once a person's mailbox works again, of the mail that failed
+    meanwhile: send it, discard it, or look first.
+    """
+
+    _inherit = "system.mail.connect"
+
+    outage_since = fields.Datetime(readonly=True)
+    held_count = fields.Integer(compute="_compute_held")
+    held_list = fields.Html(compute="_compute_held")
+    held_outcome = fields.Char(readonly=True)
+
+    @api.model
+    def _outage_of(self, user_id):
+        """Since when a user's mailbox may have failed, as a value of the dialog."""
+        user = self.env["res.users"].browse(user_id)
+        health_sudo = user.outgoing_mail_server_id.sudo().system_mail_health_ids[:1]
+        if health_sudo.state not in ("unstable", "disconnected"):
+            return {}
+        worked = health_sudo.last_success or health_sudo.since
+        return {"outage_since": worked - SUCCESS_INTERVAL}
+
+    @api.depends("state", "held_outcome")
+    def _compute_held(self):
+        for dialog in self:
+            mails_sudo = dialog._held_mails()
+            dialog.held_count = len(mails_sudo)
+            dialog.held_list = Markup().join(map(self._describe_held, mails_sudo[:SHOWN]))
+
+    def _describe_held(self, mail_sudo):
+        """One line: when, to whom, about which document."""
+        people = ", ".join(mail_sudo.recipient_ids.mapped("name")) or mail_sudo.email_to or ""
+        message = mail_sudo.mail_message_id
+        line = Markup("<div>{} · {} · {}</div>").format(
+            format_datetime(self.env, message.date, dt_format="short"),
+            people,
+            message.record_name or mail_sudo.subject or "",
+        )
+        if not (message.model and message.res_id):
+            return line
+        return Markup('<a href="/mail/message/{}" target="_blank">{}</a>').format(message.id, line)
+
+    def _held_mails(self):
+        """The owner's mail that failed since the mailbox did; it may be retried."""
+        mails_sudo = self.env["mail.mail"].sudo()
+        if not (self.user_id and self.user_id == self.env.user and self.outage_since):
+            return mails_sudo
+        return mails_sudo.search(
+            [
+                ("state", "=", "exception"),
+                # Odoo gives a mail no type where its server could not be reached at all
+                ("failure_type", "in", (False, "mail_smtp", HELD)),
+                ("author_id", "=", self.user_id.partner_id.id),
+                ("create_date", ">=", self.outage_since),
+            ],
+            order="id",
+        )
+
+    def action_send_held(self):
+        """Send what failed, now that it can be sent."""
+        mails_sudo = self._held_mails()
+        count = len(mails_sudo)
+        mails_sudo._system_mail_send_again()
+        self.held_outcome = self.env._("%(count)s messages are being sent.", count=count)
+        return self._reopen()
+
+    def action_discard_held(self):
+        """Send none of it: by now it may be out of date."""
+        mails_sudo = self._held_mails()
+        count = len(mails_sudo)
+        mails_sudo._system_mail_drop()
+        self.held_outcome = self.env._("%(count)s messages are discarded.", count=count)
+        return self._reopen()

@@ -1,0 +1,172 @@
+import hashlib
+import hmac
+import secrets
+
+from odoo import fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.http import STORED_SESSION_BYTES, request
+
+from ...connect import oauth
+from ...constants import OAUTH
+from ...failover.connection import MailboxError
+from ...failover.failure import Failure
+from ...failover.rules import classify
+from ...tools.encrypted import Encrypted
+from .system_mail_connect import PASSWORD
+
+MINUTES_TO_SIGN_IN = 10
+
+
+class SystemMailSignIn(models.TransientModel):
+    """The way of the connect dialog over a provider's own sign-in (OAuth 2.0 with PKCE)."""
+
+    _inherit = "system.mail.connect"
+
+    oauth_state = fields.Char(groups=fields.NO_ACCESS, help="A digest; bound to the session.")
+    oauth_verifier = Encrypted(groups=fields.NO_ACCESS)
+    oauth_until = fields.Datetime(groups=fields.NO_ACCESS)
+
+    def action_sign_in(self):
+        """Send the browser to the provider; it comes back to ``_claim``."""
+        self.ensure_one()
+        try:
+            self._check_address()
+            client = self._oauth_client()
+            state = secrets.token_urlsafe(32)
+            url, verifier = oauth.authorization(client, state, self.smtp_user or self.address)
+        except ValidationError as exc:
+            return self._show_failure(str(exc))
+        except oauth.SIGN_IN_ERRORS as exc:
+            return self._show_failure(
+                self.env._("The provider's settings do not work: %(reason)s", reason=exc)
+            )
+        self.sudo().write(
+            {
+                "oauth_state": self._digest(state),
+                "oauth_verifier": verifier,
+                "oauth_until": fields.Datetime.add(
+                    fields.Datetime.now(), minutes=MINUTES_TO_SIGN_IN
+                ),
+            }
+        )
+        return {"type": "ir.actions.act_url", "url": url, "target": "self"}
+
+    def _provider(self):
+        providers_sudo = self.env["system.mail.oauth.provider"].sudo()
+        chosen = int(self.method) if self.method != PASSWORD else 0
+        return providers_sudo.search([("id", "=", chosen)])
+
+    def _oauth_client(self):
+        """:raises ValidationError: the provider is not set up here"""
+        provider_sudo = self._provider()
+        if not provider_sudo.client_id:
+            raise ValidationError(
+                self.env._(
+                    "Signing in with %(provider)s is not set up yet: a Super User registers this "
+                    "system there (Settings ▸ System Mail ▸ Providers). Until then, connect by "
+                    "user name and password.",
+                    provider=provider_sudo.name or self.env._("the provider"),
+                )
+            )
+        return provider_sudo._client()
+
+    def _digest(self, state):
+        """Of a state, for this browser's session alone; its id rotates but for the beginning."""
+        if not request:
+            raise UserError(self.env._("A sign-in begins in a browser."))
+        key = request.session.sid[:STORED_SESSION_BYTES].encode()
+        return hmac.new(key, state.encode(), hashlib.sha256).hexdigest()
+
+    def _claim(self, state):
+        """The dialog whose sign-in this is, once: not again, not for another session or user, and
+        not after its time. Empty where there is none.
+        """
+        self.env.cr.execute(
+            """UPDATE system_mail_connect SET oauth_state = NULL
+                WHERE oauth_state = %s AND create_uid = %s
+            RETURNING id, oauth_until >= %s""",
+            [self._digest(state or ""), self.env.uid, fields.Datetime.now()],
+        )
+        claimed = self.browse(id_ for id_, in_time in self.env.cr.fetchall() if in_time)
+        claimed.invalidate_recordset()
+        return claimed
+
+    def _finish_sign_in(self, code, error):
+        """The browser is back: take the tokens, see whose they are, and try the account.
+
+        :param str code: the authorization code, or None
+        :param str error: what the provider said in its place
+        """
+        dialog_sudo = self.sudo()
+        verifier, dialog_sudo.oauth_verifier = dialog_sudo.oauth_verifier, False
+        if not code:
+            self._show_failure(
+                self.env._("The sign-in was not completed: nothing was changed."),
+                self.env._("Sign in again and allow the access, or connect by password."),
+                Failure.from_token_response(None, {"error": error or "no code"}).text,
+            )
+            return
+        try:
+            client = self._oauth_client()
+            tokens = oauth.exchange(client, code, verifier)
+            self._check_tokens(tokens, oauth.identities(client, tokens))
+            trouble = self._target()._system_mail_connect(
+                self.address, self._oauth_server_values(), tokens
+            )
+        except ValidationError as exc:
+            self._show_failure(str(exc))
+        except MailboxError as exc:
+            self._show_outcome((exc.failure, classify(exc.failure)))
+        else:
+            self._show_outcome(trouble)
+
+    def _check_tokens(self, tokens, identities):
+        """:raises ValidationError: it is another account's consent, or one that does not last"""
+        wanted = (self.smtp_user or self.address).strip().lower()
+        if wanted not in identities:
+            raise ValidationError(
+                self.env._(
+                    "You signed in as %(account)s, but the mailbox to connect is %(wanted)s: "
+                    "nothing was changed. Sign in again with that account.",
+                    account=", ".join(sorted(identities))
+                    or self.env._("an account without a name"),
+                    wanted=wanted,
+                )
+            )
+        if not tokens.refresh_token:
+            raise ValidationError(
+                self.env._(
+                    "The provider gave no refresh token: the mailbox would be disconnected within "
+                    "the hour. A Super User checks that the provider's scopes ask for offline "
+                    "access; or remove this system's access in the account, and sign in again."
+                )
+            )
+
+    def _oauth_server_values(self):
+        provider_sudo = self._provider()
+        login = (self.smtp_user or self.address).strip()
+        return {
+            "smtp_authentication": OAUTH,
+            "smtp_host": provider_sudo.smtp_host,
+            "smtp_port": provider_sudo.smtp_port,
+            "smtp_encryption": provider_sudo.smtp_encryption,
+            "smtp_user": login,
+            "system_mail_login": login,
+            "system_mail_provider_id": provider_sudo.id,
+            "system_mail_password": False,
+            "smtp_pass": False,
+        }
+
+    def action_return(self):
+        """Where the browser goes on after a sign-in: the page that the dialog came from, and it.
+
+        :rtype: dict
+        """
+        self.ensure_one()
+        actions = self.env["ir.actions.act_window"]
+        if self.company_id:
+            page = actions._for_xml_id("base_setup.action_general_configuration")
+        else:
+            page = actions._for_xml_id("mail.action_res_users_my_fullpage")
+            page["res_id"] = self.env.uid
+        return {"page": page, "dialog": self._reopen()}

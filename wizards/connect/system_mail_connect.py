@@ -1,0 +1,324 @@
+import re
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, ValidationError
+from odoo.tools import email_normalize
+
+from ...connect.detection import PATIENCE
+from ...constants import MASK
+from ...tools.encrypted import Encrypted
+from ...tools.reasons import reason_of, remedy_of
+
+PORTS = {"none": 25, "starttls": 587, "starttls_strict": 587, "ssl": 465, "ssl_strict": 465}
+HOST = re.compile(r"[^\s/@:]+|[0-9A-Fa-f:]+")
+LONGEST_PASSWORD = 4096
+"""Characters; access tokens that pose as passwords have some 2,000."""
+PASSWORD = "password"  # noqa: S105
+ACCOUNT = ("smtp_host", "smtp_port", "smtp_encryption", "smtp_user")
+
+
+class SystemMailConnect(models.TransientModel):
+    """The connect dialog, for a company's System Mail or for a user's own mailbox. It tries the
+    account before anything counts, and keeps what was typed.
+    """
+
+    _name = "system.mail.connect"
+    _description = "Connect a Mailbox"
+
+    company_id = fields.Many2one("res.company", ondelete="cascade", readonly=True)
+    user_id = fields.Many2one("res.users", "Owner", ondelete="cascade", readonly=True)
+    address = fields.Char()
+    replaced_address = fields.Char(compute="_compute_replaced_address")
+    service_name = fields.Char(readonly=True)
+    app_password = fields.Boolean(readonly=True)
+    method = fields.Selection("_methods", "Connect By", default=PASSWORD, required=True)
+    smtp_host = fields.Char("SMTP Server")
+    smtp_encryption = fields.Selection(
+        "_encryptions", "Encryption", default="starttls_strict", required=True
+    )
+    smtp_port = fields.Integer(
+        "Port", compute="_compute_smtp_port", store=True, readonly=False, precompute=True
+    )
+    smtp_user = fields.Char("User")
+    smtp_pass = fields.Char("Password", compute="_compute_smtp_pass", inverse="_inverse_smtp_pass")
+    secret = Encrypted(groups=fields.NO_ACCESS)
+    keeps_password = fields.Boolean(compute="_compute_keeps_password")
+    password_hint = fields.Char(compute="_compute_keeps_password")
+    clash = fields.Char(compute="_compute_clash", help="Whose the address is as well.")
+    accepts_clash = fields.Boolean("Use it all the same")
+    limit_minute = fields.Integer("Recipients a Minute")
+    limit_day = fields.Integer("Recipients a Day")
+    state = fields.Selection(
+        [("draft", "Draft"), ("failed", "Failed"), ("connected", "Connected")], default="draft"
+    )
+    problem = fields.Char(readonly=True)
+    remedy = fields.Char(readonly=True)
+    answer = fields.Char("Provider's Answer", readonly=True)
+
+    @api.model
+    def _encryptions(self):
+        field = self.env["ir.mail_server"]._fields["smtp_encryption"]
+        return field._description_selection(self.env)
+
+    @api.model
+    def _methods(self):
+        """A password, or signing in with a provider, by its id."""
+        providers_sudo = self.env["system.mail.oauth.provider"].sudo()
+        return [
+            (PASSWORD, self.env._("User name and password")),
+            *(
+                (str(service.provider_id), self.env._("Sign in with %(name)s", name=service.name))
+                for service in providers_sudo._services()
+            ),
+        ]
+
+    @api.constrains("company_id", "user_id")
+    def _check_target(self):
+        for dialog in self:
+            if dialog.company_id:
+                dialog.company_id._check_system_mail_access()
+            elif dialog.user_id != self.env.user:
+                raise AccessError(self.env._("Only its owner can connect a personal mailbox."))
+
+    @api.model
+    def _open(self, values):
+        """The dialog for a mailbox, with what its address says of its provider."""
+        dialog = self.create({**values, **self._outage_of(values.get("user_id"))})
+        dialog._propose(PATIENCE)
+        return dialog._reopen()
+
+    def _target(self):
+        """Whose mailbox it is: a company or a user, each with ``_system_mail_connect``."""
+        return self.company_id or self.user_id
+
+    def _reopen(self):
+        title = (
+            self.env._("Connect System Mail")
+            if self.company_id
+            else self.env._("Connect Your Mailbox")
+        )
+        return {
+            "type": "ir.actions.act_window",
+            "name": title,
+            "res_model": self._name,
+            "res_id": self.id,
+            "views": [(False, "form")],
+            "target": "new",
+            "context": {"dialog_size": "medium"},
+        }
+
+    # --- what is shown
+
+    @api.depends("company_id", "user_id")
+    def _compute_replaced_address(self):
+        """As the dialog opens; it does not follow the typing: nothing may move under a click."""
+        for wizard in self:
+            company = wizard.company_id
+            used = company and company.system_mail_server_id and company.system_mail_address
+            wizard.replaced_address = used if used and used != wizard.address else False
+
+    @api.depends("address", "company_id")
+    def _compute_clash(self):
+        for wizard in self:
+            wizard._check_target()
+            company, address = wizard.company_id, (wizard.address or "").strip()
+            wizard.clash = bool(company) and (
+                company._system_mail_clash_of(address) or company._system_mail_free_domain(address)
+            )
+
+    @api.depends("smtp_encryption")
+    def _compute_smtp_port(self):
+        for wizard in self:
+            if wizard.smtp_port in {0, *PORTS.values()}:
+                wizard.smtp_port = PORTS.get(wizard.smtp_encryption)
+
+    def _compute_smtp_pass(self):
+        for wizard in self:
+            wizard.smtp_pass = MASK if wizard.sudo().secret else False
+
+    def _inverse_smtp_pass(self):
+        for wizard in self.filtered(lambda wizard: wizard.smtp_pass != MASK):
+            password = wizard.smtp_pass or ""
+            # one character more than fits tells the check below that it was longer
+            wizard.sudo().secret = password[: LONGEST_PASSWORD + 1]
+        self.invalidate_recordset(["smtp_pass"])  # or whoever wrote it could read it
+
+    @api.depends("address", *ACCOUNT)
+    def _compute_keeps_password(self):
+        """A stored password never goes to another server than the one it was given for."""
+        for wizard in self:
+            server_sudo = wizard._server(wizard.address).sudo()
+            stored = server_sudo.smtp_pass or server_sudo.system_mail_password
+            login = server_sudo.system_mail_login or server_sudo.smtp_user
+            wizard.keeps_password = (
+                bool(stored)
+                and wizard.smtp_user == login
+                and all(wizard[name] == server_sudo[name] for name in ACCOUNT[:3])
+            )
+            if wizard.keeps_password:
+                wizard.password_hint = self.env._("Unchanged")
+            elif wizard.app_password:
+                wizard.password_hint = self.env._(
+                    "%(service)s wants an app password", service=wizard.service_name
+                )
+            else:
+                wizard.password_hint = self.env._("The mailbox's password, or an app password")
+
+    def _server(self, address):
+        """The server that the address has by now, or an empty one."""
+        self._check_target()  # no constraint looks at a dialog that is not saved
+        server = self.env["ir.mail_server"]
+        if self.user_id:
+            own_sudo = server.sudo().search([("owner_user_id", "=", self.user_id.id)])
+            same = own_sudo.from_filter == email_normalize(address or "")
+            return own_sudo if same else server.sudo()
+        company = self.company_id
+        same = address and address.strip() == company.system_mail_address
+        return company.system_mail_server_id if same else server
+
+    # --- trying it
+
+    def action_connect(self):
+        """Try the account; only when it works does it count."""
+        self.ensure_one()
+        try:
+            self._check_address()
+            self._check_account()
+            trouble = self._target()._system_mail_connect(self.address, self._server_values())
+        except ValidationError as exc:
+            return self._show_failure(str(exc))
+        return self._show_outcome(trouble)
+
+    def _show_outcome(self, trouble):
+        if self.domain_subject != self._domain_subject():
+            self._forget_domain()
+        if trouble and self._hides_internal_servers(*trouble):
+            return self._show_failure(*self._no_public_server())
+        if trouble:
+            failure, decision = trouble
+            problem = self._sentence(reason_of(self.env, failure, decision))
+            return self._show_failure(problem, self._remedy(decision), failure.text)
+        if self.company_id:
+            self.company_id.write(
+                {
+                    "system_mail_limit_minute": self.limit_minute,
+                    "system_mail_limit_day": self.limit_day,
+                }
+            )
+        self.sudo().secret = False
+        self.write({"state": "connected", "problem": False, "remedy": False, "answer": False})
+        return self._reopen()
+
+    def _show_failure(self, problem, remedy="", answer=""):
+        self.write({"state": "failed", "problem": problem, "remedy": remedy, "answer": answer})
+        return self._reopen()
+
+    def _check_address(self):
+        """:raises ValidationError: a sentence on what cannot work, before anything is tried"""
+        address = (self.address or "").strip()
+        if not address:
+            raise ValidationError(self.env._("Type the address to send from."))
+        if email_normalize(address) != address.lower() or not address.isascii():
+            raise ValidationError(
+                self.env._(
+                    "“%(address)s” is not an address that can be connected: it takes one plain "
+                    "address, such as hello@company.com.",
+                    address=address,
+                )
+            )
+        clash = self.company_id and self.company_id._system_mail_clash_of(address)
+        if clash and self.accepts_clash:
+            self.company_id.system_mail_accepted_clash = address
+        elif clash:
+            raise ValidationError(
+                self.env._(
+                    "%(clash)s System Mail needs a neutral address: type another one, or tick "
+                    "“Use it all the same”.",
+                    clash=clash,
+                )
+            )
+        if min(self.limit_minute, self.limit_day) < 0:
+            raise ValidationError(self.env._("A limit is a number of recipients; 0 is no limit."))
+
+    def _check_account(self):
+        """:raises ValidationError: as for ``_check_address``"""
+        self._check_public_port()
+        if not HOST.fullmatch((self.smtp_host or "").strip()):
+            raise ValidationError(
+                self.env._(
+                    "“%(host)s” is not the name of a server: it looks like smtp.company.com.",
+                    host=self.smtp_host or "",
+                )
+            )
+        if not 0 < self.smtp_port < 2**16:
+            raise ValidationError(
+                self.env._(
+                    "%(port)s is no port: it is a number from 1 to 65535, mostly 587 or 465.",
+                    port=self.smtp_port,
+                )
+            )
+        secret = self.sudo().secret or ""
+        if len(secret) > LONGEST_PASSWORD:
+            self.sudo().secret = False
+            raise ValidationError(
+                self.env._(
+                    "The password is longer than %(most)s characters: that is no password of a "
+                    "mailbox. Copy it again.",
+                    most=LONGEST_PASSWORD,
+                )
+            )
+        if self.smtp_user and not secret and not self.keeps_password:
+            raise ValidationError(
+                self.env._("Type the password: what is stored is for another server or user.")
+                if self._server(self.address)
+                else self.env._("Type the password of %(user)s.", user=self.smtp_user)
+            )
+
+    @staticmethod
+    def _sentence(reason):
+        return f"{reason[:1].upper()}{reason[1:]}."
+
+    def _remedy(self, decision):
+        """What to do here, at once: a dialog tries nothing again by itself."""
+        again = self.env._("Wait a minute and press Connect again.")
+        unreachable = self.env._("Check the server name and the port, then press Connect again.")
+        password = self.env._("Check the user name and the password, then press Connect again.")
+        if self.app_password and decision.remedy in ("password", "reconnect", "app_password"):
+            password = self.env._(
+                "%(service)s wants an app password: create one in the account's security settings, "
+                "and type it in place of the usual password.",
+                service=self.service_name,
+            )
+        return {
+            "none": again,
+            "unavailable": again,
+            "quota": self.env._("The daily limit is reached: press Connect again when it resets."),
+            "unreachable": unreachable,
+            "password": password,
+            "reconnect": password,
+            "app_password": password,
+        }.get(decision.remedy, remedy_of(self.env, decision))
+
+    def _server_values(self):
+        login = (self.smtp_user or "").strip()
+        values = {
+            "smtp_authentication": "login",
+            "smtp_host": self.smtp_host.strip(),
+            "smtp_port": self.smtp_port,
+            "smtp_encryption": self.smtp_encryption,
+            "smtp_user": login or False,
+            "system_mail_login": login or False,
+            "system_mail_provider_id": False,
+        }
+        secret = self.sudo().secret
+        if secret or not values["smtp_user"]:
+            values |= {"system_mail_password": secret, "smtp_pass": False}
+        return values
+
+    def action_test(self):
+        """Offer a test message."""
+        self.ensure_one()
+        test = self.env["system.mail.test"].create(
+            {"company_id": self.company_id.id, "user_id": self.user_id.id}
+        )
+        return test._reopen()
