@@ -1,2 +1,2 @@
-from . import connect, controllers, failover, models, sending, tools, wizards
+from . import connect, controllers, failover, models, providers, sending, tools, wizards
 from .hooks import uninstall_hook

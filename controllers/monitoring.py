@@ -37,23 +37,23 @@ class MonitoringController(http.Controller):
         :raises NotFound: monitoring is off
         """
         # there is no database where the addon is loaded server-wide
-        if not request.db or not self._monitoring()._is_on():
+        if not request.db or not self._monitoring().is_on():
             raise request.not_found()
         scheme, _space, token = request.httprequest.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._monitoring()._is_token(token.strip()):
+        if scheme.lower() == "bearer" and self._monitoring().is_token(token.strip()):
             return None
         headers = [*HEADERS, ("WWW-Authenticate", "Bearer"), ("Content-Type", "text/plain")]
         return request.make_response("This needs the token of monitoring.\n", headers, status=401)
 
     def _health(self, monitoring):
-        all_figures = monitoring._figures()
-        status, reasons = monitoring._verdict(all_figures)
+        all_figures = monitoring.figures()
+        status, reasons = monitoring.verdict(all_figures)
         companies = [as_json(figures) for figures in all_figures]
         data = {"status": status, "reasons": reasons, "companies": companies}
         return request.make_json_response(data, HEADERS)
 
     def _metrics(self, monitoring):
-        text = exposition(families(monitoring._figures(), monitoring._states()))
+        text = exposition(families(monitoring.figures(), monitoring.states()))
         return request.make_response(text, [*HEADERS, ("Content-Type", TEXT_FORMAT)])
 
 

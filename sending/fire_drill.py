@@ -58,7 +58,7 @@ class FireDrillRun(SendRun):
         if server.id != self.policy.server_id:
             raise RouteClosed(DOWN, classify(DOWN))
         # a drill is asked for to try it, not to hear what is known
-        self._seen[server.id] = self._health._snapshot(server)
+        self._seen[server.id] = self._health.snapshot(server)
 
     def _route(self, server, connect, **options):
         def connect_and_listen():

@@ -144,7 +144,7 @@ class Ledger:
         troubles = report.troubles[address]
         fate = report.fate(address)
         tries_again = fate is Fate.DEFERRED and not troubles[-1].retry_at
-        if tries_again and mail and mail._system_mail_gives_up():
+        if tries_again and mail and mail.system_mail_gives_up():
             return "failed"
         if fate in (Fate.DEFERRED, Fate.HELD) and self.raise_exception:
             return "failed"
@@ -222,4 +222,4 @@ class Ledger:
 
     def _flush(self):
         events, self._events = self._events, []
-        self._event_model._write_down(events)
+        self._event_model.write_down(events)

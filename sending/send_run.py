@@ -164,7 +164,7 @@ class SendRun(Ledger):
         writer = message_sudo.create_uid
         author = message_sudo.author_id if writes_for_others(writer) else writer.partner_id
         try:
-            row_id = self._usage._admit(
+            row_id = self._usage.admit(
                 self.policy,
                 author.id or 0,
                 recipient_count,
@@ -178,7 +178,7 @@ class SendRun(Ledger):
 
     def _give_back(self, row_id, recipient_count):
         try:
-            self._usage._give_back(row_id, recipient_count)
+            self._usage.give_back(row_id, recipient_count)
         except psycopg2.Error as exc:
             _logger.warning("System Mail's limits were not given back: %s", exc)
 
@@ -188,7 +188,7 @@ class SendRun(Ledger):
             connect,
             name=server.sudo().name or "Odoo",
             patience=patience(),
-            refresh=self._refresh(server) if server and server._system_mail_has_token() else None,
+            refresh=self._refresh(server) if server and server.system_mail_has_token() else None,
             on_failure=self._failed if server else None,
             on_success=self._succeeded if server else None,
             **options,
@@ -196,7 +196,7 @@ class SendRun(Ledger):
 
     def _refresh(self, server):
         def refresh():
-            server._system_mail_refresh()
+            server.system_mail_refresh()
             self._looked[server.id] = None  # the same attempt goes on
 
         return refresh
@@ -204,7 +204,7 @@ class SendRun(Ledger):
     def is_closed(self, server):
         """Whether the mailbox is known to be out of order; one look serves the next connection."""
         try:
-            self._seen[server.id] = self._health._look(server)
+            self._seen[server.id] = self._health.look(server)
         except RouteClosed as exc:
             self._looked[server.id] = exc
             return True
@@ -263,12 +263,12 @@ class SendRun(Ledger):
 
     def _failed(self, server, failure, decision):
         seen = self._seen[server.id]
-        generation = self._health._note_failure(server, seen, failure, decision)
+        generation = self._health.note_failure(server, seen, failure, decision)
         # so that the next success is written, and does not count as late
         self._seen[server.id] = seen._replace(last_success=None, generation=generation)
 
     def _succeeded(self, server):
-        self._health._note_success(server, self._seen[server.id])
+        self._health.note_success(server, self._seen[server.id])
 
     def close(self):
         """Close System Mail, which served all the batches of the run, and write down what a broken

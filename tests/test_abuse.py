@@ -117,7 +117,7 @@ class TestBadMail(SystemMailCase):
         for name in ("<a href='https://evil.test'>Click</a>", "A & B <b>Co</b>", f"Co{INJECTED}"):
             with self._case("names of companies", name):
                 self.company.name = name
-                _from, problem = self.company._system_mail_send_test(self.ben.email)
+                _from, problem = self.company.system_mail_send_test(self.ben.email)
                 self.assertFalse(problem)
                 [copy] = self.system.accepted[self._seen :]
                 self.assertEqual(copy.message.get_content_type(), "text/plain", "it is no markup")

@@ -339,7 +339,7 @@ class TestAccess(AccessCase):
 
     def test_the_alerts(self):
         channel = self.env.ref("system_mail.channel_alerts")
-        self.env["system.mail.alert"]._tell_super_users("Look at this")
+        self.env["system.mail.alert"].tell_super_users("Look at this")
         self.env.flush_all()
         message = [("model", "=", channel._name), ("res_id", "=", channel.id)]
         member = {"channel_id": channel.id, "partner_id": self.ana.partner_id.id}

@@ -43,7 +43,7 @@ class TestAlerts(SystemMailCase):
 
     def test_system_mail_down_is_told_once_and_taken_back(self):
         self.system.fail("auth", reply=REJECTED)
-        self.system_server._system_mail_check()
+        self.system_server.system_mail_check()
         self.tell()
         self.tell()
         [body] = self.told()
@@ -51,7 +51,7 @@ class TestAlerts(SystemMailCase):
         self.assertIn("the password was rejected", body)
         self.system.heal()
         self.system_server.smtp_pass = "neutral"
-        self.system_server._system_mail_check()
+        self.system_server.system_mail_check()
         self.tell()
         self.tell()
         [body] = self.told()
@@ -63,24 +63,24 @@ class TestAlerts(SystemMailCase):
         self.assertLessEqual(self.ana.partner_id | self.ben.partner_id, members.partner_id)
         self.ana.group_ids -= self.env.ref("system_mail.group_super_user")
         self.system.fail("auth", reply=REJECTED)
-        self.system_server._system_mail_check()
+        self.system_server.system_mail_check()
         self.tell()
         self.assertEqual(len(self.told()), 1)
         self.assertNotIn(self.ana.partner_id, self.channel.channel_member_ids.partner_id)
         self.assertIn(self.ben.partner_id, self.channel.channel_member_ids.partner_id)
 
     def test_an_alert_calls_the_company_by_the_name_that_it_has_now(self):
-        self.env["res.company"]._system_mail_policies()  # cached from now on
+        self.env["res.company"].system_mail_policies()  # cached from now on
         self.company.name = "Renamed Limited"
         self.system.fail("auth", reply=REJECTED)
-        self.system_server._system_mail_check()
+        self.system_server.system_mail_check()
         self.tell()
         [body] = self.told()
         self.assertIn("Renamed Limited", body)
 
     def test_system_mail_unstable_for_a_moment_is_no_news(self):
         self.system.fail("auth", reply="454 4.7.0 Temporary failure")
-        self.system_server._system_mail_check()
+        self.system_server.system_mail_check()
         self.tell()
         self.assertFalse(self.told())
         self.health(self.system_server).since -= datetime.timedelta(minutes=5)
@@ -89,7 +89,7 @@ class TestAlerts(SystemMailCase):
 
     def test_the_alert_leaves_by_no_mailbox(self):
         self.system.fail("auth", reply=REJECTED)
-        self.system_server._system_mail_check()
+        self.system_server.system_mail_check()
         self.tell()
         self.run_queue()
         self.assertEqual(len(self.told()), 1)
@@ -129,7 +129,7 @@ class TestAlerts(SystemMailCase):
 
     def test_owners_are_told_in_all_ways_or_in_none(self):
         self.own.fail("auth", reply=REJECTED)
-        self.own_server._system_mail_check()
+        self.own_server.system_mail_check()
         for value in ("yes", "2", "0", "True"):
             with self.subTest(value):
                 self.set_option("alert_owners", value)
@@ -143,10 +143,10 @@ class TestAlerts(SystemMailCase):
             self.mailbox(self.own, user.email, "wrong", owner_user_id=user.id) for user in users
         ]
         for server in servers[:2]:
-            server._system_mail_check()
+            server.system_mail_check()
         self.tell()
         self.assertFalse(self.told(), "two are not many")
-        servers[2]._system_mail_check()
+        servers[2].system_mail_check()
         self.tell()
         self.tell()
         [body] = self.told()
@@ -193,7 +193,7 @@ class TestAlerts(SystemMailCase):
         self.assertEqual(len(self.told_to(self.ana)), 2)
         self.own.heal()
         self.own_server.smtp_pass = "secret"
-        self.own_server._system_mail_check()
+        self.own_server.system_mail_check()
         self.tell()
         self.tell()
         self.assertIn("works again", self.told_to(self.ana)[2])
@@ -233,7 +233,7 @@ class TestAlerts(SystemMailCase):
         settings = self.env["res.config.settings"].create({"system_mail_alert_share": 5})
         settings.execute()
         self.assertEqual(
-            self.env["ir.config_parameter"]._system_mail_number("system_mail.alert_share"), 5
+            self.env["ir.config_parameter"].system_mail_number("system_mail.alert_share"), 5
         )
         self.assertIn("→ 5", self.events("configured")[-1].reason)
         with self.assertRaisesRegex(ValidationError, "from 0 to"):
@@ -246,7 +246,7 @@ class TestAlerts(SystemMailCase):
         )
         self.env["res.config.settings"].with_user(outsider).create({}).execute()
         self.assertTrue(
-            self.env["ir.config_parameter"]._system_mail_number("system_mail.alert_owners")
+            self.env["ir.config_parameter"].system_mail_number("system_mail.alert_owners")
         )
 
 
@@ -284,7 +284,7 @@ class TestOutages(SystemMailCase):
         self.assertEqual(self.outages().state, "unstable")
         self.own.heal()
         self.own.fail("auth", reply=REJECTED)
-        self.own_server._system_mail_check()
+        self.own_server.system_mail_check()
         self.assertEqual(self.health(self.own_server).state, "disconnected")
         self.assertEqual(self.outages().state, "disconnected")
 

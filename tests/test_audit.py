@@ -116,7 +116,7 @@ class TestAudit(SystemMailCase):
         provider.write({"token_endpoint": "https://evil.test/t", "client_secret_input": "hush"})
         reasons = " ".join(self.new_events().mapped("reason"))
         self.assertIn("Lab: Token Address: https://lab.test/t → https://evil.test/t", reasons)
-        self.assertIn("Lab: Client Secret changed", reasons)
+        self.assertIn("Lab: Stored Client Secret changed", reasons)
         self.assertNotIn("hush", reasons)
         provider.unlink()
         self.assert_logged("Provider Lab deleted")

@@ -90,7 +90,7 @@ class TestAlert(BannerCase):
         self.mention()
         self.assertFalse(self.states_pushed(), "it was disconnected before")
         self.own_server.smtp_pass = "changed"
-        self.assertFalse(self.own_server._system_mail_check())
+        self.assertFalse(self.own_server.system_mail_check())
         self.assertEqual(self.states_pushed(), [owner])
         self.mention()
         self.assertFalse(self.states_pushed(), "it was connected before")

@@ -67,7 +67,7 @@ class TestConnections(SystemMailCase):
         [system] = [s for s in overview["systems"] if s["company_id"] == self.company.id]
         self.assertEqual(system["address"], "hello@company.test")
         self.assertEqual(system["last_test"], "Not tested yet.")
-        self.company.with_user(self.super_user)._system_mail_send_test("ben@company.test")
+        self.company.with_user(self.super_user).system_mail_send_test("ben@company.test")
         [system] = self.connections.get_overview()["systems"]
         self.assertIn("passed", system["last_test"])
         self.assertTrue(self.row(self.system_server).last_test)

@@ -72,7 +72,7 @@ class TestHealth(SystemMailCase):
         self.mention()
         self.own.heal(fault)
         self.own.fail("banner", action="drop")
-        self.own_server._system_mail_check()
+        self.own_server.system_mail_check()
         health = self.health(self.own_server)
         self.assertEqual((health.state, health.phase), ("disconnected", "auth"))
         self.assertIn("the password was rejected", health.reason)

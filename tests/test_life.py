@@ -116,7 +116,7 @@ class TestLife(SystemMailCase):
     def test_no_setting_and_no_saved_search_is_left(self):
         parameters = self.env["ir.config_parameter"]
         parameters.set_param("system_mail.retention_days", "90")
-        self.env["system.mail.monitoring"]._new_token()
+        self.env["system.mail.monitoring"].new_token()
         search = self.env["ir.filters"].create(
             {"name": "Mine", "model_id": "system.mail.event", "active": False}
         )

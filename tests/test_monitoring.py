@@ -53,7 +53,7 @@ class TestMonitoring(MonitoringCase):
                 self.assertNotIn("token", answer.text)
 
     def test_a_missing_or_wrong_token_reads_nothing(self):
-        token = self.monitoring._new_token()
+        token = self.monitoring.new_token()
         wrong = {
             "none": {},
             "blank": {"Authorization": "Bearer "},
@@ -77,7 +77,7 @@ class TestMonitoring(MonitoringCase):
                 self.assertEqual(self.get(f"{path}?token={token}").status_code, 401)
 
     def test_the_token_reads_without_a_session(self):
-        token = self.monitoring._new_token()
+        token = self.monitoring.new_token()
         for path, kind in (
             (HEALTH, "application/json; charset=utf-8"),
             (METRICS, "text/plain; version=0.0.4; charset=utf-8"),
@@ -91,7 +91,7 @@ class TestMonitoring(MonitoringCase):
         self.assertEqual(lower.status_code, 200, "RFC 9110 11.1: a scheme has no case")
 
     def test_another_database_is_named_by_a_header(self):
-        token = self.monitoring._new_token()
+        token = self.monitoring.new_token()
         named = {"X-Odoo-Database": self.env.cr.dbname}
         self.assertEqual(self.get(HEALTH, token, **named).status_code, 200)
         self.assertEqual(
@@ -99,10 +99,10 @@ class TestMonitoring(MonitoringCase):
         )
 
     def test_a_replaced_token_is_worth_nothing(self):
-        first, second = self.monitoring._new_token(), self.monitoring._new_token()
+        first, second = self.monitoring.new_token(), self.monitoring.new_token()
         self.assertEqual(self.get(HEALTH, first).status_code, 401)
         self.assertEqual(self.get(HEALTH, second).status_code, 200)
-        self.monitoring._switch_off()
+        self.monitoring.switch_off()
         self.assertEqual(self.get(HEALTH, second).status_code, 404)
         changes = self.events("configured").mapped("reason")[-3:]
         self.assertEqual(
@@ -137,9 +137,9 @@ class TestMonitoring(MonitoringCase):
             self.assertEqual(self.env.execute_query(found), [(0,)], table)
 
     def test_it_is_off_after_uninstalling(self):
-        self.monitoring._new_token()
+        self.monitoring.new_token()
         uninstall_hook(self.env)
-        self.assertFalse(self.monitoring._is_on())
+        self.assertFalse(self.monitoring.is_on())
 
     # --- who may
 
@@ -148,12 +148,12 @@ class TestMonitoring(MonitoringCase):
         self.authenticate(self.otto.login, "otto's own")
         theirs = settings.with_user(self.otto).create({})
         for method in ("action_system_mail_monitoring_token", "action_system_mail_monitoring_off"):
-            self.monitoring._new_token()
+            self.monitoring.new_token()
             token_hash = self.monitoring._token_hash()
             self.assert_refused("res.config.settings", method, theirs.ids)
             self.assertEqual(self.monitoring._token_hash(), token_hash)
         self.assert_refused("res.config.settings", "read", theirs.ids, ["system_mail_monitoring"])
-        self.assert_refused("system.mail.monitoring", "_new_token")
+        self.assert_refused("system.mail.monitoring", "new_token")
         self.assert_refused(
             "system.mail.monitoring.token", "onchange", [], {}, [], {"token": {}, "id": {}}
         )
@@ -167,7 +167,7 @@ class TestMonitoring(MonitoringCase):
         self.assert_refused(model, "create", [forged])
         self.assert_refused(model, "set_param", key, forged["value"])
         self.assert_refused(model, "write", other.ids, {"key": key})
-        self.monitoring._new_token()
+        self.monitoring.new_token()
         ours = parameters.search([("key", "=", key)])
         self.assert_refused(model, "write", ours.ids, {"value": forged["value"]})
         self.assert_refused(model, "write", ours.ids, {"key": "another.two"})
@@ -182,7 +182,7 @@ class TestMonitoring(MonitoringCase):
         self.env.invalidate_all()
         changes = self.events("configured")[-3:]
         self.assertEqual(changes.user_id, admin)
-        self.assertFalse(self.monitoring._is_on())
+        self.assertFalse(self.monitoring.is_on())
 
     def call(self, model, method, *args):
         return self.make_jsonrpc_request(

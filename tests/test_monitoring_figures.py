@@ -56,7 +56,7 @@ class TestMonitoringFigures(MonitoringCase):
 
     def figures(self, token=None):
         """The company's, and those of what belongs to none."""
-        token = token or self.monitoring._new_token()
+        token = token or self.monitoring.new_token()
         companies = {company["id"]: company for company in self.health(token)["companies"]}
         return companies[self.company.id], companies[None]
 
@@ -84,8 +84,8 @@ class TestMonitoringFigures(MonitoringCase):
         self.own.logins["ana@company.test"] = "changed"
         self.mention()
         shared = self.mailbox(self.own, "sales@company.test", "wrong")
-        shared._system_mail_check()
-        token = self.monitoring._new_token()
+        shared.system_mail_check()
+        token = self.monitoring.new_token()
         ours, strays = self.figures(token)
         personal = ours["mailboxes"]["personal"]
         self.assertEqual(personal["disconnected"], before["personal"]["disconnected"] + 1)
@@ -106,7 +106,7 @@ class TestMonitoringFigures(MonitoringCase):
     def test_the_state_of_each_system_mail(self):
         other = self.env["res.company"].create({"name": "Other"})
         self.connect_system_mail().last_success = "2026-05-03 09:14:00"
-        token = self.monitoring._new_token()
+        token = self.monitoring.new_token()
         companies = {company["id"]: company for company in self.health(token)["companies"]}
         self.assertEqual(
             companies[self.company.id]["system_mail"],
@@ -118,7 +118,7 @@ class TestMonitoringFigures(MonitoringCase):
         self.assertIsNone(companies[None]["system_mail"])
         samples = self.metrics(token)
         for company, actual in ((self.company, "connected"), (other, "not_connected")):
-            for state in self.monitoring._states():
+            for state in self.monitoring.states():
                 value = self.sample(samples, "system_mail_state", company, state=state)
                 self.assertEqual(value, int(state == actual))
         name = "system_mail_last_success_timestamp_seconds"
@@ -142,7 +142,7 @@ class TestMonitoringFigures(MonitoringCase):
     def test_the_queue_and_how_late_it_is(self):
         now = fields.Datetime.now()
         self.mail(scheduled_date=now + datetime.timedelta(days=1))
-        token = self.monitoring._new_token()
+        token = self.monitoring.new_token()
         queue = {"mails": 1, "oldest_due_seconds": 0, "held": 0}
         self.assertEqual(self.figures(token)[0]["queue"], queue)
         self.mail(scheduled_date=now - datetime.timedelta(minutes=10))
@@ -161,7 +161,7 @@ class TestMonitoringFigures(MonitoringCase):
         other = self.env["res.company"].create({"name": "Other"})
         self.mail(record_company_id=other.id)
         self.mail(author_id=self.record.id)
-        companies = self.health(self.monitoring._new_token())["companies"]
+        companies = self.health(self.monitoring.new_token())["companies"]
         queues = {company["id"]: company["queue"]["mails"] for company in companies}
         self.assertEqual(queues[other.id], 1)
         self.assertEqual(queues[None], 1)
@@ -171,12 +171,12 @@ class TestMonitoringFigures(MonitoringCase):
         self.own.fail("dot", action="drop", accept=True)
         customer = self.env["res.partner"].create({"name": "C", "email": "c@customer.test"})
         message = self.mention(partners=customer)
-        token = self.monitoring._new_token()
+        token = self.monitoring.new_token()
         self.assertEqual(self.figures(token)[0]["queue"]["held"], 1)
         self.assertEqual(
             self.sample(self.metrics(token), "system_mail_held_mails", self.company), 1
         )
-        self.env["mail.mail"].search([("mail_message_id", "=", message.id)])._system_mail_drop()
+        self.env["mail.mail"].search([("mail_message_id", "=", message.id)]).system_mail_drop()
         self.assertEqual(self.figures(token)[0]["queue"]["held"], 0)
 
     def test_fallbacks_by_window(self):
@@ -187,7 +187,7 @@ class TestMonitoringFigures(MonitoringCase):
             self.events("fallback"), ({}, {"hours": 2}, {"days": 2}, {"days": 8}), strict=True
         ):
             self.age(event, **age)
-        token = self.monitoring._new_token()
+        token = self.monitoring.new_token()
         windows = {"1h": 1, "24h": 2, "7d": 3}
         self.assertEqual(self.figures(token)[0]["fallbacks"], windows)
         samples = self.metrics(token)
@@ -212,13 +212,13 @@ class TestMonitoringFigures(MonitoringCase):
         gone = self.env["res.company"].create({"name": "Gone"})
         self.mail(record_company_id=gone.id)
         gone.active = False
-        companies = self.health(self.monitoring._new_token())["companies"]
+        companies = self.health(self.monitoring.new_token())["companies"]
         self.assertNotIn(gone.id, [company["id"] for company in companies])
         self.assertEqual(companies[-1]["queue"]["mails"], 1)
 
     def test_any_name_of_a_company_can_be_read_back(self):
         self.company.name = 'Ünïcode & "Söhne" \\ Co.\n{x="1"} 2'
-        token = self.monitoring._new_token()
+        token = self.monitoring.new_token()
         self.assertEqual(self.figures(token)[0]["name"], self.company.name)
         self.assertEqual(
             self.sample(self.metrics(token), "system_mail_held_mails", self.company), 0
@@ -228,7 +228,7 @@ class TestMonitoringFigures(MonitoringCase):
         self.own.stop()
         self.mention(body="A secret of Ana's")
         self.mail(subject="Her subject")
-        token = self.monitoring._new_token()
+        token = self.monitoring.new_token()
         text = self.get(HEALTH, token).text + self.get(METRICS, token).text
         for personal in ("@", "Ana", "Ben", "secret", "subject", "127.0.0.1"):
             self.assertNotIn(personal, text)
@@ -249,13 +249,13 @@ class TestMonitoringFigures(MonitoringCase):
         self.env.flush_all()
         self.env.invalidate_all()
         before = self.env.cr.sql_log_count
-        self.monitoring._verdict(self.monitoring._figures())
+        self.monitoring._verdict(self.monitoring.figures())
         return self.env.cr.sql_log_count - before
 
     # --- the verdict
 
     def verdict(self):
-        answer = self.health(self.monitoring._new_token())
+        answer = self.health(self.monitoring.new_token())
         return answer["status"], answer["reasons"]
 
     def test_ok(self):
@@ -293,7 +293,7 @@ class TestMonitoringFigures(MonitoringCase):
         self.assertEqual(status, "warning")
         self.assertIn("has an address but is not connected", reason)
         health = self.connect_system_mail()
-        self.mailbox(self.own, "sales@company.test", "wrong")._system_mail_check()
+        self.mailbox(self.own, "sales@company.test", "wrong").system_mail_check()
         self.mail(state="exception", failure_type="system_mail_held")
         status, reasons = self.verdict()
         self.assertEqual(status, "warning")

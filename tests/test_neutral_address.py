@@ -23,7 +23,7 @@ class TestNeutralAddress(SystemMailCase):
             self.assert_refused("second@company.test", "personal mailbox of Ana Author")
         self._user("Ute Upper", "ute@home.test", login="Ute_U@Company.test")
         self.assert_refused("ute_u@company.test", "Ute Upper")
-        self.assertFalse(self.company._system_mail_clash_of("ute-u@company.test"))
+        self.assertFalse(self.company.system_mail_clash_of("ute-u@company.test"))
 
     def test_odoos_own_addresses_are_recognised(self):
         domain = self.env["mail.alias.domain"].create({"name": "company.test"})

@@ -288,14 +288,14 @@ class TestTokens(OAuthCase):
 
     def test_a_test_of_the_mailbox_replaces_a_refused_token_too(self):
         self.system.tokens[HELLO] = "another"
-        self.assertIsNone(self.system_server._system_mail_check())
+        self.assertIsNone(self.system_server.system_mail_check())
         self.assertEqual(self.oauth.refreshes, 1)
 
     def test_a_check_among_others_keeps_the_token_that_it_was_given(self):
         self.expire()
         self.env.flush_all()
         for _ in range(2):
-            checks = list(self.system_server._system_mail_check_in_parallel())
+            checks = list(self.system_server.system_mail_check_in_parallel())
             self.assertEqual(checks, [(self.system_server, None)])
         self.assertEqual(self.oauth.refreshes, 1)
 
@@ -336,7 +336,7 @@ class TestTokens(OAuthCase):
         self.expire()
         mails = self.env["mail.mail"].search([])
         for server in (self.system_server, other, other):
-            server._system_mail_check()
+            server.system_mail_check()
         told = [m for m in channel.message_ids if "client secret" in m.body]
         self.assertEqual(len(told), 1)
         self.assertIn("Lab Mail", told[0].body)

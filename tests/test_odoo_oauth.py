@@ -109,7 +109,7 @@ class TestOutlook(OdooOAuthCase):
         self.expire()
         self.env.flush_all()
         for _ in range(2):
-            checks = list(self.own_server._system_mail_check_in_parallel())
+            checks = list(self.own_server.system_mail_check_in_parallel())
             self.assertEqual(checks, [(self.own_server, None)])
         self.assertEqual(self.oauth.refreshes, 1)
 

@@ -35,8 +35,8 @@ class TestSecrets(SystemMailCase):
     def test_without_a_key_it_is_kept_as_odoo_does(self):
         self.give_password()
         self.assertEqual(self.stored(self.system_server, "system_mail_password"), "neutral")
-        self.assertGreaterEqual(self.env["system.mail.secret"]._clear_count(), 1)
-        self.assertFalse(self.env["system.mail.secret"]._has_key())
+        self.assertGreaterEqual(self.env["system.mail.secret"].clear_count(), 1)
+        self.assertFalse(self.env["system.mail.secret"].has_key())
 
     def test_with_a_key_it_is_encrypted_and_sends(self):
         self.use_keys(self.key)
@@ -69,7 +69,7 @@ class TestSecrets(SystemMailCase):
         self.assertEqual(provider.client_secret, "hush")
         self.assertEqual(dialog.sudo().secret, "typed")
         self.assertEqual((token.access_token, token.refresh_token), ("access", "refresh"))
-        self.assertFalse(self.env["system.mail.secret"]._clear_count())
+        self.assertFalse(self.env["system.mail.secret"].clear_count())
 
     def test_a_copy_without_the_key_cannot_send(self):
         self.use_keys(self.key)
@@ -85,12 +85,12 @@ class TestSecrets(SystemMailCase):
             self.assertFalse(password)
         self.use_keys()
         attempts = len(self.system.attempts)
-        _failure, decision = self.system_server._system_mail_check()
+        _failure, decision = self.system_server.system_mail_check()
         self.assertEqual(decision.rule, "no_key")
         self.assertEqual(len(self.system.attempts), attempts, "no log-in was tried")
         self.assertIn("key", self.health(self.system_server).remedy)
         self.use_keys(self.key)
-        self.assertIsNone(self.system_server._system_mail_check(), "the key is back")
+        self.assertIsNone(self.system_server.system_mail_check(), "the key is back")
 
     def test_a_new_key_takes_over(self):
         self.use_keys(self.key)
@@ -99,7 +99,7 @@ class TestSecrets(SystemMailCase):
         new_key = Fernet.generate_key().decode()
         self.use_keys(new_key, self.key)
         self.assertEqual(self.system_server.system_mail_password, "neutral")
-        self.env["system.mail.secret"]._encrypt()
+        self.env["system.mail.secret"].encrypt_all()
         self.assertNotEqual(self.stored(self.system_server, "system_mail_password"), old)
         self.use_keys(new_key)
         self.assertEqual(self.system_server.system_mail_password, "neutral")
@@ -110,7 +110,7 @@ class TestSecrets(SystemMailCase):
         self.assertEqual(self.system_server.system_mail_password, "neutral")
         settings = self.env["res.config.settings"].create({})
         self.assertTrue(settings.system_mail_clear_count)
-        settings.action_system_mail_encrypt()
+        settings.action_system_mailencrypt_all()
         settings.invalidate_recordset()
         self.assertFalse(settings.system_mail_clear_count)
         self.assertTrue(self.stored(self.system_server, "system_mail_password").startswith(MARK))
@@ -132,9 +132,9 @@ class TestSecrets(SystemMailCase):
         self.assert_arrives_once_by_system_mail(self.mention())
 
     def test_none_is_no_secret_in_the_clear(self):
-        before = self.env["system.mail.secret"]._clear_count()
+        before = self.env["system.mail.secret"].clear_count()
         self.give_password("")
-        self.assertEqual(self.env["system.mail.secret"]._clear_count(), before)
+        self.assertEqual(self.env["system.mail.secret"].clear_count(), before)
 
     def test_what_is_stored_goes_to_no_other_server(self):
         """An administrator, who may not read Ana's password, has it sent to a server of theirs."""
@@ -154,7 +154,7 @@ class TestSecrets(SystemMailCase):
             self.assertFalse(self.own_server.system_mail_password, moved)
             self.assertFalse(tokens.search([("server_id", "=", self.own_server.id)]), moved)
         self.own_server.smtp_encryption = "none"
-        self.own_server._system_mail_check()
+        self.own_server.system_mail_check()
         self.assertNotIn("secret", str(spy.attempts))
 
     def test_what_is_stored_stays_where_nothing_moves(self):
@@ -176,5 +176,5 @@ class TestSecrets(SystemMailCase):
         self.use_keys(self.key)
         self.give_password()
         before = self.stored(self.system_server, "system_mail_password")
-        self.env["system.mail.secret"]._encrypt()
+        self.env["system.mail.secret"].encrypt_all()
         self.assertEqual(self.stored(self.system_server, "system_mail_password"), before)

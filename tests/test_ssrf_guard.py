@@ -127,7 +127,7 @@ class TestReach(SystemMailCase):
             self.assert_arrives_once_by_system_mail(self.mention())
             self.company.system_mail_address = False
             self.mention()
-            self.ana.with_user(self.ana).outgoing_mail_server_id.sudo()._system_mail_check()
+            self.ana.with_user(self.ana).outgoing_mail_server_id.sudo().system_mail_check()
         self.assertFalse(self.own.connections)
 
     def test_a_mailbox_that_somebody_connects_is_marked(self):

@@ -200,21 +200,21 @@ class TestSweep(SystemMailCase):
 
     def test_each_check_is_told_with_its_trouble(self):
         self.own.fail("auth", reply="535 5.7.8 Rejected")
-        found = dict(self.mailboxes._system_mail_check_in_parallel())
+        found = dict(self.mailboxes.system_mail_check_in_parallel())
         failure, decision = found.pop(self.own_server)
         self.assertEqual((failure.code, decision.rule), (535, "password_rejected"))
         self.assertEqual(found, {self.shared_server: None, self.system_server: None})
 
     def test_a_mailbox_that_is_no_more_is_no_trouble(self):
         gone = self.shared_server
-        checks = (self.own_server + gone)._system_mail_check_in_parallel()
+        checks = (self.own_server + gone).system_mail_check_in_parallel()
         self.assertEqual(next(checks), (self.own_server, None))
         gone.unlink()
         self.assertEqual(list(checks), [(gone, None)])
 
     def test_a_mailbox_that_goes_as_its_probe_begins_is_left_out(self):
         self.own.fail("auth", reply="535 5.7.8 Rejected")
-        self.own_server._system_mail_check()
+        self.own_server.system_mail_check()
         health = self.health(self.own_server)
         self.assertTrue(health.server_id)  # known to the one who probes
         self.env.cr.execute("DELETE FROM system_mail_health WHERE id = %s", [health.id])

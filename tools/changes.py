@@ -3,7 +3,7 @@
 
 def change(label, old, new):
     """One line: ``Port: 25 → 587``; ``-`` stands for nothing."""
-    return f"{label}: {_or_dash(old)} → {_or_dash(new)}"
+    return f"{label}: {old or '-'} → {new or '-'}"
 
 
 def snapshot(records, names):
@@ -43,7 +43,3 @@ def _shown(record, name):
     if field.type == "selection":
         return dict(field._description_selection(record.env)).get(value)
     return value
-
-
-def _or_dash(value):
-    return "-" if value is None or value is False or value == "" else value

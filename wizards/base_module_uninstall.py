@@ -24,14 +24,14 @@ class BaseModuleUninstall(models.TransientModel):
             wizard.system_mail_consequences = goes and "\n".join(wizard._system_mail_sentences())
 
     def _system_mail_sentences(self):
-        policies = self.env["res.company"]._system_mail_policies().values()
+        policies = self.env["res.company"].system_mail_policies().values()
         if policies:
             yield self.env._(
                 "System Mail ends at %(companies)s: what a person's mailbox cannot send then "
                 "fails, as in Odoo alone.",
                 companies=", ".join(f"{p.company_name} ({p.address})" for p in policies),
             )
-        going_on, others = self.env["ir.mail_server"]._system_mail_dependents()
+        going_on, others = self.env["ir.mail_server"].system_mail_dependents()
         if others:
             yield self.env._(
                 "Mailboxes that sign in through System Mail, and will be removed: %(count)s "

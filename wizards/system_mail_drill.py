@@ -53,7 +53,7 @@ class SystemMailDrill(models.TransientModel):
         """Send the notification and say what became of it."""
         self.ensure_one()
         self.check_access("write")
-        self.company_id._check_system_mail_access()
+        self.company_id.check_system_mail_access()
         self.write({"remedy": False, "answer": False, **self._outcome()})
         return self._reopen()
 
@@ -71,7 +71,7 @@ class SystemMailDrill(models.TransientModel):
 
     def _outcome(self):
         company, user = self.company_id, self.env.user
-        policy = company._system_mail_policies().get(company.id)
+        policy = company.system_mail_policies().get(company.id)
         if not policy:
             return self._failed(self.env._("System Mail is not connected: connect it first."))
         if not user.email_normalized:
@@ -86,7 +86,7 @@ class SystemMailDrill(models.TransientModel):
         seconds = time.monotonic() - begin
         if not drill.copies:
             outcome = self._not_sent(drill)
-            self._write_down(policy, drill, message, outcome)
+            self.write_down(policy, drill, message, outcome)
             return outcome
         expected = Expected(
             address=policy.address,
@@ -99,7 +99,7 @@ class SystemMailDrill(models.TransientModel):
             message_id=message.message_id,
         )
         outcome = {**self._sent(drill, expected), "seconds": seconds}
-        self._write_down(policy, drill, message, outcome)
+        self.write_down(policy, drill, message, outcome)
         return outcome
 
     def _send(self, drill):
@@ -139,7 +139,7 @@ class SystemMailDrill(models.TransientModel):
             )
         )
 
-    def _write_down(self, policy, drill, message, outcome):
+    def write_down(self, policy, drill, message, outcome):
         trouble = drill.trouble
         if not drill.copies:
             reason = self.env._("A drill. %(outcome)s", outcome=outcome["verdict"])
@@ -149,7 +149,7 @@ class SystemMailDrill(models.TransientModel):
             )
         else:
             reason = self.env._("A drill: the author has no mailbox of their own.")
-        self.env["system.mail.event"]._write_down(
+        self.env["system.mail.event"].write_down(
             [
                 {
                     "kind": "test",

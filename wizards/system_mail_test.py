@@ -24,7 +24,7 @@ class SystemMailTest(models.TransientModel):
         sent_from, problem = "", self._out_of_order()
         if not problem:
             mailbox = self.company_id or self.user_id
-            sent_from, problem = mailbox._system_mail_send_test(self.recipient)
+            sent_from, problem = mailbox.system_mail_send_test(self.recipient)
         self.write(
             {
                 "state": "failed" if problem else "sent",
@@ -41,7 +41,7 @@ class SystemMailTest(models.TransientModel):
         company = self.company_id
         if not company or company.system_mail_state not in ("unstable", "disconnected"):
             return ""
-        trouble = company.system_mail_server_id._system_mail_check()
+        trouble = company.system_mail_server_id.system_mail_check()
         if not trouble:
             return ""
         return self.env._("System Mail: %(reason)s.", reason=reason_of(self.env, *trouble))

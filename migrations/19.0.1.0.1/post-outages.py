@@ -10,7 +10,7 @@ def migrate(cr, _version):
         server = health.server_id
         if outages._current(server):
             continue
-        outages._note_failure(health)
+        outages.note_failure(health)
         outages._current(server).started_at = health.since
         env.flush_all()
         outages._count_in(

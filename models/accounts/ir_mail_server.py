@@ -3,7 +3,7 @@ import traceback
 
 import requests
 
-from odoo import models
+from odoo import api, models
 from odoo.exceptions import UserError
 
 from ...constants import OAUTH
@@ -62,7 +62,8 @@ class IrMailServer(models.Model):
             raise MailboxError(Failure(Phase.AUTH, kind=Kind.NO_KEY))
         return password or ""
 
-    def _system_mail_take_password(self):
+    @api.private
+    def system_mail_take_password(self):
         """Keep the password where it is encrypted, and no longer where Odoo keeps it."""
         if self.smtp_pass and self.smtp_authentication == "login":
             self.write({"system_mail_password": self.smtp_pass, "smtp_pass": False})
@@ -78,10 +79,12 @@ class IrMailServer(models.Model):
         credentials = f"user={smtp_user}\1auth=Bearer {token}\1\1"
         connection.auth("XOAUTH2", lambda challenge=None: "" if challenge else credentials)
 
-    def _system_mail_has_token(self):
+    @api.private
+    def system_mail_has_token(self):
         return self.sudo().smtp_authentication in (OAUTH, *TOKEN_EXPIRATION_FIELDS)
 
-    def _system_mail_refresh(self):
+    @api.private
+    def system_mail_refresh(self):
         """Have the next log-in use a new access token: the one in use was refused.
 
         :raises MailboxError: the access was revoked, or the provider does not answer

@@ -1,6 +1,6 @@
 import contextlib
 
-from odoo import models
+from odoo import api, models
 from odoo.tools import email_normalize, formataddr
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
@@ -27,7 +27,7 @@ class ResCompany(models.Model):
         :param str address: what was typed as the new address
         """
         self.ensure_one()
-        self._check_system_mail_access()
+        self.check_system_mail_access()
         address = (address or self.system_mail_address or "").strip()
         return self.env["system.mail.connect"]._open({"company_id": self.id, "address": address})
 
@@ -41,7 +41,7 @@ class ResCompany(models.Model):
         :rtype: tuple[Failure, Decision] | None
         """
         self.ensure_one()
-        self._check_system_mail_access()
+        self.check_system_mail_access()
         address = (address or "").strip()
         values = {
             "name": self.env._("System Mail %(address)s", address=address),
@@ -55,7 +55,7 @@ class ResCompany(models.Model):
         with contextlib.suppress(TryFailed), self.env.cr.savepoint():
             server = old if same and old else old.create({**values, **NEW_SERVER})
             self.write({"system_mail_address": address, "system_mail_server_id": server.id})
-            trouble = server._system_mail_set_up(values, tokens)
+            trouble = server.system_mail_set_up(values, tokens)
             if trouble:
                 raise TryFailed
             (old - server).filtered(lambda s: not s.system_mail_company_ids).unlink()
@@ -63,15 +63,16 @@ class ResCompany(models.Model):
         self.env.registry.clear_cache()  # it may hold what the savepoint took back
         return trouble
 
-    def _system_mail_send_test(self, recipient):
+    @api.private
+    def system_mail_send_test(self, recipient):
         """Send a test by System Mail alone.
 
         :return: the From that was really used, and the problem if there was one
         :rtype: tuple[str, str]
         """
         self.ensure_one()
-        self._check_system_mail_access()
-        policy = self._system_mail_policies().get(self.id)
+        self.check_system_mail_access()
+        policy = self.system_mail_policies().get(self.id)
         if not policy:
             return "", self.env._("System Mail is not connected: connect it first.")
         address = email_normalize(recipient)
@@ -114,19 +115,19 @@ class ResCompany(models.Model):
 
     def action_system_mail_disconnect(self):
         """Forget the server and its credentials. The address stays, to connect it again."""
-        self._check_system_mail_access()
-        self._system_mail_forget()
+        self.check_system_mail_access()
+        self.system_mail_forget()
         return {"type": "ir.actions.client", "tag": "reload"}
 
     def action_system_mail_test(self):
         """Ask for an address and send a test to it."""
         self.ensure_one()
-        self._check_system_mail_access()
+        self.check_system_mail_access()
         wizard = self.env["system.mail.test"].create({"company_id": self.id})
         return wizard._reopen()
 
     def action_system_mail_drill(self):
         """Try the fallback with one real notification to oneself."""
         self.ensure_one()
-        self._check_system_mail_access()
+        self.check_system_mail_access()
         return self.env["system.mail.drill"].create({"company_id": self.id})._reopen()

@@ -48,7 +48,7 @@ class ResUsers(models.Model):
 
     @api.model
     def _system_mail_states(self):
-        return self.env["system.mail.health"]._states()
+        return self.env["system.mail.health"].states()
 
     @api.depends("outgoing_mail_server_id")
     @api.depends_context("uid")
@@ -59,9 +59,10 @@ class ResUsers(models.Model):
             health_sudo = user.outgoing_mail_server_id.sudo().system_mail_health_ids[:1]
             user.system_mail_state = (own and health_sudo.state) or "not_connected"
             user.system_mail_last_success = own and health_sudo.last_success
-            user.system_mail_message = own and user._system_mail_trouble(health_sudo)
+            user.system_mail_message = own and user.system_mail_trouble(health_sudo)
 
-    def _system_mail_trouble(self, health_sudo):
+    @api.private
+    def system_mail_trouble(self, health_sudo):
         """What is the matter with the mailbox, in words; False if nothing is."""
         if health_sudo.state not in ("unstable", "disconnected"):
             return False
@@ -84,7 +85,7 @@ class ResUsers(models.Model):
 
     def _system_mail_stands_in(self):
         company_sudo = self.sudo().company_id
-        policy = self.env["res.company"]._system_mail_policies().get(company_sudo.id)
+        policy = self.env["res.company"].system_mail_policies().get(company_sudo.id)
         if not policy or company_sudo.system_mail_state == "disconnected":
             return ""
         return self.env._(
@@ -96,7 +97,7 @@ class ResUsers(models.Model):
     def _check_system_mail_address(self):
         for user in self.filtered("active"):
             addresses = [user.login, user.email]
-            self.env["res.company"]._check_system_mail_not_taken(addresses, user.name)
+            self.env["res.company"].check_system_mail_not_taken(addresses, user.name)
 
     # --- the banner in the web client
 
@@ -110,18 +111,19 @@ class ResUsers(models.Model):
         if not (user._is_internal() and user._system_mail_wants_alerts()):
             return None
         health_sudo = user.outgoing_mail_server_id.sudo().system_mail_health_ids[:1]
-        return health_sudo.state == "disconnected" and user._system_mail_trouble(health_sudo)
+        return health_sudo.state == "disconnected" and user.system_mail_trouble(health_sudo)
 
     @api.model
     def _system_mail_wants_alerts(self):
         """Whether owners are told, where personal mailboxes are in use."""
         parameters_sudo = self.env["ir.config_parameter"].sudo()
         return bool(
-            parameters_sudo._system_mail_number("system_mail.alert_owners")
+            parameters_sudo.system_mail_number("system_mail.alert_owners")
             and parameters_sudo.get_param("base_setup.default_external_email_server")
         )
 
-    def _system_mail_push_state(self):
+    @api.private
+    def system_mail_push_state(self):
         """Have the web clients of a mailbox's owner ask anew what the matter is."""
         if self._system_mail_wants_alerts():
             self._bus_send("system_mail/state", {})
@@ -132,7 +134,7 @@ class ResUsers(models.Model):
     def action_setup_outgoing_mail_server(self, server_type):
         if server_type not in MAILBOX_TYPES:
             action = super().action_setup_outgoing_mail_server(server_type)
-            self.env.user._system_mail_push_state()
+            self.env.user.system_mail_push_state()
             return action
         return self.env.user._system_mail_open_connect(server_type)
 
@@ -182,13 +184,13 @@ class ResUsers(models.Model):
         trouble = None
         with contextlib.suppress(TryFailed), self.env.cr.savepoint():
             server_sudo = self._system_mail_own_server(server_values["smtp_authentication"])
-            trouble = server_sudo._system_mail_set_up(
+            trouble = server_sudo.system_mail_set_up(
                 {
                     **server_values,
                     "active": True,
                     "smtp_user": self.email,
                     # a sign-in is at the provider's server, which a Super User set up
-                    "system_mail_public_only": not tokens and self._system_mail_is_limited(),
+                    "system_mail_public_only": not tokens and self.system_mail_is_limited(),
                 },
                 tokens,
             )
@@ -197,12 +199,13 @@ class ResUsers(models.Model):
         self._system_mail_forget_choice()
         return trouble
 
-    def _system_mail_is_limited(self):
+    @api.private
+    def system_mail_is_limited(self):
         """Whether the user may connect a mailbox at a public mail server alone."""
         parameters = self.env["ir.config_parameter"]
         return (
             bool(self)
-            and not parameters._system_mail_number("system_mail.allow_internal_hosts")
+            and not parameters.system_mail_number("system_mail.allow_internal_hosts")
             and not self.has_group(GROUP)
         )
 
@@ -239,7 +242,8 @@ class ResUsers(models.Model):
 
     # --- test, disconnect
 
-    def _system_mail_send_test(self, recipient):
+    @api.private
+    def system_mail_send_test(self, recipient):
         """Send a test to its owner by the user's own mailbox, without anything behind it.
 
         :return: the From that was really used, and the problem if there was one
@@ -257,10 +261,10 @@ class ResUsers(models.Model):
             subject=self.env._("Test of your mailbox"),
             body=self.env._("Your mailbox works: this message came from it."),
         )
-        trouble = server_sudo._system_mail_check()
+        trouble = server_sudo.system_mail_check()
         if trouble:
             return "", reason_of(self.env, *trouble)
-        session = server_sudo._system_mail_session(email_normalize(self.email))
+        session = server_sudo.system_mail_session(email_normalize(self.email))
         try:
             server_sudo.send_email(message, smtp_session=session.open())
         except Undelivered as exc:
@@ -278,7 +282,7 @@ class ResUsers(models.Model):
         if user.outgoing_mail_server_type not in MAILBOX_TYPES:
             return super().action_test_outgoing_mail_server()
         user._check_system_mail_own()
-        trouble = user.outgoing_mail_server_id.sudo()._system_mail_check()
+        trouble = user.outgoing_mail_server_id.sudo().system_mail_check()
         if trouble:
             raise UserError(reason_of(self.env, *trouble))
         return {

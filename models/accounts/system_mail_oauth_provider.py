@@ -164,10 +164,11 @@ class SystemMailOauthProvider(models.Model):
         """Write down who changed it, unless it came with the addon."""
         if self.env.uid == SUPERUSER_ID:
             return
-        self.env["system.mail.event"]._note_change(what, self.env.company)
+        self.env["system.mail.event"].note_change(what, self.env.company)
 
     @api.model
-    def _of_server(self, server):
+    @api.private
+    def of_server(self, server):
         """The provider where a mailbox signs in, also one that Odoo's own modules connected."""
         parameter = {"gmail": "google_gmail", "outlook": "microsoft_outlook"}.get(
             server.smtp_authentication
@@ -176,7 +177,8 @@ class SystemMailOauthProvider(models.Model):
             [("odoo_parameter", "!=", False), ("odoo_parameter", "=", parameter)], limit=1
         )
 
-    def _tell_client_rejected(self):
+    @api.private
+    def tell_client_rejected(self):
         """Tell the Super Users, once for all mailboxes, until the client is changed."""
         self.env.cr.execute(
             """UPDATE system_mail_oauth_provider SET client_rejected_at = %s
@@ -187,7 +189,7 @@ class SystemMailOauthProvider(models.Model):
         told = self.browse(row[0] for row in self.env.cr.fetchall())
         told.invalidate_recordset(["client_rejected_at"])
         for provider in told:
-            self.env["system.mail.alert"]._tell_super_users(
+            self.env["system.mail.alert"].tell_super_users(
                 self.env._(
                     "%(provider)s rejects this system's client secret: it is wrong or has expired. "
                     "The mailboxes connected there cannot send; System Mail carries what it may. "
@@ -213,7 +215,8 @@ class SystemMailOauthProvider(models.Model):
     def _endpoint(self, name):
         return (self[name] or "").replace("{tenant}", (self.tenant or "common").strip())
 
-    def _client(self):
+    @api.private
+    def oauth_client(self):
         """Ourselves as this provider knows us.
 
         :rtype: Client
@@ -228,7 +231,8 @@ class SystemMailOauthProvider(models.Model):
         )
 
     @api.model
-    def _services(self):
+    @api.private
+    def services(self):
         """The active providers.
 
         :rtype: list[Service]
@@ -250,12 +254,13 @@ class SystemMailOauthProvider(models.Model):
         ]
 
     @api.model
-    def _all_services(self):
+    @api.private
+    def all_services(self):
         """The active providers, and the services that take a password alone.
 
         :rtype: list[Service]
         """
-        return [*self._services(), *PASSWORD_SERVICES]
+        return [*self.services(), *PASSWORD_SERVICES]
 
     def _listed(self, name):
         parts = (part.strip().lower() for part in (self[name] or "").split(","))

@@ -36,7 +36,8 @@ class SystemMailOauthToken(models.Model):
     _server_uniq = models.Constraint("UNIQUE(server_id)", "A mailbox has one token.")
 
     @api.model
-    def _store(self, server, tokens):
+    @api.private
+    def store_tokens(self, server, tokens):
         """Keep the tokens of a consent, in the caller's transaction.
 
         :param Tokens tokens: as ``connect.oauth`` returns them
@@ -107,7 +108,7 @@ class SystemMailOauthToken(models.Model):
             raise MailboxError(Failure(Phase.TOKEN, kind=Kind.NO_KEY))
         if not self.refresh_token:
             raise MailboxError(Failure(Phase.TOKEN, kind=Kind.INVALID_GRANT))
-        self._keep(refresh(provider._client(), self.refresh_token))
+        self._keep(refresh(provider.oauth_client(), self.refresh_token))
         return self.access_token
 
     def _if_fresh(self):

@@ -21,7 +21,8 @@ class SystemMailSecret(models.AbstractModel):
                 )
 
     @api.model
-    def _has_key(self):
+    @api.private
+    def has_key(self):
         """Whether this server can encrypt."""
         try:
             return bool(keys_of_server())
@@ -29,7 +30,8 @@ class SystemMailSecret(models.AbstractModel):
             return False
 
     @api.model
-    def _clear_count(self):
+    @api.private
+    def clear_count(self):
         """How many secrets are readable in a copy of the database.
 
         :rtype: int
@@ -49,15 +51,20 @@ class SystemMailSecret(models.AbstractModel):
         )
 
     @api.autovacuum
-    def _encrypt(self):
+    def _encrypt_nightly(self):
+        self.encrypt_all()
+
+    @api.model
+    @api.private
+    def encrypt_all(self):
         """Encrypt with the newest key what is in the clear, and what an older key encrypted. A
         secret whose key is missing stays as it is.
         """
-        if not self._has_key():
+        if not self.has_key():
             return
-        server_ids = self.env["res.company"]._system_mail_server_ids()
+        server_ids = self.env["res.company"].system_mail_server_ids()
         for server_sudo in self.env["ir.mail_server"].sudo().browse(server_ids):
-            server_sudo._system_mail_take_password()
+            server_sudo.system_mail_take_password()
         self.env.flush_all()
         for model, field in self._fields_of():
             table, column = SQL.identifier(model._table), SQL.identifier(field.name)

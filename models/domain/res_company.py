@@ -28,17 +28,18 @@ class ResCompany(models.Model):
 
     @api.model
     def _system_mail_domain_statuses(self):
-        return self.env["system.mail.domain.finding"]._statuses()
+        return self.env["system.mail.domain.finding"].statuses()
 
     @api.depends("system_mail_finding_ids.status", "system_mail_finding_ids.checked_at")
     def _compute_system_mail_domain(self):
         for company in self:
             findings = company.system_mail_finding_ids
-            worst = findings._worst(findings.mapped("status"))
+            worst = findings.worst(findings.mapped("status"))
             company.system_mail_domain_status = worst or "unknown"
             company.system_mail_domain_checked_at = findings[:1].checked_at
 
-    def _system_mail_recheck_domain(self):
+    @api.private
+    def system_mail_recheck_domain(self):
         """What was found is over; the scheduled action looks again, soon."""
         self.sudo().system_mail_finding_ids.unlink()
         cron = self.env.ref("system_mail.ir_cron_domain_check", raise_if_not_found=False)
@@ -54,12 +55,12 @@ class ResCompany(models.Model):
         company_sudo = self.sudo()
         findings_sudo = company_sudo.system_mail_finding_ids
         host = company_sudo.system_mail_server_id.smtp_host
-        found = findings_sudo._look(company_sudo.system_mail_address or "", host)
+        found = findings_sudo.look(company_sudo.system_mail_address or "", host)
         return findings_sudo._update(company_sudo, found)
 
     def action_system_mail_check_domain(self):
         """Look at the sending domain again."""
-        self._check_system_mail_access()
+        self.check_system_mail_access()
         self._system_mail_check_domain()
         return True
 
@@ -67,7 +68,7 @@ class ResCompany(models.Model):
     def _system_mail_cron_check_domains(self):
         """Check the domain of each System Mail in use; a copy of the database has none in use."""
         checked_before = fields.Datetime.now() - FRESH
-        due = self.browse(self._system_mail_policies()).filtered(
+        due = self.browse(self.system_mail_policies()).filtered(
             lambda company: (company.system_mail_domain_checked_at or NEVER) < checked_before
         )
         cron = self.env["ir.cron"]

@@ -142,7 +142,7 @@ class SystemMailDomainFinding(models.Model):
         required=True,
         readonly=True,
     )
-    status = fields.Selection("_statuses", required=True, readonly=True)
+    status = fields.Selection("statuses", required=True, readonly=True)
     known_status = fields.Char(readonly=True, help="The last one that the DNS had an answer for.")
     key = fields.Char(readonly=True)
     facts = fields.Json(readonly=True)
@@ -157,7 +157,8 @@ class SystemMailDomainFinding(models.Model):
     _kind_uniq = models.Constraint("UNIQUE(company_id, kind)", "One finding of each kind.")
 
     @api.model
-    def _statuses(self):
+    @api.private
+    def statuses(self):
         return [
             ("good", self.env._("In order")),
             ("unknown", self.env._("Not checked")),
@@ -174,12 +175,14 @@ class SystemMailDomainFinding(models.Model):
             finding.text = text % facts
 
     @api.model
-    def _worst(self, statuses):
+    @api.private
+    def worst(self, statuses):
         """The status of them all; False of none."""
         return max(statuses, key=STATUSES.index, default=False)
 
     @api.model
-    def _look(self, address, smtp_host, seconds=PATIENCE):
+    @api.private
+    def look(self, address, smtp_host, seconds=PATIENCE):
         """Ask the DNS; nothing is stored.
 
         :param str address: whose domain sends
@@ -188,7 +191,7 @@ class SystemMailDomainFinding(models.Model):
         :rtype: list[dict]
         """
         domain, host = address.rpartition("@")[2], smtp_host or ""
-        services = self.env["system.mail.oauth.provider"].sudo()._all_services()
+        services = self.env["system.mail.oauth.provider"].sudo().all_services()
         return [
             {
                 "kind": finding.kind,
@@ -209,7 +212,7 @@ class SystemMailDomainFinding(models.Model):
     def _update(self, company, found):
         """Make a company's findings, which these are, what was found now.
 
-        :param list found: what ``_look`` returned
+        :param list found: what ``look`` returned
         :return: the findings that are worse than when the DNS last had an answer
         """
         old, worse = {finding.kind: finding for finding in self}, self.browse()
@@ -229,7 +232,7 @@ class SystemMailDomainFinding(models.Model):
         """Tell the Super Users, in Discuss, what changed for the worse."""
         if not self:
             return
-        self.env["system.mail.alert"]._tell_super_users(
+        self.env["system.mail.alert"].tell_super_users(
             self.env._(
                 "The DNS of %(domain)s, from which System Mail of %(company)s sends, changed for "
                 "the worse. %(findings)s System Mail goes on sending. What to add is in Settings ▸ "
@@ -243,7 +246,8 @@ class SystemMailDomainFinding(models.Model):
     def _label(self, name="kind"):
         return dict(self._fields[name]._description_selection(self.env))[self[name]]
 
-    def _summary(self):
+    @api.private
+    def as_text(self):
         """The finding as one or two lines of text, with the record to add."""
         line = f"{self._label()} · {self._label('status')}: {self.text}"
         if not self.record_value:

@@ -1,20 +1,21 @@
-from odoo import models
+from odoo import api, models
 
 
 class IrModelData(models.Model):
     _inherit = "ir.model.data"
 
     def write(self, vals):
-        self._system_mail_protect()
+        self.system_mail_protect()
         result = super().write(vals)
-        self._system_mail_protect()
+        self.system_mail_protect()
         return result
 
     def unlink(self):
-        self._system_mail_protect()
+        self.system_mail_protect()
         return super().unlink()
 
-    def _system_mail_protect(self):
+    @api.private
+    def system_mail_protect(self):
         """Keep the name by which Odoo knows the group on that group, and its only one.
 
         :raises AccessError: an outsider would give it to another group, or hide it

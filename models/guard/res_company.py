@@ -32,9 +32,9 @@ class ResCompany(models.Model):
     def _compute_system_mail_clash(self):
         for company in self:
             address = company.system_mail_address
-            company.system_mail_clash = self._system_mail_clash_of(
+            company.system_mail_clash = self.system_mail_clash_of(
                 address
-            ) or self._system_mail_free_domain(address)
+            ) or self.system_mail_free_domain(address)
 
     @api.constrains("system_mail_address", "system_mail_accepted_clash")
     def _check_system_mail_clash(self):
@@ -42,7 +42,7 @@ class ResCompany(models.Model):
             address = company.system_mail_address
             if address.lower() == (company.system_mail_accepted_clash or "").lower():
                 continue
-            if clash := self._system_mail_clash_of(address):
+            if clash := self.system_mail_clash_of(address):
                 raise ValidationError(
                     self.env._(
                         "%(clash)s System Mail needs a neutral address, such as hello@company.com. "
@@ -53,7 +53,8 @@ class ResCompany(models.Model):
                 )
 
     @api.model
-    def _system_mail_clash_of(self, address):
+    @api.private
+    def system_mail_clash_of(self, address):
         """Whose the address is, in a sentence; empty if it is neutral.
 
         :rtype: str
@@ -122,10 +123,11 @@ class ResCompany(models.Model):
         return ""
 
     @api.model
-    def _system_mail_free_domain(self, address):
+    @api.private
+    def system_mail_free_domain(self, address):
         """A warning for an address that anybody could have, such as one at gmail.com."""
         domain = email_domain_extract(address or "")
-        services = self.env["system.mail.oauth.provider"].sudo()._all_services()
+        services = self.env["system.mail.oauth.provider"].sudo().all_services()
         if not domain or not any(domain in service.domains for service in services):
             return ""
         return self.env._(
@@ -135,14 +137,15 @@ class ResCompany(models.Model):
         )
 
     @api.model
-    def _check_system_mail_not_taken(self, addresses, name):
+    @api.private
+    def check_system_mail_not_taken(self, addresses, name):
         """Nobody takes System Mail's address for their own, unless that risk was accepted.
 
         :param addresses: that somebody is about to have
         :param str name: who
         :raises ValidationError: one of them is a System Mail's
         """
-        taken = {policy.address: policy for policy in self._system_mail_policies().values()}
+        taken = {policy.address: policy for policy in self.system_mail_policies().values()}
         if not taken:
             return
         # each by itself: an open quote in one must not hide the next

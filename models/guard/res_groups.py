@@ -121,9 +121,7 @@ class ResGroups(models.Model):
         if not group_sudo:  # uninstalled
             return
         # Where no System Mail is set, what Odoo's own code does stays as it is without this addon.
-        must_stay = (
-            self.env.uid != SUPERUSER_ID or self.env["res.company"]._system_mail_server_ids()
-        )
+        must_stay = self.env.uid != SUPERUSER_ID or self.env["res.company"].system_mail_server_ids()
         if must_stay and before.people and not after.people:
             self._system_mail_refuse(
                 self.env._(

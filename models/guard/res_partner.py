@@ -9,7 +9,7 @@ class ResPartner(models.Model):
     @api.constrains("email")
     def _check_system_mail_address(self):
         for partner in self.filtered("user_ids"):
-            self.env["res.company"]._check_system_mail_not_taken([partner.email], partner.name)
+            self.env["res.company"].check_system_mail_not_taken([partner.email], partner.name)
 
     def _notify_get_recipients(self, message, msg_vals=False, **kwargs):
         recipients = super()._notify_get_recipients(message, msg_vals, **kwargs)
@@ -22,10 +22,11 @@ class ResPartner(models.Model):
         # A user's address is the partner's, and whoever reads the mail there resets the password.
         if "email" in vals and self.env["res.groups"]._system_mail_is_outsider():
             changed = self.sudo().filtered(lambda p: (p.email or "") != (vals["email"] or ""))
-            changed._system_mail_users()._system_mail_protect()
+            changed.system_mail_users().system_mail_protect()
         return super().write(vals)
 
-    def _system_mail_users(self):
+    @api.private
+    def system_mail_users(self):
         return self.with_context(active_test=False).user_ids
 
     def _generate_signup_token(self, *args, **kwargs):
@@ -33,7 +34,7 @@ class ResPartner(models.Model):
         or read, leads to the log-in page.
         """
         if self.env["res.groups"]._system_mail_is_outsider():
-            users = self.sudo()._system_mail_users()
+            users = self.sudo().system_mail_users()
             if users and users._system_mail_super_users():
                 return None
         return super()._generate_signup_token(*args, **kwargs)

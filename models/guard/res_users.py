@@ -24,20 +24,20 @@ class ResUsers(models.Model):
 
     def write(self, vals):
         if self._system_mail_sign_in_fields() & vals.keys():
-            self._system_mail_protect()
+            self.system_mail_protect()
         if not _MEMBERSHIP & vals.keys():
             return super().write(vals)
         with self.env["res.groups"]._system_mail_guard():
             return super().write(vals)
 
     def unlink(self):
-        self._system_mail_protect()
-        self.env["system.mail.event"]._keep_names(self)
+        self.system_mail_protect()
+        self.env["system.mail.event"].keep_names(self)
         with self.env["res.groups"]._system_mail_guard():
             return super().unlink()
 
     def copy(self, default=None):
-        self._system_mail_protect()
+        self.system_mail_protect()
         return super().copy(default)
 
     def _system_mail_sign_in_fields(self):
@@ -50,7 +50,8 @@ class ResUsers(models.Model):
         members = self.env["res.groups"]._system_mail_standing().members
         return [members[id_].name for id_ in self.ids if id_ in members]
 
-    def _system_mail_protect(self):
+    @api.private
+    def system_mail_protect(self):
         """:raises AccessError: an outsider is about to take over, or disable, a Super User"""
         groups = self.env["res.groups"]
         if not self or not groups._system_mail_is_outsider():

@@ -14,7 +14,8 @@ class IrMailServer(models.Model):
 
     _inherit = "ir.mail_server"
 
-    def _system_mail_run(self):
+    @api.private
+    def system_mail_run(self):
         """The sending in progress, or None. Only an object of ours counts: a context key that came
         by RPC is plain data.
         """
@@ -25,14 +26,14 @@ class IrMailServer(models.Model):
 
     def _find_mail_server_allowed_domain(self):
         domain = super()._find_mail_server_allowed_domain()
-        reserved = self.env["res.company"]._system_mail_server_ids()
+        reserved = self.env["res.company"].system_mail_server_ids()
         return domain & Domain("id", "not in", list(reserved)) if reserved else domain
 
     def _check_forced_mail_server(self, mail_server, allow_archived, smtp_from):
         super()._check_forced_mail_server(mail_server, allow_archived, smtp_from)
-        if mail_server.id not in self.env["res.company"]._system_mail_server_ids():
+        if mail_server.id not in self.env["res.company"].system_mail_server_ids():
             return
-        run = self._system_mail_run()
+        run = self.system_mail_run()
         testing = allow_archived and self.env.user.has_group("system_mail.group_super_user")
         if not testing and not (run and run.opening_system):
             raise UserError(
@@ -45,7 +46,7 @@ class IrMailServer(models.Model):
     def _get_max_email_size(self):
         """What System Mail cannot carry is no fallback: the smaller of the two sizes counts."""
         size = super()._get_max_email_size()
-        run = self._system_mail_run()
+        run = self.system_mail_run()
         if run and run.treatment.in_scope:
             system_sudo = self.sudo().browse(run.policy.server_id)
             return min(size, system_sudo.max_email_size or size)
@@ -54,11 +55,11 @@ class IrMailServer(models.Model):
     # --- the route of a message
 
     def _connect__(self, host=None, *args, mail_server_id=None, smtp_from=None, **kwargs):
-        run = self._system_mail_run()
+        run = self.system_mail_run()
         core_connect = super()._connect__
 
         def connect(*args, mail_server_id=None, **kwargs):
-            with public_only(self.sudo().browse(mail_server_id)._system_mail_is_limited()):
+            with public_only(self.sudo().browse(mail_server_id).system_mail_is_limited()):
                 return core_connect(*args, mail_server_id=mail_server_id, **kwargs)
 
         if run is None or run.opening_system or host or self._disable_send():
@@ -74,10 +75,11 @@ class IrMailServer(models.Model):
             server = server or self.browse()
         return run.session(server, smtp_from, connect)
 
-    def _system_mail_is_limited(self):
+    @api.private
+    def system_mail_is_limited(self):
         """Whether it may be at a public mail server alone."""
         parameters = self.env["ir.config_parameter"]
-        return bool(self.system_mail_public_only) and not parameters._system_mail_number(
+        return bool(self.system_mail_public_only) and not parameters.system_mail_number(
             "system_mail.allow_internal_hosts"
         )
 
@@ -89,7 +91,7 @@ class IrMailServer(models.Model):
 
     @api.model
     def send_email(self, message, *args, **kwargs):
-        run = self._system_mail_run()
+        run = self.system_mail_run()
         if run is None or not isinstance(kwargs.get("smtp_session"), Session):
             return super().send_email(message, *args, **kwargs)
         run.next_unit()

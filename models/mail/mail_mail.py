@@ -29,7 +29,7 @@ class MailMail(models.Model):
     # --- before sending
 
     def send(self, auto_commit=False, raise_exception=False, post_send_callback=None):
-        policies = self.env["res.company"]._system_mail_policies()
+        policies = self.env["res.company"].system_mail_policies()
         if not policies or self.env["ir.mail_server"]._disable_send():
             return super().send(auto_commit, raise_exception, post_send_callback)
         for (policy, treatment), mails in self._system_mail_groups(policies).items():
@@ -130,7 +130,7 @@ class MailMail(models.Model):
     @api.model
     def _filter_mail_mail_servers(self, mail_servers):
         servers = super()._filter_mail_mail_servers(mail_servers)
-        reserved = self.env["res.company"]._system_mail_server_ids()
+        reserved = self.env["res.company"].system_mail_server_ids()
         return servers.filtered(lambda s: s.id not in reserved) if reserved else servers
 
     def _split_by_mail_configuration(self):
@@ -138,7 +138,7 @@ class MailMail(models.Model):
         another worker had sent or somebody had cancelled would go back to the queue.
         """
         batches = super()._split_by_mail_configuration()
-        run = self.env["ir.mail_server"]._system_mail_run()
+        run = self.env["ir.mail_server"].system_mail_run()
         if run is None:
             yield from batches
             return
@@ -148,7 +148,7 @@ class MailMail(models.Model):
                 yield *configuration, run.batch.ids
 
     def _split_by_delayed_batch(self, mail_server):
-        run = self.env["ir.mail_server"]._system_mail_run()
+        run = self.env["ir.mail_server"].system_mail_run()
         if run is None:
             return super()._split_by_delayed_batch(mail_server)
         if run.treatment.in_scope and mail_server.owner_user_id and run.is_down(mail_server):
@@ -164,7 +164,7 @@ class MailMail(models.Model):
 
     def _prepare_outgoing_list(self, *args, **kwargs):
         email_list = super()._prepare_outgoing_list(*args, **kwargs)
-        if run := self.env["ir.mail_server"]._system_mail_run():
+        if run := self.env["ir.mail_server"].system_mail_run():
             run.begin(self, email_list)
         return email_list
 
@@ -176,7 +176,7 @@ class MailMail(models.Model):
         """
         if (
             "message_id" in vals
-            and self.env["ir.mail_server"]._system_mail_run()
+            and self.env["ir.mail_server"].system_mail_run()
             and all(mail.message_id == vals["message_id"] for mail in self)
         ):
             vals = {name: value for name, value in vals.items() if name != "message_id"}
@@ -186,7 +186,7 @@ class MailMail(models.Model):
         self, success_pids, success_emails, failure_reason=False, failure_type=None
     ):
         settle = super()._postprocess_sent_message
-        run = self.env["ir.mail_server"]._system_mail_run()
+        run = self.env["ir.mail_server"].system_mail_run()
         if run is None:
             return settle(success_pids, success_emails, failure_reason, failure_type)
         if run.refusal:

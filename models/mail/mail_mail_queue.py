@@ -2,7 +2,7 @@ import collections
 import datetime
 import random
 
-from odoo import fields, models
+from odoo import api, fields, models
 
 from ...constants import WAITING
 from ...failover.breaker import backoff, expired
@@ -32,14 +32,15 @@ class MailMail(models.Model):
         for mail in self:
             alike[mail.system_mail_attempts, mail.system_mail_waiting_since or now] |= mail
         for (attempts, since), mails in alike.items():
-            if mails[0]._system_mail_gives_up():
+            if mails[0].system_mail_gives_up():
                 mails._system_mail_fail(reason, "mail_smtp")
                 continue
             delay = backoff(attempts + 1, random.SystemRandom())
             mails.write({"system_mail_attempts": attempts + 1, "system_mail_waiting_since": since})
             mails._system_mail_wait(reason, now + datetime.timedelta(seconds=delay))
 
-    def _system_mail_gives_up(self):
+    @api.private
+    def system_mail_gives_up(self):
         """Whether it has waited long enough."""
         now = fields.Datetime.now()
         return expired(
@@ -47,7 +48,7 @@ class MailMail(models.Model):
         )
 
     def _system_mail_give_up_hours(self):
-        return self.env["ir.config_parameter"]._system_mail_number("system_mail.give_up_hours")
+        return self.env["ir.config_parameter"].system_mail_number("system_mail.give_up_hours")
 
     def _system_mail_last_try(self):
         """Until when it is tried; False where it only waits its turn, however long."""
@@ -86,7 +87,8 @@ class MailMail(models.Model):
 
     # --- what people decide
 
-    def _system_mail_send_again(self):
+    @api.private
+    def system_mail_send_again(self):
         """Send what failed, was held or waits, once the transaction is committed. Whatever it came
         to before, it has its time from now on.
         """
@@ -107,7 +109,8 @@ class MailMail(models.Model):
         notifications._system_mail_push()
         self.send_after_commit()
 
-    def _system_mail_drop(self):
+    @api.private
+    def system_mail_drop(self):
         """Leave it at that: nothing more is sent."""
         notifications = self._system_mail_notifications()
         notifications.write({"notification_status": "canceled"})

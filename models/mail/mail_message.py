@@ -15,7 +15,7 @@ class MailMessage(models.Model):
         """
         open_choices = [not vals.get("mail_server_id") for vals in vals_list]
         messages = super().create(vals_list)
-        if reserved := self.env["res.company"]._system_mail_server_ids():
+        if reserved := self.env["res.company"].system_mail_server_ids():
             for message_sudo, is_open in zip(messages.sudo(), open_choices, strict=True):
                 if is_open and message_sudo.mail_server_id.id in reserved:
                     message_sudo.mail_server_id = False
@@ -23,16 +23,16 @@ class MailMessage(models.Model):
 
     def action_system_mail_send_again(self):
         """Send again what may have been delivered: whoever clicks accepts a second copy."""
-        self._system_mail_held_mails()._system_mail_send_again()
+        self._system_mail_held_mails().system_mail_send_again()
 
     def action_system_mail_drop(self):
         """Leave it at that: it may have been delivered, and nothing more is sent."""
-        self._system_mail_held_mails()._system_mail_drop()
+        self._system_mail_held_mails().system_mail_drop()
 
     def action_system_mail_send_now(self):
         """Try at once what waits for its next try."""
         waiting = [("state", "=", "outgoing"), ("failure_reason", "!=", False)]
-        self._system_mail_mails(waiting)._system_mail_send_again()
+        self._system_mail_mails(waiting).system_mail_send_again()
 
     def _system_mail_held_mails(self):
         return self._system_mail_mails([("state", "=", "exception"), ("failure_type", "=", HELD)])

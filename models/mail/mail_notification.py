@@ -30,7 +30,7 @@ class MailNotification(models.Model):
 
     def write(self, vals):
         """With what became of a message goes what its run has to tell of it."""
-        run = self.env["ir.mail_server"]._system_mail_run()
+        run = self.env["ir.mail_server"].system_mail_run()
         tales = run.tell(self) if run and "notification_status" in vals else {}
         for (sent_from, reason), alike in tales.items():
             tale = {"system_mail_sent_from": sent_from, "system_mail_reason": reason}

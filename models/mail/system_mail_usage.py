@@ -44,7 +44,8 @@ class SystemMailUsage(models.Model):
     _mail = models.Index("(mail_id) WHERE mail_id IS NOT NULL")
 
     @api.model
-    def _admit(self, policy, author_id, recipient_count, mail_id, taken):
+    @api.private
+    def admit(self, policy, author_id, recipient_count, mail_id, taken):
         """Count the recipients in, or give them all a turn: nobody counts past another, and who
         comes later gets a later turn.
 
@@ -54,7 +55,7 @@ class SystemMailUsage(models.Model):
         :param int author_id: the author's partner, 0 for nobody
         :param mail_id: of the mail that is to wait; None where it cannot
         :param set taken: the turns of the mail's other messages, to which this one's is added
-        :return: the id of the row that counts them, for ``_give_back``
+        :return: the id of the row that counts them, for ``give_back``
         :raises OverLimit: with the time of its turn
         :raises psycopg2.Error: the count could not be kept
         """
@@ -90,7 +91,8 @@ class SystemMailUsage(models.Model):
         return turn.id
 
     @api.model
-    def _give_back(self, row_id, recipient_count):
+    @api.private
+    def give_back(self, row_id, recipient_count):
         """These of the recipients were not served after all.
 
         :raises psycopg2.Error: it could not be kept

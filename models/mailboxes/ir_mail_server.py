@@ -80,7 +80,7 @@ class IrMailServer(models.Model):
         return servers
 
     def write(self, vals):
-        run = self._system_mail_run()
+        run = self.system_mail_run()
         if run and vals.keys() <= OWN_CURSOR_FIELDS:
             return self._system_mail_write_apart(run, vals)
         before = self._system_mail_audit_snapshot(vals)
@@ -104,10 +104,10 @@ class IrMailServer(models.Model):
 
     def _system_mail_encrypt_password(self):
         """A password that Odoo's own form gave to a System Mail is kept encrypted, where it can."""
-        if self.env["system.mail.secret"]._has_key():
-            reserved = self.env["res.company"]._system_mail_server_ids()
+        if self.env["system.mail.secret"].has_key():
+            reserved = self.env["res.company"].system_mail_server_ids()
             for server in self.filtered(lambda server: server.id in reserved):
-                server._system_mail_take_password()
+                server.system_mail_take_password()
 
     def _system_mail_end_outages(self):
         outages = self.env["system.mail.outage"].sudo()
@@ -143,9 +143,10 @@ class IrMailServer(models.Model):
         for server in self.filtered("owner_user_id"):
             addresses = self._parse_from_filter(server.from_filter)
             owner = server.owner_user_id.name
-            self.env["res.company"]._check_system_mail_not_taken(addresses, owner)
+            self.env["res.company"].check_system_mail_not_taken(addresses, owner)
 
-    def _system_mail_company(self):
+    @api.private
+    def system_mail_company(self):
         """The company to which an event of this mailbox belongs."""
         server_sudo = self.sudo()
         return (
@@ -169,11 +170,11 @@ class IrMailServer(models.Model):
             return self._system_mail_open(sender)
 
         def connect_with_new_token():
-            self._system_mail_refresh()
+            self.system_mail_refresh()
             return connect()
 
         failure = probe(connect, patience(), sender)
-        if failure and classify(failure).retry_forced_token and self._system_mail_has_token():
+        if failure and classify(failure).retry_forced_token and self.system_mail_has_token():
             failure = probe(connect_with_new_token, patience(), sender)
         return failure and (failure, classify(failure))
 
@@ -184,7 +185,8 @@ class IrMailServer(models.Model):
         except UserError as exc:
             raise as_mailbox_error(exc) from exc
 
-    def _system_mail_session(self, sender):
+    @api.private
+    def system_mail_session(self, sender):
         """A session by this mailbox, with none behind it.
 
         :rtype: Session
@@ -194,7 +196,8 @@ class IrMailServer(models.Model):
         )
         return Session([route], internal=True, from_filter=self.from_filter, smtp_from=sender)
 
-    def _system_mail_set_up(self, values, tokens=None):
+    @api.private
+    def system_mail_set_up(self, values, tokens=None):
         """Give the mailbox an account and try it. The caller rolls back where it does not work.
 
         :param Tokens tokens: of a sign-in, or None for a password
@@ -203,7 +206,7 @@ class IrMailServer(models.Model):
         token_sudo = self.env["system.mail.oauth.token"].sudo()
         self.write(values)
         if tokens:
-            token_sudo._store(self, tokens)
+            token_sudo.store_tokens(self, tokens)
         elif self.smtp_authentication != OAUTH:
             token_sudo.search([("server_id", "=", self.id)]).unlink()
         trouble = self._system_mail_probe()
@@ -211,13 +214,14 @@ class IrMailServer(models.Model):
             self.env["system.mail.health"].sudo()._connected(self)
         return trouble
 
-    def _system_mail_check(self):
+    @api.private
+    def system_mail_check(self):
         """Try the mailbox now and record its health."""
         health = self.env["system.mail.health"].sudo()
-        seen = health._snapshot(self)
+        seen = health.snapshot(self)
         trouble = self._system_mail_probe()
         if trouble:
-            health._note_failure(self, seen, *trouble)
+            health.note_failure(self, seen, *trouble)
         else:
-            health._note_success(self, seen)
+            health.note_success(self, seen)
         return trouble

@@ -44,7 +44,7 @@ class IrMailServer(models.Model):
 
     def _system_mail_audited(self):
         # also one that is archived at the moment: it is not in use, but it is there
-        reserved = self.env["res.company"]._system_mail_server_ids()
+        reserved = self.env["res.company"].system_mail_server_ids()
         if not reserved:
             return self.browse()
         return self.filtered(lambda server: server.owner_user_id or server.id in reserved)
@@ -52,9 +52,9 @@ class IrMailServer(models.Model):
     def _system_mail_log(self, what):
         self.ensure_one()
         server_sudo = self.sudo()
-        self.env["system.mail.event"]._note_change(
+        self.env["system.mail.event"].note_change(
             what,
-            self._system_mail_company(),
+            self.system_mail_company(),
             server_id=self.id,
             server_name=server_sudo.from_filter or server_sudo.name,
         )

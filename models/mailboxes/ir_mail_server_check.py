@@ -4,7 +4,7 @@ import math
 import threading
 import time
 
-from odoo import models, modules
+from odoo import api, models, modules
 from odoo.tools import config
 
 from ...failover.parallel import run_in_groups
@@ -22,7 +22,8 @@ since the others who use it must not run short. A check itself uses one, now and
 class IrMailServer(models.Model):
     _inherit = "ir.mail_server"
 
-    def _system_mail_check_in_parallel(self, workers=CHECKS_AT_ONCE, seconds=math.inf):
+    @api.private
+    def system_mail_check_in_parallel(self, workers=CHECKS_AT_ONCE, seconds=math.inf):
         """Check the mailboxes, several at once, each in an environment of its own. Their health is
         committed as each check ends; the caller sees it in its next transaction.
 
@@ -31,7 +32,7 @@ class IrMailServer(models.Model):
         :param int workers: how many at once
         :param seconds: after which no check begins; those under way still count
         :return: yields ``(server, trouble)`` as each check ends; trouble as of
-            ``_system_mail_check``, None for a mailbox that is no more
+            ``system_mail_check``, None for a mailbox that is no more
         """
         registry, model = self.env.registry, self._name
 
@@ -39,7 +40,7 @@ class IrMailServer(models.Model):
             threading.current_thread().dbname = registry.db_name  # the log tells it
             with waiting_environment(registry) as env:
                 server = env[model].browse(server_id).exists()
-                return server._system_mail_check() if server else None
+                return server.system_mail_check() if server else None
 
         if modules.module.current_test:  # all its cursors are one, which this thread holds
             checks = _in_this_thread(check, self.ids, seconds)

@@ -10,7 +10,8 @@ class IrMailServer(models.Model):
     _inherit = "ir.mail_server"
 
     @api.model
-    def _system_mail_dependents(self):
+    @api.private
+    def system_mail_dependents(self):
         """The mailboxes that log in with the help of this addon.
 
         :return: those that Odoo alone can log in to, and those that it cannot
@@ -38,11 +39,12 @@ class IrMailServer(models.Model):
         return self.smtp_authentication == "login" and keeps_name and readable
 
     @api.model
-    def _system_mail_release(self):
+    @api.private
+    def system_mail_release(self):
         """Leave each mailbox to Odoo alone. One that Odoo could not log in to is removed, as Odoo
         does with personal ones: whatever names it would fail, and now takes Odoo's own sender.
         """
-        going_on, others = self._system_mail_dependents()
+        going_on, others = self.system_mail_dependents()
         for server in going_on:
             server.write(
                 {

@@ -46,7 +46,7 @@ class SystemMailHealth(models.Model):
     _order = "server_id"
 
     server_id = fields.Many2one("ir.mail_server", required=True, ondelete="cascade", readonly=True)
-    state = fields.Selection("_states", required=True, default="connected", readonly=True)
+    state = fields.Selection("states", required=True, default="connected", readonly=True)
     reason = Words(readonly=True, help="What is wrong, in plain words.")
     remedy = Words(readonly=True, help="What to do about it.")
     since = fields.Datetime(default=fields.Datetime.now, readonly=True)
@@ -73,7 +73,8 @@ class SystemMailHealth(models.Model):
     _server_uniq = models.Constraint("UNIQUE(server_id)", "A mailbox has one health.")
 
     @api.model
-    def _states(self):
+    @api.private
+    def states(self):
         return [
             ("not_connected", self.env._("Not connected")),
             ("connected", self.env._("Connected")),
@@ -84,7 +85,8 @@ class SystemMailHealth(models.Model):
     # --- before a connection
 
     @api.model
-    def _look(self, server):
+    @api.private
+    def look(self, server):
         """What every worker knows of the mailbox by now.
 
         :rtype: Snapshot
@@ -93,7 +95,8 @@ class SystemMailHealth(models.Model):
         return self._read(server, lambda health: health._as_allowed(), UNSEEN)
 
     @api.model
-    def _snapshot(self, server):
+    @api.private
+    def snapshot(self, server):
         """The same for one who tries it in any case."""
         return self._read(server, lambda health: health._as_seen(), UNSEEN)
 
@@ -235,10 +238,11 @@ class SystemMailHealth(models.Model):
         return self.browse(row[0] for row in cr.fetchall())
 
     @api.model
-    def _note_success(self, server, seen):
+    @api.private
+    def note_success(self, server, seen):
         """One real success: connected. Written only where it says something new.
 
-        :param Snapshot seen: what ``_look`` returned
+        :param Snapshot seen: what ``look`` returned
         """
         now = fields.Datetime.now()
         known = seen.state == "connected" and seen.last_success
@@ -260,17 +264,18 @@ class SystemMailHealth(models.Model):
             }
         )
         if before in ("unstable", "disconnected"):
-            self.env["system.mail.outage"]._note_success(self)
-            self.env["system.mail.alert"]._trigger()
+            self.env["system.mail.outage"].note_success(self)
+            self.env["system.mail.alert"].look_soon()
         if before == "disconnected":
             self._log_event("reconnected")
-            self.server_id.owner_user_id._system_mail_push_state()
+            self.server_id.owner_user_id.system_mail_push_state()
 
     @api.model
-    def _note_failure(self, server, seen, failure, decision):
+    @api.private
+    def note_failure(self, server, seen, failure, decision):
         """A connection failed in a way that says something of the mailbox.
 
-        :param Snapshot seen: what ``_look`` returned
+        :param Snapshot seen: what ``look`` returned
         :return: as ``_record``
         """
         now = fields.Datetime.now()
@@ -302,14 +307,14 @@ class SystemMailHealth(models.Model):
         if cron and self.next_probe_at:
             cron._trigger(self.next_probe_at)
         if self.state != before:
-            self.env["system.mail.outage"]._note_failure(self)
-            self.env["system.mail.alert"]._trigger()
+            self.env["system.mail.outage"].note_failure(self)
+            self.env["system.mail.alert"].look_soon()
         if self.state == "disconnected" != before:
             self._log_event("disconnected")
-            self.server_id.owner_user_id._system_mail_push_state()
+            self.server_id.owner_user_id.system_mail_push_state()
         if decision.effect is Effect.PROVIDER_MISCONFIGURED:
             providers = self.env["system.mail.oauth.provider"]
-            providers._of_server(self.server_id)._tell_client_rejected()
+            providers.of_server(self.server_id).tell_client_rejected()
 
     def _trip(self, failure, decision, now):
         """Count the failure; the breaker may open."""
@@ -352,7 +357,7 @@ class SystemMailHealth(models.Model):
         self.env["system.mail.event"].create(
             {
                 "kind": kind,
-                "company_id": server._system_mail_company().id,
+                "company_id": server.system_mail_company().id,
                 "user_id": server.owner_user_id.id,
                 "server_id": server.id,
                 "phase": self.phase,

@@ -24,7 +24,7 @@ class SystemMailHealth(models.Model):
         a copy of the database, which would log in as real people.
         """
         parameters_sudo = self.env["ir.config_parameter"].sudo()
-        in_use = self.env["res.company"]._system_mail_policies()
+        in_use = self.env["res.company"].system_mail_policies()
         return bool(in_use) and not parameters_sudo.get_param("database.is_neutralized")
 
     # --- mailboxes in use
@@ -37,7 +37,7 @@ class SystemMailHealth(models.Model):
         servers = self._due_for_check() if self._may_check() else self.env["ir.mail_server"]
         cron = self.env["ir.cron"]
         seconds = cron._commit_progress(remaining=len(servers))
-        for _server, _trouble in servers._system_mail_check_in_parallel(seconds=seconds):
+        for _server, _trouble in servers.system_mail_check_in_parallel(seconds=seconds):
             cron._commit_progress(1)  # when time is up no more begin; those under way count
         if servers and not seconds:
             # Left alone, Odoo would go on in a minute only.
@@ -83,7 +83,7 @@ class SystemMailHealth(models.Model):
                 break
             leased = self.browse(ids).exists().filtered(lambda health: health._lease_apart())
             seconds = cron._commit_progress(len(ids) - len(leased))
-            for _server, _trouble in leased.server_id._system_mail_check_in_parallel():
+            for _server, _trouble in leased.server_id.system_mail_check_in_parallel():
                 seconds = cron._commit_progress(1)
 
     @api.model

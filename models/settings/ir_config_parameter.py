@@ -65,17 +65,18 @@ class IrConfigParameter(models.Model):
                 reason = change(key, old, new)
             else:
                 reason = self.env._("%(setting)s changed", setting=key)
-            self.env["system.mail.event"]._note_change(reason, self.env.company)
+            self.env["system.mail.event"].note_change(reason, self.env.company)
 
     def _system_mail_check_access(self):
         """Only Super Users change ours: who may write parameters could else switch monitoring on,
         with a token of their own.
         """
         if not self.env.su and any(parameter.key.startswith(PARAMETERS) for parameter in self):
-            self.env.company._check_system_mail_access()
+            self.env.company.check_system_mail_access()
 
     @api.model
-    def _system_mail_number(self, name):
+    @api.private
+    def system_mail_number(self, name):
         """A parameter of ours, as a whole number of at most five digits; its default where it is
         not set or is no such number.
 
@@ -98,6 +99,8 @@ class IrConfigParameter(models.Model):
                     "“%(label)s” takes a number from 0 to 99,999; 0 switches it off.", label=label
                 )
             )
-        old = self._system_mail_number(name)
+        old = self.system_mail_number(name)
         self.sudo().set_param(name, str(number))
-        self.env["system.mail.event"]._note_change(change(label, old, number), self.env.company)
+        self.env["system.mail.event"].note_change(
+            change(label, str(old), str(number)), self.env.company
+        )

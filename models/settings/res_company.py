@@ -83,7 +83,7 @@ class ResCompany(models.Model):
 
     @api.model
     def _system_mail_states(self):
-        return self.env["system.mail.health"]._states()
+        return self.env["system.mail.health"].states()
 
     @api.depends("system_mail_address", "system_mail_server_id.active")
     def _compute_system_mail_state(self):
@@ -144,11 +144,11 @@ class ResCompany(models.Model):
             self.env.registry.clear_cache()
         self._system_mail_log_changes(before)
         if vals.get("system_mail_address", True) is False:
-            self._system_mail_forget()
+            self.system_mail_forget()
         elif vals.get("system_mail_server_id"):
             self._system_mail_encrypt_password()
         if {"system_mail_address", "system_mail_server_id"} & vals.keys():
-            self._system_mail_recheck_domain()
+            self.system_mail_recheck_domain()
         return result
 
     @staticmethod
@@ -159,10 +159,11 @@ class ResCompany(models.Model):
         return {**vals, "system_mail_address": (vals["system_mail_address"] or "").strip() or False}
 
     def _system_mail_encrypt_password(self):
-        if self.env["system.mail.secret"]._has_key():
-            self.sudo().system_mail_server_id._system_mail_take_password()
+        if self.env["system.mail.secret"].has_key():
+            self.sudo().system_mail_server_id.system_mail_take_password()
 
-    def _system_mail_forget(self):
+    @api.private
+    def system_mail_forget(self):
         """Remove the server with its credentials: without an address nothing may be left that
         could send, or be mistaken for an ordinary server.
         """
@@ -170,13 +171,15 @@ class ResCompany(models.Model):
         self.sudo().filtered("system_mail_server_id").write({"system_mail_server_id": False})
         servers.filtered(lambda server: not server.system_mail_company_ids).unlink()
 
-    def _check_system_mail_access(self):
+    @api.private
+    def check_system_mail_access(self):
         if not self.env.user.has_group(GROUP):
             raise AccessError(self.env._("Only Super Users may see or change System Mail."))
 
     @api.model
     @ormcache()
-    def _system_mail_policies(self):
+    @api.private
+    def system_mail_policies(self):
         """The companies whose System Mail is in use: ``{company_id: Policy}``. Free when cached:
         a database without System Mail pays nothing.
         """
@@ -200,7 +203,8 @@ class ResCompany(models.Model):
 
     @api.model
     @ormcache()
-    def _system_mail_server_ids(self):
+    @api.private
+    def system_mail_server_ids(self):
         """The ids of all servers that are a System Mail, in use or not."""
         companies = self.sudo().with_context(active_test=False)
         companies = companies.search([("system_mail_server_id", "!=", False)])

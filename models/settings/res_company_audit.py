@@ -21,7 +21,7 @@ class ResCompany(models.Model):
         """Who changed what, from what to what."""
         for company_sudo, changes in changes_since(before):
             company = company_sudo.with_env(self.env)
-            self.env["system.mail.event"]._note_change("; ".join(changes.values()), company)
+            self.env["system.mail.event"].note_change("; ".join(changes.values()), company)
             if {"system_mail_address", "system_mail_server_id"} & changes.keys():
                 company._system_mail_tell_change()
 
@@ -29,7 +29,7 @@ class ResCompany(models.Model):
         """Tell all Super Users of a new address or server: from then on, mail comes from there."""
         company_sudo = self.sudo()
         none = self.env._("none")
-        self.env["system.mail.alert"].sudo()._tell_super_users(
+        self.env["system.mail.alert"].sudo().tell_super_users(
             self.env._(
                 "%(user)s changed System Mail of %(company)s: its address is now %(address)s, its "
                 "server: %(server)s.",

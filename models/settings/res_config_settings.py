@@ -75,21 +75,21 @@ class ResConfigSettings(models.TransientModel):
 
     def _compute_system_mail_secrets(self):
         secrets = self.env["system.mail.secret"].sudo()
-        self.system_mail_has_key = secrets._has_key()
-        self.system_mail_clear_count = secrets._clear_count()
+        self.system_mail_has_key = secrets.has_key()
+        self.system_mail_clear_count = secrets.clear_count()
 
     def _compute_system_mail_monitoring(self):
-        self.system_mail_monitoring = self.env["system.mail.monitoring"]._is_on()
+        self.system_mail_monitoring = self.env["system.mail.monitoring"].is_on()
 
     def _read_system_mail_parameter(self, name):
-        number = self.env["ir.config_parameter"]._system_mail_number(f"system_mail.{name}")
+        number = self.env["ir.config_parameter"].system_mail_number(f"system_mail.{name}")
         self[f"system_mail_{name}"] = number
 
     def _write_system_mail_parameter(self, name):
         parameters, field = self.env["ir.config_parameter"], self._fields[f"system_mail_{name}"]
         for settings in self:
             number = int(settings[field.name])
-            if number != parameters._system_mail_number(f"system_mail.{name}"):
+            if number != parameters.system_mail_number(f"system_mail.{name}"):
                 label = field._description_string(self.env)
                 parameters._system_mail_set_number(f"system_mail.{name}", number, label)
 
@@ -133,15 +133,15 @@ class ResConfigSettings(models.TransientModel):
 
     def action_system_mail_encrypt(self):
         """Encrypt what is in the clear, and what an older key encrypted."""
-        self.company_id._check_system_mail_access()
-        self.env["system.mail.secret"].sudo()._encrypt()
+        self.company_id.check_system_mail_access()
+        self.env["system.mail.secret"].sudo().encrypt_all()
         return {"type": "ir.actions.client", "tag": "soft_reload"}
 
     def action_system_mail_monitoring_token(self):
         """Switch monitoring on, or replace its token; show the new one, once."""
-        token = self.env["system.mail.monitoring"]._new_token()
+        token = self.env["system.mail.monitoring"].new_token()
         return self.env["system.mail.monitoring.token"]._show(token)
 
     def action_system_mail_monitoring_off(self):
         """Switch monitoring off; its token is worth nothing any more."""
-        self.env["system.mail.monitoring"]._switch_off()
+        self.env["system.mail.monitoring"].switch_off()

@@ -69,7 +69,8 @@ class SystemMailAlert(models.Model):
     # --- telling
 
     @api.model
-    def _tell_super_users(self, body):
+    @api.private
+    def tell_super_users(self, body):
         """Post in the Super Users' channel, which is never sent by mail.
 
         :param str body: text, or Markup
@@ -105,7 +106,7 @@ class SystemMailAlert(models.Model):
         """Ask the mailbox's owner to reconnect it: nobody else can."""
         user = health.server_id.owner_user_id
         alert = self.with_context(lang=user.lang)
-        trouble = user.with_env(alert.env)._system_mail_trouble(health.with_env(alert.env))
+        trouble = user.with_env(alert.env).system_mail_trouble(health.with_env(alert.env))
         link = self._link(RECONNECT, alert.env._("Reconnect"))
         alert._tell_user(user, Markup("%s %s") % (trouble, link))
 
@@ -131,7 +132,8 @@ class SystemMailAlert(models.Model):
             cron._commit_progress(1)
 
     @api.model
-    def _trigger(self):
+    @api.private
+    def look_soon(self):
         """Something changed: look soon, and once more when it has lasted."""
         cron = self.env.ref("system_mail.ir_cron_tell", raise_if_not_found=False)
         if cron:
@@ -140,12 +142,12 @@ class SystemMailAlert(models.Model):
 
     def _tell_system_mail(self):
         healths = self.env["system.mail.health"]
-        for policy in self.env["res.company"]._system_mail_policies().values():
+        for policy in self.env["res.company"].system_mail_policies().values():
             key = f"system_mail:{policy.server_id}"
             health = healths.search([("server_id", "=", policy.server_id)])
             if not health.state or health.state in ("connected", "not_connected"):
                 if self._is_over(key):
-                    self._tell_super_users(
+                    self.tell_super_users(
                         self.env._(
                             "System Mail %(address)s of %(company)s works again.",
                             address=policy.address,
@@ -165,7 +167,7 @@ class SystemMailAlert(models.Model):
                     reason=in_words(self.env, health.reason),
                     remedy=in_words(self.env, health.remedy),
                 )
-                self._tell_super_users(
+                self.tell_super_users(
                     Markup("%s %s") % (what, self._link(SETTINGS, self.env._("Settings")))
                 )
 
@@ -179,7 +181,7 @@ class SystemMailAlert(models.Model):
                 "password changed and ask the provider to unblock it.",
                 address=health.server_id.from_filter or health.server_id.name,
             )
-            self._tell_super_users(
+            self.tell_super_users(
                 Markup("%s %s") % (what, self._link(CONNECTIONS, self.env._("Connections")))
             )
 
@@ -197,7 +199,7 @@ class SystemMailAlert(models.Model):
         )
         for company, count in counts:
             if self._is_new(f"limit:{company.id}:{today}"):
-                self._tell_super_users(
+                self.tell_super_users(
                     self.env._(
                         "System Mail of %(company)s reached a limit set for it: %(count)s messages "
                         "wait their turn so far. None is lost. If this is not expected, look in "
@@ -209,7 +211,7 @@ class SystemMailAlert(models.Model):
 
     def _tell_many(self):
         """Many mailboxes at once: the cause is then rarely their owners'."""
-        share = self.env["ir.config_parameter"]._system_mail_number("system_mail.alert_share")
+        share = self.env["ir.config_parameter"].system_mail_number("system_mail.alert_share")
         personal = Domain("server_id.owner_user_id", "!=", False)
         personal &= Domain("server_id.active", "=", True)
         groups = self.env["system.mail.health"]._read_group(personal, ["state"], ["__count"])
@@ -223,11 +225,11 @@ class SystemMailAlert(models.Model):
                     count=disconnected,
                     total=total,
                 )
-                self._tell_super_users(
+                self.tell_super_users(
                     Markup("%s %s") % (what, self._link(CONNECTIONS, self.env._("Connections")))
                 )
         elif self._is_over("many"):
-            self._tell_super_users(
+            self.tell_super_users(
                 self.env._(
                     "%(count)s of %(total)s mailboxes are disconnected: few again.",
                     count=disconnected,
@@ -249,7 +251,7 @@ class SystemMailAlert(models.Model):
                         "Your mailbox %(address)s works again.", address=outage.server_name
                     ),
                 )
-        if not self.env["ir.config_parameter"]._system_mail_number("system_mail.alert_owners"):
+        if not self.env["ir.config_parameter"].system_mail_number("system_mail.alert_owners"):
             return
         for outage in outages.search(owned & Domain("ended_at", "=", False)):
             health = outage.server_id.system_mail_health_ids
@@ -258,9 +260,9 @@ class SystemMailAlert(models.Model):
                 self._ask_to_reconnect(health)
 
     def _tell_review(self):
-        days = self.env["ir.config_parameter"]._system_mail_number("system_mail.review_days")
+        days = self.env["ir.config_parameter"].system_mail_number("system_mail.review_days")
         if days and self._is_new("review", again_after=datetime.timedelta(days=days)):
-            self._tell_super_users(
+            self.tell_super_users(
                 Markup("%s %s")
                 % (
                     self.env._(

@@ -73,7 +73,7 @@ class SystemMailConnection(models.Model):
     company_id = fields.Many2one("res.company", readonly=True)
     address = fields.Char(readonly=True)
     provider = fields.Char(readonly=True)
-    state = fields.Selection("_states", readonly=True)
+    state = fields.Selection("states", readonly=True)
     reason = Words(readonly=True)
     remedy = Words("Next Step", readonly=True)
     answer = fields.Char("Provider's Answer", readonly=True)
@@ -89,8 +89,9 @@ class SystemMailConnection(models.Model):
     outage_ids = fields.One2many("system.mail.outage", compute="_compute_history")
 
     @api.model
-    def _states(self):
-        return self.env["system.mail.health"]._states()
+    @api.private
+    def states(self):
+        return self.env["system.mail.health"].states()
 
     @property
     def _table_query(self):
@@ -172,7 +173,7 @@ class SystemMailConnection(models.Model):
         :rtype: dict
         """
         groups = self._read_group([], ["state", "needs_attention"], ["__count"])
-        counts = {state: 0 for state, _label in self._states()}
+        counts = {state: 0 for state, _label in self.states()}
         counts["needs_attention"] = 0
         for state, needs_attention, count in groups:
             counts[state] += count
@@ -189,7 +190,7 @@ class SystemMailConnection(models.Model):
             ["id:max"],
         )
         last_tests = {server: self.env["system.mail.event"].browse(id_) for server, id_ in tests}
-        states = dict(self._states())
+        states = dict(self.states())
         return [
             {
                 "company_id": company.id,
@@ -243,7 +244,7 @@ class SystemMailConnection(models.Model):
         """
         self.check_access("read")
         servers = self[:CHUNK].server_id
-        checks = servers.sudo()._system_mail_check_in_parallel()
+        checks = servers.sudo().system_mail_check_in_parallel()
         return len([server for server, trouble in checks if trouble])
 
     # --- ask

@@ -85,7 +85,8 @@ class SystemMailEvent(models.Model):
         )
 
     @api.model
-    def _keep_names(self, users):
+    @api.private
+    def keep_names(self, users):
         """Keep who changed what, as a name: these users are about to be deleted."""
         self.flush_model(["kind", "user_id"])
         for user_sudo in users.sudo():
@@ -126,7 +127,7 @@ class SystemMailEvent(models.Model):
 
         :return: how many were deleted, and whether more are left
         """
-        days = self.env["ir.config_parameter"]._system_mail_number("system_mail.retention_days")
+        days = self.env["ir.config_parameter"].system_mail_number("system_mail.retention_days")
         if not days:
             return 0, 0
         cutoff = fields.Datetime.now() - datetime.timedelta(days=days)
@@ -143,7 +144,8 @@ class SystemMailEvent(models.Model):
         return deleted, int(deleted == BATCH)
 
     @api.model
-    def _note_change(self, reason, company, **values):
+    @api.private
+    def note_change(self, reason, company, **values):
         """Write down who changed what, in the caller's transaction: it is no sending.
 
         :param str reason: what changed, as people read it
@@ -160,7 +162,8 @@ class SystemMailEvent(models.Model):
         )
 
     @api.model
-    def _write_down(self, vals_list):
+    @api.private
+    def write_down(self, vals_list):
         """Create events on a cursor of their own, so that a rollback of the sending does not forget
         what has left. Never makes the sending fail.
 

@@ -51,21 +51,24 @@ class SystemMailMonitoring(models.AbstractModel):
     # --- the token
 
     @api.model
-    def _is_on(self):
+    @api.private
+    def is_on(self):
         return bool(self._token_hash())
 
     @api.model
-    def _is_token(self, token):
+    @api.private
+    def is_token(self, token):
         """Whether it is the token in use."""
         return consteq(self._token_hash(), self._hash(token))
 
     @api.model
-    def _new_token(self):
+    @api.private
+    def new_token(self):
         """Switch monitoring on, or replace its token.
 
         :return: the token; only its hash is kept, so it can never be shown again
         """
-        was_on, token = self._is_on(), secrets.token_urlsafe(TOKEN_BYTES)
+        was_on, token = self.is_on(), secrets.token_urlsafe(TOKEN_BYTES)
         self._set_token_hash(
             self._hash(token),
             self.env._("Monitoring: new token") if was_on else self.env._("Monitoring: off → on"),
@@ -73,8 +76,9 @@ class SystemMailMonitoring(models.AbstractModel):
         return token
 
     @api.model
-    def _switch_off(self):
-        if self._is_on():
+    @api.private
+    def switch_off(self):
+        if self.is_on():
             self._set_token_hash(False, self.env._("Monitoring: on → off"))
 
     @api.model
@@ -83,9 +87,9 @@ class SystemMailMonitoring(models.AbstractModel):
 
     @api.model
     def _set_token_hash(self, value, change):
-        self.env.company._check_system_mail_access()
+        self.env.company.check_system_mail_access()
         self.env["ir.config_parameter"].sudo().set_param(TOKEN_PARAMETER, value)
-        self.env["system.mail.event"]._note_change(change, self.env.company)
+        self.env["system.mail.event"].note_change(change, self.env.company)
 
     @staticmethod
     def _hash(token):
@@ -94,7 +98,8 @@ class SystemMailMonitoring(models.AbstractModel):
     # --- the figures
 
     @api.model
-    def _figures(self):
+    @api.private
+    def figures(self):
         """All figures, read with all rights: it is for the caller to know whom they are for.
 
         :return: those of each active company, and last of what belongs to none
@@ -133,7 +138,7 @@ class SystemMailMonitoring(models.AbstractModel):
 
     @api.model
     def _add_mailboxes(self, by_company):
-        states = self._states()
+        states = self.states()
         for company_id, figures in by_company.items():  # a monitor wants to read 0, not nothing
             kinds = ("system", "personal") if company_id else ("shared",)
             figures.mailboxes.update({(kind, state): 0 for kind in kinds for state in states})
@@ -191,14 +196,16 @@ class SystemMailMonitoring(models.AbstractModel):
         )
 
     @api.model
-    def _states(self):
+    @api.private
+    def states(self):
         """The states that a mailbox can be in."""
-        return [state for state, _word in self.env["system.mail.health"]._states()]
+        return [state for state, _word in self.env["system.mail.health"].states()]
 
     # --- what they mean
 
     @api.model
-    def _verdict(self, all_figures):
+    @api.private
+    def verdict(self, all_figures):
         """How System Mail is, and why, the worst first.
 
         :param list all_figures: as ``_figures`` returns them

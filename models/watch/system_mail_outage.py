@@ -26,7 +26,7 @@ class SystemMailOutage(models.Model):
     server_name = fields.Char("Mailbox Name", readonly=True)
     user_id = fields.Many2one("res.users", readonly=True, ondelete="set null")
     company_id = fields.Many2one("res.company", required=True, readonly=True, ondelete="cascade")
-    state = fields.Selection("_states", "Worst State", readonly=True)
+    state = fields.Selection("states", "Worst State", readonly=True)
     reason = Words(readonly=True)
     answer = fields.Char("Provider's Answer", readonly=True)
     started_at = fields.Datetime("From", required=True, readonly=True, index=True)
@@ -40,8 +40,9 @@ class SystemMailOutage(models.Model):
     _one_at_a_time = models.UniqueIndex("(server_id) WHERE ended_at IS NULL")
 
     @api.model
-    def _states(self):
-        return self.env["system.mail.health"]._states()
+    @api.private
+    def states(self):
+        return self.env["system.mail.health"].states()
 
     @api.depends("started_at", "ended_at")
     def _compute_duration(self):
@@ -55,7 +56,8 @@ class SystemMailOutage(models.Model):
         return self.search([("server_id", "=", server.id), ("ended_at", "=", False)])
 
     @api.model
-    def _note_failure(self, health):
+    @api.private
+    def note_failure(self, health):
         """The mailbox does not work: the outage begins, or goes on and got worse."""
         values = {"state": health.state, "reason": health.reason, "answer": health.answer}
         if outage := self._current(health.server_id):
@@ -69,13 +71,14 @@ class SystemMailOutage(models.Model):
                 "server_id": server.id,
                 "server_name": server.from_filter or server.name,
                 "user_id": server.owner_user_id.id,
-                "company_id": server._system_mail_company().id,
+                "company_id": server.system_mail_company().id,
                 "started_at": health.last_failure,
             }
         )
 
     @api.model
-    def _note_success(self, health):
+    @api.private
+    def note_success(self, health):
         self._current(health.server_id).ended_at = health.last_success
 
     @api.model

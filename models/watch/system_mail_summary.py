@@ -17,7 +17,7 @@ class SystemMailSummary(models.AbstractModel):
     @api.model
     def _cron_send(self):
         """Write the mails; the queue sends them."""
-        if not self.env["ir.config_parameter"]._system_mail_number("system_mail.summary"):
+        if not self.env["ir.config_parameter"].system_mail_number("system_mail.summary"):
             return
         root = self.env.ref("base.user_root")
         super_users = self.env.ref(GROUP).all_user_ids

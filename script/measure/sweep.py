@@ -148,7 +148,7 @@ class Company:
         """Wait until Odoo is up and listens: it checks System Mail, as yet the only mailbox."""
         with instance.environment() as env:
             env.ref("system_mail.ir_cron_sweep")._trigger()
-        while not self._states():
+        while not self.states():
             with instance.environment() as env:
                 env["ir.cron"]._notifydb()
             time.sleep(1)
@@ -177,7 +177,7 @@ class Company:
             count = env["ir.mail_server"].search_count([])
             env.ref("system_mail.ir_cron_sweep")._trigger()
         begin = time.monotonic()
-        while len(states := self._states()) < count:
+        while len(states := self.states()) < count:
             if time.monotonic() > begin + PATIENCE:
                 raise RuntimeError(f"{len(states)} of {count} mailboxes were checked")
             time.sleep(LOOK)
@@ -197,7 +197,7 @@ class Company:
             return waits or not cron.try_lock_for_update(allow_referencing=True)
 
     @staticmethod
-    def _states():
+    def states():
         with instance.environment() as env:
             env.cr.execute("SELECT state FROM system_mail_health")
             return [state for [state] in env.cr.fetchall()]

@@ -92,7 +92,7 @@ def live_on(env):
     )
     env["system.mail.oauth.token"].create({"server_id": server.id, "access_token": "token"})
     env["ir.config_parameter"].set_param("system_mail.retention_days", 90)
-    env["system.mail.monitoring"]._new_token()
+    env["system.mail.monitoring"].new_token()
     env["system.mail.alert"]._cron_tell()
     env["ir.filters"].create({"name": "Mine", "model_id": "system.mail.event"})
     env.ref("system_mail.group_super_user").user_ids += user
@@ -104,7 +104,7 @@ def be_of_before(env):
     order for a day. Another one's is kept already.
     """
     other = env["ir.mail_server"].search([("from_filter", "=", SIGNED_IN[1])])
-    other._system_mail_check()
+    other.system_mail_check()
     author = env["ir.mail_server"].search([("from_filter", "=", AUTHOR[1])])
     env.cr.execute(
         """UPDATE ir_module_module SET latest_version = '19.0.1.0.0' WHERE name = 'system_mail';

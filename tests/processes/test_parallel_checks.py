@@ -37,7 +37,7 @@ class Mailboxes:
         """:return: what was found and the seconds that it took"""
         begin = time.monotonic()
         with environment() as env:
-            troubles = dict(self.of(env)._system_mail_check_in_parallel(**options))
+            troubles = dict(self.of(env).system_mail_check_in_parallel(**options))
         return list(troubles.values()), time.monotonic() - begin
 
     def states(self):
@@ -132,7 +132,7 @@ def test_the_callers_transaction_is_its_own(mailboxes, lab):
         servers = mailboxes.of(env)
         servers.name = "written, not committed"
         env.flush_all()
-        assert len(list(servers._system_mail_check_in_parallel())) == 6
+        assert len(list(servers.system_mail_check_in_parallel())) == 6
         assert set(servers.mapped("name")) == {"written, not committed"}
         env.cr.rollback()
         assert "written, not committed" not in servers.mapped("name")
@@ -143,7 +143,7 @@ def test_who_leaves_early_leaves_no_check_behind(mailboxes, lab):
     host = lab.server("host", latency=0.05)
     mailboxes.at(host, 40)
     with environment() as env:
-        for _server, _trouble in mailboxes.of(env)._system_mail_check_in_parallel(workers=4):
+        for _server, _trouble in mailboxes.of(env).system_mail_check_in_parallel(workers=4):
             break
     assert not any(connection.open for connection in host.connections)
     assert len(host.connections) <= 8

@@ -33,7 +33,7 @@ class SystemMailConnectDetect(models.TransientModel):
         :param float seconds: how long the DNS may take; 0: it is not asked
         """
         address = (self.address or "").strip()
-        services = self.env["system.mail.oauth.provider"].sudo()._all_services()
+        services = self.env["system.mail.oauth.provider"].sudo().all_services()
         found = detect(address, services, seconds)
         service = found.service
         before, self.proposed = self.proposed or {}, self._proposal(address, service)

@@ -17,7 +17,7 @@ class SystemMailConnectDomain(models.TransientModel):
 
     @api.model
     def _domain_statuses(self):
-        return self.env["system.mail.domain.finding"]._statuses()
+        return self.env["system.mail.domain.finding"].statuses()
 
     def _forget_domain(self):
         self.domain_status = self.domain_findings = self.domain_subject = False
@@ -26,10 +26,10 @@ class SystemMailConnectDomain(models.TransientModel):
         finding = self.env["system.mail.domain.finding"]
         findings = [
             finding.new(values)
-            for values in finding._look(self.address.strip(), self._sending_host(), PATIENCE)
+            for values in finding.look(self.address.strip(), self._sending_host(), PATIENCE)
         ]
-        self.domain_status = finding._worst(finding.status for finding in findings)
-        self.domain_findings = "\n\n".join(finding._summary() for finding in findings)
+        self.domain_status = finding.worst(finding.status for finding in findings)
+        self.domain_findings = "\n\n".join(finding.as_text() for finding in findings)
         self.domain_subject = self._domain_subject()
 
     def _sending_host(self):

@@ -72,7 +72,7 @@ class SystemMailHeld(models.TransientModel):
         """Send what failed, now that it can be sent."""
         mails_sudo = self._held_mails()
         count = len(mails_sudo)
-        mails_sudo._system_mail_send_again()
+        mails_sudo.system_mail_send_again()
         self.held_outcome = self.env._("%(count)s messages are being sent.", count=count)
         return self._reopen()
 
@@ -80,6 +80,6 @@ class SystemMailHeld(models.TransientModel):
         """Send none of it: by now it may be out of date."""
         mails_sudo = self._held_mails()
         count = len(mails_sudo)
-        mails_sudo._system_mail_drop()
+        mails_sudo.system_mail_drop()
         self.held_outcome = self.env._("%(count)s messages are discarded.", count=count)
         return self._reopen()

@@ -14,7 +14,7 @@ class SystemMailReach(models.TransientModel):
 
     def _check_public_port(self):
         """:raises ValidationError: people may connect at public mail servers only"""
-        if self.user_id._system_mail_is_limited() and self.smtp_port not in ssrf_guard.PORTS:
+        if self.user_id.system_mail_is_limited() and self.smtp_port not in ssrf_guard.PORTS:
             *ports, last = map(str, ssrf_guard.PORTS)
             raise ValidationError(
                 self.env._(
@@ -27,7 +27,7 @@ class SystemMailReach(models.TransientModel):
 
     def _hides_internal_servers(self, failure, _decision):
         """Whether the failure would tell which names the network knows."""
-        return failure.kind is Kind.UNKNOWN_HOST and self.user_id._system_mail_is_limited()
+        return failure.kind is Kind.UNKNOWN_HOST and self.user_id.system_mail_is_limited()
 
     def _no_public_server(self):
         """What to say of a server that is none, or none for people: problem and remedy."""

@@ -68,7 +68,7 @@ class SystemMailConnect(models.TransientModel):
             (PASSWORD, self.env._("User name and password")),
             *(
                 (str(service.provider_id), self.env._("Sign in with %(name)s", name=service.name))
-                for service in providers_sudo._services()
+                for service in providers_sudo.services()
             ),
         ]
 
@@ -76,7 +76,7 @@ class SystemMailConnect(models.TransientModel):
     def _check_target(self):
         for dialog in self:
             if dialog.company_id:
-                dialog.company_id._check_system_mail_access()
+                dialog.company_id.check_system_mail_access()
             elif dialog.user_id != self.env.user:
                 raise AccessError(self.env._("Only its owner can connect a personal mailbox."))
 
@@ -123,7 +123,7 @@ class SystemMailConnect(models.TransientModel):
             wizard._check_target()
             company, address = wizard.company_id, (wizard.address or "").strip()
             wizard.clash = bool(company) and (
-                company._system_mail_clash_of(address) or company._system_mail_free_domain(address)
+                company.system_mail_clash_of(address) or company.system_mail_free_domain(address)
             )
 
     @api.depends("smtp_encryption")
@@ -226,7 +226,7 @@ class SystemMailConnect(models.TransientModel):
                     address=address,
                 )
             )
-        clash = self.company_id and self.company_id._system_mail_clash_of(address)
+        clash = self.company_id and self.company_id.system_mail_clash_of(address)
         if clash and self.accepts_clash:
             self.company_id.system_mail_accepted_clash = address
         elif clash:
