@@ -32,7 +32,7 @@ class TestLife(SystemMailCase):
         provider = self.env["system.mail.oauth.provider"].search([], limit=1)
         provider.client_secret = "kept"
         tokens = self.env["system.mail.oauth.token"]
-        tokens._store(self.own_server, Tokens("kept", "kept", None))
+        tokens.store_tokens(self.own_server, Tokens("kept", "kept", None))
         dialog = self.env["system.mail.connect"].create(
             {"company_id": self.company.id, "address": "hello@company.test", "smtp_pass": "kept"}
         )

@@ -249,7 +249,7 @@ class TestMonitoringFigures(MonitoringCase):
         self.env.flush_all()
         self.env.invalidate_all()
         before = self.env.cr.sql_log_count
-        self.monitoring._verdict(self.monitoring.figures())
+        self.monitoring.verdict(self.monitoring.figures())
         return self.env.cr.sql_log_count - before
 
     # --- the verdict

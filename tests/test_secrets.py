@@ -51,7 +51,7 @@ class TestSecrets(SystemMailCase):
         provider = self.env["system.mail.oauth.provider"].search([], limit=1)
         provider.write({"client_id": "id", "client_secret": "hush"})
         tokens = self.env["system.mail.oauth.token"]
-        tokens._store(self.own_server, Tokens("access", "refresh", None))
+        tokens.store_tokens(self.own_server, Tokens("access", "refresh", None))
         token = tokens.search([("server_id", "=", self.own_server.id)])
         dialog = self.env["system.mail.connect"].create(
             {"company_id": self.company.id, "address": "hello@company.test", "smtp_pass": "typed"}
@@ -77,7 +77,7 @@ class TestSecrets(SystemMailCase):
         for keys in ((), (Fernet.generate_key().decode(),), ("no key",)):
             self.use_keys(*keys)
             if keys == ("no key",):
-                with self.assertLogs("odoo.addons.system_mail.models.encrypted", "WARNING"):
+                with self.assertLogs("odoo.addons.system_mail.tools.encrypted", "WARNING"):
                     password = self.system_server.system_mail_password
             else:
                 password = self.system_server.system_mail_password
@@ -110,7 +110,7 @@ class TestSecrets(SystemMailCase):
         self.assertEqual(self.system_server.system_mail_password, "neutral")
         settings = self.env["res.config.settings"].create({})
         self.assertTrue(settings.system_mail_clear_count)
-        settings.action_system_mailencrypt_all()
+        settings.action_system_mail_encrypt()
         settings.invalidate_recordset()
         self.assertFalse(settings.system_mail_clear_count)
         self.assertTrue(self.stored(self.system_server, "system_mail_password").startswith(MARK))
@@ -149,7 +149,7 @@ class TestSecrets(SystemMailCase):
             {"smtp_encryption": "starttls"},
         ):
             self.own_server.write({"smtp_pass": False, "system_mail_password": "secret"})
-            tokens._store(self.own_server, Tokens("access", "refresh", None))
+            tokens.store_tokens(self.own_server, Tokens("access", "refresh", None))
             self.own_server.with_user(administrator).write(moved)
             self.assertFalse(self.own_server.system_mail_password, moved)
             self.assertFalse(tokens.search([("server_id", "=", self.own_server.id)]), moved)

@@ -68,7 +68,7 @@ class SystemMailSignIn(models.TransientModel):
                     provider=provider_sudo.name or self.env._("the provider"),
                 )
             )
-        return provider_sudo._client()
+        return provider_sudo.oauth_client()
 
     def _digest(self, state):
         """Of a state, for this browser's session alone; its id rotates but for the beginning."""
