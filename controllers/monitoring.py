@@ -1,6 +1,7 @@
 import datetime
 
-from odoo import SUPERUSER_ID, http
+from odoo import http
+from odoo.api import SUPERUSER_ID
 from odoo.http import request
 
 HEADERS = [("Cache-Control", "no-store")]

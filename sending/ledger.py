@@ -4,7 +4,7 @@ import collections
 import contextlib
 import typing
 
-from odoo import SUPERUSER_ID
+from odoo.api import SUPERUSER_ID
 
 from ..failover.failure import Verdict
 from ..failover.session import Fate, Report, Undelivered

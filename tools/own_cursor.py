@@ -4,7 +4,7 @@ import contextlib
 
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
-from odoo import SUPERUSER_ID, api
+from odoo.api import SUPERUSER_ID, Environment
 from odoo.sql_db import BaseCursor
 
 LOCK_TIMEOUT = "2s"
@@ -25,7 +25,7 @@ def own_environment(env, lock_timeout=LOCK_TIMEOUT):
         if cr.connection.info.transaction_status == TRANSACTION_STATUS_IDLE:  # not in a test's
             cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         cr.execute("SET LOCAL lock_timeout = %s", [lock_timeout])
-        yield api.Environment(cr, SUPERUSER_ID, {})
+        yield Environment(cr, SUPERUSER_ID, {})
 
 
 @contextlib.contextmanager
@@ -34,7 +34,7 @@ def waiting_environment(registry):
     it has neither a transaction nor a connection to the database.
     """
     with StatementCursor(registry) as cr:
-        yield api.Environment(cr, SUPERUSER_ID, {})
+        yield Environment(cr, SUPERUSER_ID, {})
 
 
 class StatementCursor(BaseCursor):

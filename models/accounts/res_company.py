@@ -7,6 +7,7 @@ from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from ...failover.session import Undelivered
 from ...sending.send_run import SendRun, Treatment
+from ...tools.odoo_20 import clear_caches
 
 NEW_SERVER = {"smtp_pass": False, "sequence": 100}
 """Behind the others: where another module takes the first server there is, it takes that still."""
@@ -60,7 +61,7 @@ class ResCompany(models.Model):
                 raise TryFailed
             (old - server).filtered(lambda s: not s.system_mail_company_ids).unlink()
             return None
-        self.env.registry.clear_cache()  # it may hold what the savepoint took back
+        clear_caches(self.env)  # it may hold what the savepoint took back
         return trouble
 
     @api.private

@@ -8,6 +8,7 @@ from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from ...constants import GROUP, OAUTH
 from ...failover.session import Undelivered
+from ...tools.odoo_20 import parameter
 from ...tools.reasons import in_words, reason_of
 from .res_company import TryFailed
 
@@ -116,10 +117,9 @@ class ResUsers(models.Model):
     @api.model
     def _system_mail_wants_alerts(self):
         """Whether owners are told, where personal mailboxes are in use."""
-        parameters_sudo = self.env["ir.config_parameter"].sudo()
         return bool(
-            parameters_sudo.system_mail_number("system_mail.alert_owners")
-            and parameters_sudo.get_param("base_setup.default_external_email_server")
+            self.env["ir.config_parameter"].system_mail_number("system_mail.alert_owners")
+            and parameter(self.env, "base_setup.default_external_email_server")
         )
 
     @api.private

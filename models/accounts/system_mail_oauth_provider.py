@@ -1,6 +1,7 @@
 from urllib.parse import urlsplit
 
-from odoo import SUPERUSER_ID, api, fields, models
+from odoo import api, fields, models
+from odoo.api import SUPERUSER_ID
 from odoo.exceptions import ValidationError
 from odoo.tools.urls import urljoin
 
@@ -9,6 +10,7 @@ from ...connect.oauth import Client
 from ...constants import MASK, RETURN_ADDRESS
 from ...tools.changes import changes_since, snapshot
 from ...tools.encrypted import Encrypted
+from ...tools.odoo_20 import parameter
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint")
@@ -205,10 +207,9 @@ class SystemMailOauthProvider(models.Model):
         self.client_id, self.sudo().client_secret = self._odoo_client()
 
     def _odoo_client(self):
-        parameters = self.env["ir.config_parameter"].sudo()
         prefix = self.odoo_parameter
         return tuple(
-            prefix and parameters.get_param(f"{prefix}_{name}")
+            prefix and parameter(self.env, f"{prefix}_{name}")
             for name in ("client_id", "client_secret")
         )
 

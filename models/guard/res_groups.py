@@ -1,10 +1,12 @@
 import contextlib
 import typing
 
-from odoo import SUPERUSER_ID, api, models
+from odoo import api, models
+from odoo.api import SUPERUSER_ID
 from odoo.exceptions import AccessError
 
 from ...constants import GROUP
+from ...tools.odoo_20 import clear_caches
 
 _MEMBERSHIP = {"user_ids", "implied_ids", "implied_by_ids"}
 """What is written to a group and may change who is a Super User; all_user_ids writes user_ids."""
@@ -139,7 +141,7 @@ class ResGroups(models.Model):
     @api.model
     def _system_mail_refuse(self, sentence):
         """:raises AccessError: always; the caches forget what is rolled back."""
-        self.env.registry.clear_cache("default", "groups")
+        clear_caches(self.env, "default", "groups")
         raise AccessError(sentence)
 
     @api.model

@@ -1,6 +1,7 @@
 """Who becomes a Super User, and what others may not do to one. The rest is in ``res_groups``."""
 
-from odoo import SUPERUSER_ID, api, models
+from odoo import api, models
+from odoo.api import SUPERUSER_ID
 
 _MEMBERSHIP = {"group_ids", "active"}
 _SIGN_IN = {"new_password", "partner_id", "oauth_provider_id", "oauth_uid"}

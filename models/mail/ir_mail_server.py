@@ -7,6 +7,7 @@ from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from ...failover.session import Session, Undelivered
 from ...failover.ssrf_guard import public_only
 from ...sending.send_run import SendRun
+from ...tools.odoo_20 import max_email_size
 
 
 class IrMailServer(models.Model):
@@ -49,7 +50,7 @@ class IrMailServer(models.Model):
         run = self.system_mail_run()
         if run and run.treatment.in_scope:
             system_sudo = self.sudo().browse(run.policy.server_id)
-            return min(size, system_sudo.max_email_size or size)
+            return min(size, max_email_size(system_sudo) or size)
         return size
 
     # --- the route of a message

@@ -7,6 +7,7 @@ from ...failover.rules import classify
 from ...failover.session import Route, Session
 from ...sending.send_run import LIMIT_FIELDS, as_mailbox_error, patience
 from ...tools.encrypted import Encrypted
+from ...tools.odoo_20 import clear_caches
 
 CONNECTION_FIELDS = {
     "active",
@@ -89,7 +90,7 @@ class IrMailServer(models.Model):
         if vals.get("smtp_pass"):
             self._system_mail_encrypt_password()
         if "active" in vals:
-            self.env.registry.clear_cache()
+            clear_caches(self.env)
         if CONNECTION_FIELDS & vals.keys():
             self.sudo().system_mail_health_ids._reset()
         self._system_mail_log_changes(before)
@@ -99,7 +100,7 @@ class IrMailServer(models.Model):
         self._system_mail_log_removed()
         self._system_mail_end_outages()
         result = super().unlink()
-        self.env.registry.clear_cache()
+        clear_caches(self.env)
         return result
 
     def _system_mail_encrypt_password(self):

@@ -7,6 +7,7 @@ from odoo.fields import Domain
 from odoo.tools import split_every
 
 from ...failover import breaker as circuit
+from ...tools.odoo_20 import parameter
 from .ir_mail_server_check import CHECKS_OF_A_HOST
 
 CHECK_INTERVAL = datetime.timedelta(hours=6)
@@ -23,9 +24,8 @@ class SystemMailHealth(models.Model):
         """Whether any mailbox may be tried unasked: not before System Mail is in use, and never in
         a copy of the database, which would log in as real people.
         """
-        parameters_sudo = self.env["ir.config_parameter"].sudo()
         in_use = self.env["res.company"].system_mail_policies()
-        return bool(in_use) and not parameters_sudo.get_param("database.is_neutralized")
+        return bool(in_use) and not parameter(self.env, "database.is_neutralized")
 
     # --- mailboxes in use
 

@@ -6,6 +6,7 @@ from odoo.exceptions import ValidationError
 from ...constants import PARAMETERS
 from ...failover.breaker import GIVE_UP_HOURS
 from ...tools.changes import change
+from ...tools.odoo_20 import parameter, set_parameter
 
 DEFAULTS = {
     "system_mail.give_up_hours": GIVE_UP_HOURS,
@@ -82,7 +83,7 @@ class IrConfigParameter(models.Model):
 
         :rtype: int
         """
-        given = self.sudo().get_param(name, "").strip()
+        given = parameter(self.env, name).strip()
         if given.lower() in ("true", "false"):
             return int(given.lower() == "true")
         return int(given) if re.fullmatch(r"\d{1,5}", given) else DEFAULTS[name]
@@ -100,7 +101,7 @@ class IrConfigParameter(models.Model):
                 )
             )
         old = self.system_mail_number(name)
-        self.sudo().set_param(name, str(number))
+        set_parameter(self.env, name, str(number))
         self.env["system.mail.event"].note_change(
             change(label, str(old), str(number)), self.env.company
         )

@@ -6,6 +6,7 @@ from odoo.tools import email_normalize, format_date, format_time, ormcache
 
 from ...constants import GROUP
 from ...tools.changes import snapshot
+from ...tools.odoo_20 import clear_caches
 from ...tools.reasons import in_words
 
 LIMIT_FIELDS = (
@@ -131,7 +132,7 @@ class ResCompany(models.Model):
     def create(self, vals_list):
         companies = super().create(vals_list)
         if any(POLICY_FIELDS & vals.keys() for vals in vals_list):
-            self.env.registry.clear_cache()
+            clear_caches(self.env)
         companies._system_mail_log_first_settings(vals_list)
         return companies
 
@@ -141,7 +142,7 @@ class ResCompany(models.Model):
         before = snapshot(self.sudo(), sorted(AUDITED_FIELDS)) if changed else {}
         result = super().write(vals)
         if changed or "name" in vals:
-            self.env.registry.clear_cache()
+            clear_caches(self.env)
         self._system_mail_log_changes(before)
         if vals.get("system_mail_address", True) is False:
             self.system_mail_forget()

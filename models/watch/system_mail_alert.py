@@ -2,7 +2,8 @@ import datetime
 
 from markupsafe import Markup
 
-from odoo import SUPERUSER_ID, api, fields, models
+from odoo import api, fields, models
+from odoo.api import SUPERUSER_ID
 from odoo.fields import Domain
 from odoo.tools import format_datetime
 

@@ -9,6 +9,8 @@ import secrets
 from odoo import api, models
 from odoo.tools import SQL, consteq
 
+from ...tools.odoo_20 import parameter, set_parameter
+
 TOKEN_PARAMETER = "system_mail.monitoring_token_sha256"  # noqa: S105
 TOKEN_BYTES = 32
 """So random that a plain SHA-256 cannot be searched: a slow hash would only slow each reading."""
@@ -83,12 +85,12 @@ class SystemMailMonitoring(models.AbstractModel):
 
     @api.model
     def _token_hash(self):
-        return self.env["ir.config_parameter"].sudo().get_param(TOKEN_PARAMETER) or ""
+        return parameter(self.env, TOKEN_PARAMETER)
 
     @api.model
     def _set_token_hash(self, value, change):
         self.env.company.check_system_mail_access()
-        self.env["ir.config_parameter"].sudo().set_param(TOKEN_PARAMETER, value)
+        set_parameter(self.env, TOKEN_PARAMETER, value)
         self.env["system.mail.event"].note_change(change, self.env.company)
 
     @staticmethod
