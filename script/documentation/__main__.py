@@ -6,12 +6,16 @@ python script/documentation --fix    first make such pages anew
 
 import argparse
 import sys
+import types
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "script")]
+sys.path.insert(0, str(CHECKOUT / "script"))
+# The addon without its own __init__.py, which needs Odoo
+addon = sys.modules["system_mail"] = types.ModuleType("system_mail")
+addon.__path__ = [str(CHECKOUT)]
 
-from documentation import answers, pages, picture, store_page  # noqa: E402 - it needs the path
+from documentation import answers, pages, picture, store_page  # noqa: E402 - needs what is above
 
 
 def main() -> int:

@@ -8,9 +8,9 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from failover.failure import Effect, Failure, Kind, Phase, Verdict
-from failover.rules import RULES, Rule, match
-from failover.words import REASONS, REMEDIES
+from system_mail.failover.failure import Effect, Failure, Kind, Phase, Verdict
+from system_mail.failover.rules import RULES, Rule, match
+from system_mail.failover.words import REASONS, REMEDIES
 
 PATH = "docs/answers.rst"
 EXAMPLES = Path(__file__).resolve().parents[2] / "tests" / "failure_rules.csv"
