@@ -35,10 +35,8 @@ LONGEST_LIFETIME = 30 * 86400
 """Seconds."""
 SIGN_IN_ERRORS = (OAuth2Error, requests.RequestException, Warning, ValueError)
 """What oauthlib and requests raise."""
-# It writes whole requests to the debug log, the refresh token and the client's secret included.
-logging.getLogger("requests_oauthlib.oauth2_session").addFilter(
-    lambda record: record.levelno > logging.DEBUG
-)
+_THREAD = "system_mail_sign_in"
+"""The name of the threads in which our requests are made."""
 _TEXTS = ("access_token", "refresh_token", "id_token", "error", "error_description")
 _ADDRESS = re.compile(r"[^\s@,;<>]{1,64}@[^\s@,;<>]{1,255}")
 _CLAIMS = ("email", "preferred_username", "upn", "unique_name")
@@ -50,11 +48,11 @@ class Client:
 
     client_id: str
     client_secret: str = dataclasses.field(repr=False)
-    authorization_endpoint: str
     token_endpoint: str
-    userinfo_endpoint: str
-    scope: str
-    redirect_uri: str
+    authorization_endpoint: str = ""
+    userinfo_endpoint: str = ""
+    scope: str = ""
+    redirect_uri: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,12 +105,16 @@ def exchange(client, code, verifier):
     return _tokens(token)
 
 
-def refresh(client, refresh_token):
+def refresh(client, refresh_token, patience=PATIENCE):
     """New tokens for a refresh token.
 
-    :raises MailboxError: it was revoked, the provider refused us or did not answer
+    :param float patience: seconds for the answer
+    :raises MailboxError: there is none, or it was revoked; the provider refused us or did not
+        answer
     :rtype: Tokens
     """
+    if not refresh_token:
+        raise MailboxError(Failure(Phase.TOKEN, kind=Kind.INVALID_GRANT))
     with _failing_clearly(client, refresh_token), _session(client) as session:
         token = _in_time(
             session.refresh_token,
@@ -121,6 +123,7 @@ def refresh(client, refresh_token):
             client_id=client.client_id,
             client_secret=client.client_secret,
             timeout=TIMEOUT,
+            patience=patience,
         )
     return _tokens(token, known=refresh_token)
 
@@ -154,10 +157,13 @@ def identities(client, tokens):
     return found
 
 
-def _in_time(call, *args, **kwargs):
+def _in_time(call, *args, patience=PATIENCE, **kwargs):
     """What the call of a session returns or raises. The time-out of requests is for each read: a
     provider that sends a byte now and then would hold a worker for ever, so the call has a thread
     to itself, which ends when the session is closed.
+
+    :param float patience: seconds to wait for it
+    :raises requests.Timeout: it took longer
     """
     answer = queue.SimpleQueue()
 
@@ -167,9 +173,9 @@ def _in_time(call, *args, **kwargs):
         except SIGN_IN_ERRORS as exc:
             answer.put((None, exc))
 
-    threading.Thread(target=run, name="system_mail_sign_in", daemon=True).start()
+    threading.Thread(target=run, name=_THREAD, daemon=True).start()
     try:
-        result, error = answer.get(timeout=PATIENCE)
+        result, error = answer.get(timeout=patience)
     except queue.Empty:
         raise requests.Timeout("the provider's answer took too long") from None
     if error:
@@ -265,3 +271,15 @@ def _addresses(claims):
 
 def _listed(value):
     return value if isinstance(value, list) else [value]
+
+
+def _without_values(record):
+    """Keep the line, but not what it quotes, where it tells of a request of ours: requests_oauthlib
+    writes whole requests to the debug log, the refresh token and the client's secret included.
+    """
+    if threading.current_thread().name == _THREAD:
+        record.args = ()
+    return True
+
+
+logging.getLogger("requests_oauthlib.oauth2_session").addFilter(_without_values)

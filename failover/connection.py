@@ -132,6 +132,11 @@ def watching(patience, secrets=()):
         _current.reset(token)
 
 
+def current_trace():
+    """The Trace of the connection that this thread is opening, or None outside ``watching()``."""
+    return _current.get()
+
+
 def leave(connection):
     """Say good-bye and close; whatever the server answers, all messages were settled before."""
     if connection.sock is not None:

@@ -1,15 +1,16 @@
+import datetime
 import smtplib
-import traceback
-
-import requests
 
 from odoo import api, models
 from odoo.exceptions import UserError
+from odoo.tools.urls import urljoin
 
+from ...connect.oauth import PATIENCE, Client, refresh
 from ...constants import OAUTH
-from ...failover.connection import MailboxError, WatchedConnection
+from ...failover.connection import MailboxError, WatchedConnection, current_trace
 from ...failover.failure import Failure, Kind, Phase
 from ...tools.encrypted import Unreadable
+from ...tools.odoo_20 import parameter
 
 REFRESH_TOKEN_FIELDS = {
     "gmail": "google_gmail_refresh_token",
@@ -46,7 +47,7 @@ class IrMailServer(models.Model):
         except UserError as exc:
             raise MailboxError(self._system_mail_token_failure(exc)) from exc
         except (LookupError, TypeError, AttributeError) as exc:
-            # Odoo's OAuth modules take whatever answer for one with a token in it
+            # Odoo's in-app purchase: its answer is taken for one with a token, whatever it is
             if self.smtp_authentication not in REFRESH_TOKEN_FIELDS:
                 raise
             failure = Failure(Phase.TOKEN, kind=Kind.SIGN_IN_UNAVAILABLE)
@@ -96,14 +97,69 @@ class IrMailServer(models.Model):
             self.write({TOKEN_EXPIRATION_FIELDS[authentication]: 0})
 
     def _system_mail_token_failure(self, exc):
-        """Odoo's OAuth modules say the same of a revoked grant and of a provider that is down: the
-        answer itself is still in the frame that raised. So it may be with another module's.
-        """
+        """What Odoo's OAuth modules, or another module, say without a provider's answer."""
         refresh_token = REFRESH_TOKEN_FIELDS.get(self.smtp_authentication)
-        if refresh_token and not self.sudo()[refresh_token]:
-            return Failure(Phase.TOKEN, text=str(exc), kind=Kind.INVALID_GRANT)
-        for frame, _line in traceback.walk_tb(exc.__traceback__):
-            response = frame.f_locals.get("response")
-            if isinstance(response, requests.Response):
-                return Failure.from_token_response(response.status_code, response.content)
-        return Failure(Phase.TOKEN, text=str(exc), kind=Kind.SIGN_IN_UNAVAILABLE)
+        never_signed_in = refresh_token and not self.sudo()[refresh_token]
+        kind = Kind.INVALID_GRANT if never_signed_in else Kind.SIGN_IN_UNAVAILABLE
+        return Failure(Phase.TOKEN, text=str(exc), kind=kind)
+
+    # --- in place of methods of Odoo's OAuth modules, which call them where they are installed
+
+    def _fetch_gmail_access_token(self, refresh_token):
+        client = self._system_mail_odoo_client("google_gmail")
+        google = client and self._system_mail_google()
+        if not google:
+            return super()._fetch_gmail_access_token(refresh_token)
+        tokens = _refresh(Client(*client, google.token_endpoint), refresh_token)
+        return tokens.access_token, _timestamp(tokens.expires_at)
+
+    def _fetch_outlook_access_token(self, refresh_token):
+        client = self._system_mail_odoo_client("microsoft_outlook")
+        if not client:
+            return super()._fetch_outlook_access_token(refresh_token)
+        endpoint = urljoin(self._get_microsoft_endpoint(), "token")
+        tokens = _refresh(Client(*client, endpoint), refresh_token)
+        return (
+            tokens.refresh_token or refresh_token,
+            tokens.access_token,
+            tokens.id_token,
+            _timestamp(tokens.expires_at),
+        )
+
+    def _system_mail_odoo_client(self, module):
+        """The client of one of Odoo's OAuth modules, for a connection of ours: then we ask for the
+        token, so that the provider's answer can be read, and is waited for no longer than ours.
+
+        :return: id and secret; None outside our connections, and where the module has no client
+            but uses Odoo's in-app purchase
+        """
+        if not current_trace():
+            return None
+        client = tuple(
+            parameter(self.env, f"{module}_{name}") for name in ("client_id", "client_secret")
+        )
+        return client if all(client) else None
+
+    def _system_mail_google(self):
+        providers_sudo = self.env["system.mail.oauth.provider"].sudo()
+        providers_sudo = providers_sudo.with_context(active_test=False)
+        return providers_sudo.search([("odoo_parameter", "=", "google_gmail")], limit=1)
+
+    def _raise_iap_error(self, error):
+        """Odoo's in-app purchase tells a provider's refusal in an answer with status 200."""
+        if current_trace():
+            raise MailboxError(Failure.from_token_response(None, {"error": error}))
+        return super()._raise_iap_error(error)
+
+
+def _refresh(client, refresh_token):
+    """New tokens, within the time that the connection has left.
+
+    :raises MailboxError: the access was revoked, or the provider refused or did not answer
+    """
+    return refresh(client, refresh_token, min(PATIENCE, current_trace().remaining()))
+
+
+def _timestamp(moment):
+    """Seconds since 1970 of a naive UTC time."""
+    return int(moment.replace(tzinfo=datetime.timezone.utc).timestamp())

@@ -172,11 +172,11 @@ class SystemMailOauthProvider(models.Model):
     @api.private
     def of_server(self, server):
         """The provider where a mailbox signs in, also one that Odoo's own modules connected."""
-        parameter = {"gmail": "google_gmail", "outlook": "microsoft_outlook"}.get(
+        module = {"gmail": "google_gmail", "outlook": "microsoft_outlook"}.get(
             server.smtp_authentication
         )
         return server.system_mail_provider_id or self.search(
-            [("odoo_parameter", "!=", False), ("odoo_parameter", "=", parameter)], limit=1
+            [("odoo_parameter", "!=", False), ("odoo_parameter", "=", module)], limit=1
         )
 
     @api.private

@@ -106,8 +106,6 @@ class SystemMailOauthToken(models.Model):
         secrets = (self.refresh_token, provider.client_secret)
         if any(isinstance(secret, Unreadable) for secret in secrets):
             raise MailboxError(Failure(Phase.TOKEN, kind=Kind.NO_KEY))
-        if not self.refresh_token:
-            raise MailboxError(Failure(Phase.TOKEN, kind=Kind.INVALID_GRANT))
         self._keep(refresh(provider.oauth_client(), self.refresh_token))
         return self.access_token
 
