@@ -1,13 +1,18 @@
 import os
 from unittest.mock import patch
 
+import psycopg2
 from cryptography.fernet import Fernet
+from requests_oauthlib import OAuth2Session
 
 from odoo.exceptions import UserError
+from odoo.tools import SQL
 
-from ..connect.oauth import Tokens
+from ..connect.oauth import Client, Tokens, refresh
 from ..tools.encrypted import MARK, VARIABLE, Unreadable
+from ..tools.log_filter import SECRET_COLUMNS
 from .common import SystemMailCase
+from .oauth_lab import OAuthLab
 
 
 class TestSecrets(SystemMailCase):
@@ -178,3 +183,87 @@ class TestSecrets(SystemMailCase):
         before = self.stored(self.system_server, "system_mail_password")
         self.env["system.mail.secret"].encrypt_all()
         self.assertEqual(self.stored(self.system_server, "system_mail_password"), before)
+
+
+class TestLogs(SystemMailCase):
+    """What is written to the log where it tells everything."""
+
+    SECRET = "it's \\ hush"
+
+    def logged(self, level="DEBUG"):
+        return self.enterContext(self.assertLogs("odoo.sql_db", level)).output
+
+    def test_every_secret_of_ours_is_known(self):
+        fields = self.env["system.mail.secret"]._fields_of()
+        ours = {(model._table, field.name) for model, field in fields}
+        known = {(table, column) for table in SECRET_COLUMNS for column in SECRET_COLUMNS[table]}
+        self.assertEqual(known - ours, {("ir_mail_server", "smtp_pass")})
+        self.assertLessEqual(ours, known)
+
+    def test_a_statement_that_writes_a_secret_is_told_without_it(self):
+        provider = self.env["system.mail.oauth.provider"].search([], limit=1)
+        told = self.logged()
+        self.env["system.mail.oauth.token"].store_tokens(
+            self.own_server, Tokens(self.SECRET, self.SECRET, None)
+        )
+        provider.client_secret = self.SECRET
+        self.system_server.write({"smtp_pass": self.SECRET, "system_mail_password": self.SECRET})
+        self.env.flush_all()
+        for table in ("system_mail_oauth_token", "system_mail_oauth_provider", "ir_mail_server"):
+            self.assertTrue([line for line in told if table in line and "'***'" in line], table)
+        self.assertNotIn("hush", "".join(told))
+
+    def test_a_statement_that_fails_is_told_without_the_secret(self):
+        told = self.logged("ERROR")
+        for table, column in (
+            ("system_mail_oauth_token", "access_token"),
+            ("ir_mail_server", "smtp_pass"),
+        ):
+            with self.assertRaises(psycopg2.Error), self.env.cr.savepoint():
+                self.env.cr.execute(
+                    SQL(
+                        "INSERT INTO %s (%s) VALUES (%s)",
+                        SQL.identifier(table),
+                        SQL.identifier(column),
+                        self.SECRET,
+                    )
+                )
+        for line in told:
+            self.assertIn("bad query", line)
+            self.assertIn("violates not-null constraint", line)
+            self.assertNotIn("hush", line)
+        self.assertEqual(len(told), 2)
+
+    def test_what_another_module_writes_is_told_as_it_is(self):
+        """Also where its columns have the names of ours, or its values look like a statement."""
+        told = self.logged()
+        cr = self.env.cr
+        cr.execute("CREATE TEMP TABLE shop (access_token text NOT NULL, secret text)")
+        looks = 'UPDATE "ir_mail_server" SET "smtp_pass" = '
+        cr.execute('INSERT INTO "shop" ("access_token", "secret") VALUES (%s, %s)', ["one", looks])
+        cr.execute("UPDATE ir_mail_server SET sequence = 10 WHERE name = 'two'")
+        cr.execute("SELECT 'three' AS smtp_pass FROM ir_mail_server LIMIT 1")
+        with self.assertRaises(psycopg2.Error), cr.savepoint():
+            cr.execute("""INSERT INTO "shop" ("secret") VALUES ('four')""")
+        for value in ("'one'", "'two'", "'three'", "'four'", "Failing row contains (null, four)"):
+            self.assertTrue([line for line in told if value in line], value)
+
+    def test_of_a_sign_in_no_secret_is_told_but_others_lines_stay(self):
+        self.startPatcher(patch.dict(os.environ, OAUTHLIB_INSECURE_TRANSPORT="1"))
+        lab = self.enterContext(OAuthLab())
+        ours = Client(lab.client_id, lab.client_secret, lab.token_endpoint)
+        old = lab.issue()
+        with self.assertLogs("requests_oauthlib.oauth2_session", "DEBUG") as log:
+            new = refresh(ours, old["refresh_token"])
+        said = "".join(log.output)
+        self.assertIn("Prepared refresh token request body", said)
+        for secret in (lab.client_secret, *old.values(), new.access_token, new.refresh_token):
+            self.assertNotIn(str(secret), said)
+        with self.assertLogs("requests_oauthlib.oauth2_session", "DEBUG") as log:
+            OAuth2Session(lab.client_id).refresh_token(
+                lab.token_endpoint,
+                refresh_token=new.refresh_token,
+                client_id=lab.client_id,
+                client_secret=lab.client_secret,
+            )
+        self.assertIn(new.refresh_token, "".join(log.output))
