@@ -13,9 +13,9 @@ class OAuthController(http.Controller):
         if request.httprequest.method != "GET":  # werkzeug adds HEAD, Odoo OPTIONS
             return request.make_response("", [("Allow", "GET")], status=405)
         said = request.httprequest.args  # not what a body may hold
-        dialog = request.env["system.mail.connect"]._claim(said.get("state"))
+        dialog = request.env["system.mail.connect"].claim(said.get("state"))
         if not dialog:
             return request.render("system_mail.sign_in_refused", status=400)
         request.env.cr.commit()  # used once, whatever comes of it
-        dialog._finish_sign_in(said.get("code"), said.get("error"))
+        dialog.finish_sign_in(said.get("code"), said.get("error"))
         return request.redirect(f"/odoo/system-mail-connect/{dialog.id}")

@@ -212,7 +212,7 @@ class TestDomain(DomainCase):
     # --- the connect dialog
 
     def dialog(self, **values):
-        action = self.env["system.mail.connect"]._open(
+        action = self.env["system.mail.connect"].open_dialog(
             {"company_id": self.company.id, "address": "hello@company.test", **values}
         )
         return self.env["system.mail.connect"].browse(action["res_id"])
@@ -241,7 +241,7 @@ class TestDomain(DomainCase):
 
     def test_the_dialog_of_ones_own_mailbox_says_nothing_of_the_domain(self):
         wizards = self.env["system.mail.connect"].with_user(self.ana)
-        action = wizards._open({"user_id": self.ana.id, "address": "ana@company.test"})
+        action = wizards.open_dialog({"user_id": self.ana.id, "address": "ana@company.test"})
         self.assertFalse(wizards.browse(action["res_id"]).domain_status)
 
     def test_connecting_asks_no_dns(self):

@@ -3,7 +3,7 @@ import time
 
 from markupsafe import Markup
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.tools import email_normalize
 
 from ..failover.drill_check import Expected, examine
@@ -55,9 +55,10 @@ class SystemMailDrill(models.TransientModel):
         self.check_access("write")
         self.company_id.check_system_mail_access()
         self.write({"remedy": False, "answer": False, **self._outcome()})
-        return self._reopen()
+        return self.reopen()
 
-    def _reopen(self):
+    @api.private
+    def reopen(self):
         return {
             "type": "ir.actions.act_window",
             "name": self.env._("Try the Fallback"),
@@ -86,7 +87,7 @@ class SystemMailDrill(models.TransientModel):
         seconds = time.monotonic() - begin
         if not drill.copies:
             outcome = self._not_sent(drill)
-            self.write_down(policy, drill, message, outcome)
+            self._write_down(policy, drill, message, outcome)
             return outcome
         expected = Expected(
             address=policy.address,
@@ -99,7 +100,7 @@ class SystemMailDrill(models.TransientModel):
             message_id=message.message_id,
         )
         outcome = {**self._sent(drill, expected), "seconds": seconds}
-        self.write_down(policy, drill, message, outcome)
+        self._write_down(policy, drill, message, outcome)
         return outcome
 
     def _send(self, drill):
@@ -139,7 +140,7 @@ class SystemMailDrill(models.TransientModel):
             )
         )
 
-    def write_down(self, policy, drill, message, outcome):
+    def _write_down(self, policy, drill, message, outcome):
         trouble = drill.trouble
         if not drill.copies:
             reason = self.env._("A drill. %(outcome)s", outcome=outcome["verdict"])

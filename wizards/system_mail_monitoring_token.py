@@ -23,7 +23,8 @@ class SystemMailMonitoringToken(models.AbstractModel):
         return urljoin(self.get_base_url(), path)
 
     @api.model
-    def _show(self, token):
+    @api.private
+    def show(self, token):
         return {
             "type": "ir.actions.act_window",
             "name": self.env._("Monitoring Token"),

@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import api, fields, models
 
 from ..tools.reasons import reason_of
 
@@ -32,7 +32,7 @@ class SystemMailTest(models.TransientModel):
                 "problem": problem,
             }
         )
-        return self._reopen()
+        return self.reopen()
 
     def _out_of_order(self):
         """Why System Mail, last seen in trouble, still does not work; blank if it does again. A
@@ -46,7 +46,8 @@ class SystemMailTest(models.TransientModel):
             return ""
         return self.env._("System Mail: %(reason)s.", reason=reason_of(self.env, *trouble))
 
-    def _reopen(self):
+    @api.private
+    def reopen(self):
         return {
             "type": "ir.actions.act_window",
             "name": self.env._("Test System Mail") if self.company_id else self.env._("Test"),

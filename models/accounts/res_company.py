@@ -30,7 +30,9 @@ class ResCompany(models.Model):
         self.ensure_one()
         self.check_system_mail_access()
         address = (address or self.system_mail_address or "").strip()
-        return self.env["system.mail.connect"]._open({"company_id": self.id, "address": address})
+        return self.env["system.mail.connect"].open_dialog(
+            {"company_id": self.id, "address": address}
+        )
 
     def _system_mail_connect(self, address, server_values, tokens=None):
         """Try an account and, if it works, make it the company's System Mail; the record of the
@@ -125,10 +127,10 @@ class ResCompany(models.Model):
         self.ensure_one()
         self.check_system_mail_access()
         wizard = self.env["system.mail.test"].create({"company_id": self.id})
-        return wizard._reopen()
+        return wizard.reopen()
 
     def action_system_mail_drill(self):
         """Try the fallback with one real notification to oneself."""
         self.ensure_one()
         self.check_system_mail_access()
-        return self.env["system.mail.drill"].create({"company_id": self.id})._reopen()
+        return self.env["system.mail.drill"].create({"company_id": self.id}).reopen()

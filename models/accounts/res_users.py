@@ -143,7 +143,7 @@ class ResUsers(models.Model):
         self._check_system_mail_own()
         if not self.email:
             raise UserError(self.env._("Set your e-mail address first, then connect its mailbox."))
-        dialog = self.env["system.mail.connect"]._open(
+        dialog = self.env["system.mail.connect"].open_dialog(
             {
                 "user_id": self.id,
                 "address": email_normalize(self.email) or self.email,

@@ -140,7 +140,7 @@ class ResConfigSettings(models.TransientModel):
     def action_system_mail_monitoring_token(self):
         """Switch monitoring on, or replace its token; show the new one, once."""
         token = self.env["system.mail.monitoring"].new_token()
-        return self.env["system.mail.monitoring.token"]._show(token)
+        return self.env["system.mail.monitoring.token"].show(token)
 
     def action_system_mail_monitoring_off(self):
         """Switch monitoring off; its token is worth nothing any more."""

@@ -25,7 +25,7 @@ class SystemMailConnectDetect(models.TransientModel):
     def action_detect(self):
         """Ask the DNS whose the address is."""
         self._propose(PATIENCE)
-        return self._reopen()
+        return self.reopen()
 
     def _propose(self, seconds):
         """Fill in what the address says, wherever nobody typed anything else.

@@ -74,7 +74,7 @@ class SystemMailHeld(models.TransientModel):
         count = len(mails_sudo)
         mails_sudo.system_mail_send_again()
         self.held_outcome = self.env._("%(count)s messages are being sent.", count=count)
-        return self._reopen()
+        return self.reopen()
 
     def action_discard_held(self):
         """Send none of it: by now it may be out of date."""
@@ -82,4 +82,4 @@ class SystemMailHeld(models.TransientModel):
         count = len(mails_sudo)
         mails_sudo.system_mail_drop()
         self.held_outcome = self.env._("%(count)s messages are discarded.", count=count)
-        return self._reopen()
+        return self.reopen()

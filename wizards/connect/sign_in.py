@@ -2,7 +2,7 @@ import hashlib
 import hmac
 import secrets
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.http import STORED_SESSION_BYTES, request
 
@@ -27,7 +27,7 @@ class SystemMailSignIn(models.TransientModel):
     oauth_until = fields.Datetime(groups=fields.NO_ACCESS)
 
     def action_sign_in(self):
-        """Send the browser to the provider; it comes back to ``_claim``."""
+        """Send the browser to the provider; it comes back to ``claim``."""
         self.ensure_one()
         try:
             self._check_address()
@@ -77,7 +77,8 @@ class SystemMailSignIn(models.TransientModel):
         key = request.session.sid[:STORED_SESSION_BYTES].encode()
         return hmac.new(key, state.encode(), hashlib.sha256).hexdigest()
 
-    def _claim(self, state):
+    @api.private
+    def claim(self, state):
         """The dialog whose sign-in this is, once: not again, not for another session or user, and
         not after its time. Empty where there is none.
         """
@@ -91,7 +92,8 @@ class SystemMailSignIn(models.TransientModel):
         claimed.invalidate_recordset()
         return claimed
 
-    def _finish_sign_in(self, code, error):
+    @api.private
+    def finish_sign_in(self, code, error):
         """The browser is back: take the tokens, see whose they are, and try the account.
 
         :param str code: the authorization code, or None
@@ -169,4 +171,4 @@ class SystemMailSignIn(models.TransientModel):
         else:
             page = actions._for_xml_id("mail.action_res_users_my_fullpage")
             page["res_id"] = self.env.uid
-        return {"page": page, "dialog": self._reopen()}
+        return {"page": page, "dialog": self.reopen()}

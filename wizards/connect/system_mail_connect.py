@@ -81,17 +81,19 @@ class SystemMailConnect(models.TransientModel):
                 raise AccessError(self.env._("Only its owner can connect a personal mailbox."))
 
     @api.model
-    def _open(self, values):
+    @api.private
+    def open_dialog(self, values):
         """The dialog for a mailbox, with what its address says of its provider."""
         dialog = self.create({**values, **self._outage_of(values.get("user_id"))})
         dialog._propose(PATIENCE)
-        return dialog._reopen()
+        return dialog.reopen()
 
     def _target(self):
         """Whose mailbox it is: a company or a user, each with ``_system_mail_connect``."""
         return self.company_id or self.user_id
 
-    def _reopen(self):
+    @api.private
+    def reopen(self):
         title = (
             self.env._("Connect System Mail")
             if self.company_id
@@ -207,11 +209,11 @@ class SystemMailConnect(models.TransientModel):
             )
         self.sudo().secret = False
         self.write({"state": "connected", "problem": False, "remedy": False, "answer": False})
-        return self._reopen()
+        return self.reopen()
 
     def _show_failure(self, problem, remedy="", answer=""):
         self.write({"state": "failed", "problem": problem, "remedy": remedy, "answer": answer})
-        return self._reopen()
+        return self.reopen()
 
     def _check_address(self):
         """:raises ValidationError: a sentence on what cannot work, before anything is tried"""
@@ -321,4 +323,4 @@ class SystemMailConnect(models.TransientModel):
         test = self.env["system.mail.test"].create(
             {"company_id": self.company_id.id, "user_id": self.user_id.id}
         )
-        return test._reopen()
+        return test.reopen()
