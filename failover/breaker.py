@@ -4,8 +4,8 @@ Pure: the caller hands in ``now`` (naive UTC datetimes, as Odoo keeps them) and 
 ``uniform`` is used), and keeps the Breaker in its database. Durations are seconds.
 
 A mailbox is *closed* (in use), *open* (skipped until ``next_probe_at``) or *half open* (one worker
-tries it; its lease ends at ``next_probe_at``). ``generation`` grows whenever the state changes, so
-that a result which started before the change is recognised and dropped (``is_current``).
+tries it; its lease ends at ``next_probe_at``). ``generation`` grows whenever the state changes: the
+caller drops the result of an attempt that began at an earlier generation.
 """
 
 import dataclasses
@@ -67,12 +67,7 @@ def lease(breaker, now):
     )
 
 
-def is_current(breaker, generation):
-    """False for the late result of an attempt that began before the breaker's last change."""
-    return breaker.generation == generation
-
-
-def after_success(breaker, now):
+def after_success(breaker):
     """One real success closes it and forgets the failures."""
     closed = breaker.state == State.CLOSED
     return Breaker(generation=breaker.generation + (not closed))

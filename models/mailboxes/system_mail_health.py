@@ -254,7 +254,7 @@ class SystemMailHealth(models.Model):
         before = self.state
         self.write(
             {
-                **self._breaker_values(circuit.after_success(self._breaker(), now)),
+                **self._breaker_values(circuit.after_success(self._breaker())),
                 "state": "connected",
                 "reason": False,
                 "remedy": False,
