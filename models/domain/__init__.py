@@ -1,4 +1,4 @@
-"""What the DNS says of the sending domain."""
+"""The domain check: what the DNS says about the domain that System Mail sends from."""
 
 from . import (
     res_company,

@@ -5,13 +5,13 @@ from odoo import api, fields, models
 from ...constants import GROUP
 
 FRESH = datetime.timedelta(days=6)
-"""The weekly check passes over what was looked at since then, and so can go on where it stopped."""
+"""The weekly check skips what was checked less long ago, so an interrupted one can go on later."""
 NEVER = datetime.datetime.min
 
 
 class ResCompany(models.Model):
-    """The domain that System Mail sends from, as its DNS presents it to others. Looked at after a
-    connection, weekly, and on demand; sending and connecting never wait for it.
+    """Checks the DNS of the domain that a company's System Mail sends from: after it was connected,
+    every week, and on demand. Sending and connecting never wait for this check.
     """
 
     _inherit = "res.company"
@@ -40,16 +40,16 @@ class ResCompany(models.Model):
 
     @api.private
     def system_mail_recheck_domain(self):
-        """What was found is over; the scheduled action looks again, soon."""
+        """Delete the findings, and have the scheduled action check the domain again soon."""
         self.sudo().system_mail_finding_ids.unlink()
         cron = self.env.ref("system_mail.ir_cron_domain_check", raise_if_not_found=False)
         if cron and self.sudo().system_mail_server_id:
             cron.sudo()._trigger()
 
     def _system_mail_check_domain(self):
-        """Ask the DNS now: some seconds at most.
+        """Check the domain now, which takes some seconds at most, and store the findings.
 
-        :return: the findings that are worse than when the DNS last had an answer
+        :return: the findings that are worse than when the DNS last answered
         """
         self.ensure_one()
         company_sudo = self.sudo()
@@ -59,14 +59,14 @@ class ResCompany(models.Model):
         return findings_sudo._update(company_sudo, found)
 
     def action_system_mail_check_domain(self):
-        """Look at the sending domain again."""
+        """Check the sending domain in the DNS again."""
         self.check_system_mail_access()
         self._system_mail_check_domain()
         return True
 
     @api.model
     def _system_mail_cron_check_domains(self):
-        """Check the domain of each System Mail in use; a copy of the database has none in use."""
+        """Check the domain of each System Mail in use that was not checked within the last days."""
         checked_before = fields.Datetime.now() - FRESH
         due = self.browse(self.system_mail_policies()).filtered(
             lambda company: (company.system_mail_domain_checked_at or NEVER) < checked_before

@@ -6,7 +6,7 @@ from ...connect.domain import PATIENCE, Status, check
 _lt = LazyTranslate(__name__)
 
 STATUSES = [status.value for status in Status]
-"""The worse the later."""
+"""From the best to the worst."""
 UNANSWERED = _lt("Not checked: the DNS did not answer.")
 TEXTS = {
     ("provider", "own_host"): _lt(
@@ -117,11 +117,13 @@ TEXTS = {
         "p=reject. Correct it."
     ),
 }
-"""What was found, by kind and key."""
+"""The sentence for each finding, by its kind and key."""
 
 
 class SystemMailDomainFinding(models.Model):
-    """One thing that the DNS says, or does not say, of the domain that a System Mail sends from."""
+    """One result of the domain check of a company's System Mail: of its MX, SPF, DKIM or DMARC
+    records, or of its provider.
+    """
 
     _name = "system.mail.domain.finding"
     _description = "Sending Domain"
@@ -159,6 +161,7 @@ class SystemMailDomainFinding(models.Model):
     @api.model
     @api.private
     def statuses(self):
+        """The statuses with their labels, for a selection field."""
         return [
             ("good", self.env._("In order")),
             ("unknown", self.env._("Not checked")),
@@ -177,17 +180,18 @@ class SystemMailDomainFinding(models.Model):
     @api.model
     @api.private
     def worst(self, statuses):
-        """The status of them all; False of none."""
+        """The worst of these statuses; False where there is none."""
         return max(statuses, key=STATUSES.index, default=False)
 
     @api.model
     @api.private
     def look(self, address, smtp_host, seconds=PATIENCE):
-        """Ask the DNS; nothing is stored.
+        """Check a domain in the DNS. Stores nothing.
 
-        :param str address: whose domain sends
-        :param float seconds: how long it may take
-        :return: values of findings, without their company
+        :param str address: the address that mail is sent from
+        :param str smtp_host: the server that it is sent by
+        :param float seconds: the longest that it may take
+        :return: values for new findings, without their company
         :rtype: list[dict]
         """
         domain, host = address.rpartition("@")[2], smtp_host or ""
@@ -210,10 +214,11 @@ class SystemMailDomainFinding(models.Model):
         ]
 
     def _update(self, company, found):
-        """Make a company's findings, which these are, what was found now.
+        """Replace a company's findings by those of a new check.
 
+        :param company: the company of these findings
         :param list found: what ``look`` returned
-        :return: the findings that are worse than when the DNS last had an answer
+        :return: the findings that are worse than when the DNS last answered
         """
         old, worse = {finding.kind: finding for finding in self}, self.browse()
         for values in found:
@@ -229,7 +234,7 @@ class SystemMailDomainFinding(models.Model):
         return worse
 
     def _tell_worse(self):
-        """Tell the Super Users, in Discuss, what changed for the worse."""
+        """Tell the Super Users in Discuss that these findings became worse."""
         if not self:
             return
         self.env["system.mail.alert"].tell_super_users(
@@ -244,11 +249,12 @@ class SystemMailDomainFinding(models.Model):
         )
 
     def _label(self, name="kind"):
+        """The label on screen of a selection field's value."""
         return dict(self._fields[name]._description_selection(self.env))[self[name]]
 
     @api.private
     def as_text(self):
-        """The finding as one or two lines of text, with the record to add."""
+        """The finding as text: one line, and a second one with the DNS record to add, if any."""
         line = f"{self._label()} · {self._label('status')}: {self.text}"
         if not self.record_value:
             return line

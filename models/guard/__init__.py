@@ -1,4 +1,6 @@
-"""Who may not do what: Super Users, their group and System Mail's address."""
+"""What only Super Users may do: grant Super User, change another Super User's account, and give
+somebody System Mail's address.
+"""
 
 from . import (
     ir_model_data,

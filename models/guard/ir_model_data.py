@@ -16,9 +16,10 @@ class IrModelData(models.Model):
 
     @api.private
     def system_mail_protect(self):
-        """Keep the name by which Odoo knows the group on that group, and its only one.
+        """Check that these external IDs don't belong to the group Super User. Odoo finds the group
+        by its external ID: a change could name another group, or none.
 
-        :raises AccessError: an outsider would give it to another group, or hide it
+        :raises AccessError: one of them does, and the current user is no Super User
         """
         groups = self.env["res.groups"]
         if not groups._system_mail_is_outsider():

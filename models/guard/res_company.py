@@ -10,8 +10,8 @@ from ...constants import GROUP
 
 
 class ResCompany(models.Model):
-    """System Mail's address is nobody's own: mail would leave from the wrong account, and a person
-    would read what others wrote in confidence.
+    """Keeps System Mail's address apart from people's own addresses. If a person had it, mail could
+    leave from the wrong account, and that person would read replies meant for others.
     """
 
     _inherit = "res.company"
@@ -55,7 +55,7 @@ class ResCompany(models.Model):
     @api.model
     @api.private
     def system_mail_clash_of(self, address):
-        """Whose the address is, in a sentence; empty if it is neutral.
+        """Say in a sentence who or what already uses an address; empty if nobody does.
 
         :rtype: str
         """
@@ -71,7 +71,7 @@ class ResCompany(models.Model):
     @api.model
     def _system_mail_person_of(self, address):
         users_sudo, escaped = self.env["res.users"].sudo(), escape_psql(address)
-        # one after the other: no index serves both
+        # two searches: no index serves both conditions at once
         user = users_sudo.search([("login", "=ilike", escaped)], limit=1)
         if user := user or users_sudo.search([("email_normalized", "=", address)], limit=1):
             return self.env._(
@@ -107,7 +107,9 @@ class ResCompany(models.Model):
 
     @api.model
     def _system_mail_alias_of(self, address):
-        """Odoo's own addresses; the default sender of a domain is as neutral as they come."""
+        """Say which alias, catchall or bounce address of Odoo an address is. The default sender of
+        an alias domain is allowed: it is nobody's own.
+        """
         for domain in self.env["mail.alias.domain"].sudo().search([("name", "!=", False)]):
             if address in (domain.catchall_email, domain.bounce_email):
                 return self.env._(
@@ -125,7 +127,7 @@ class ResCompany(models.Model):
     @api.model
     @api.private
     def system_mail_free_domain(self, address):
-        """A warning for an address that anybody could have, such as one at gmail.com."""
+        """Warn of an address where anybody can get one, such as gmail.com; empty otherwise."""
         domain = email_domain_extract(address or "")
         services = self.env["system.mail.oauth.provider"].sudo().all_services()
         if not domain or not any(domain in service.domains for service in services):
@@ -139,16 +141,17 @@ class ResCompany(models.Model):
     @api.model
     @api.private
     def check_system_mail_not_taken(self, addresses, name):
-        """Nobody takes System Mail's address for their own, unless that risk was accepted.
+        """Check that none of a person's new addresses is System Mail's address. A Super User can
+        accept that risk for an address.
 
-        :param addresses: that somebody is about to have
-        :param str name: who
-        :raises ValidationError: one of them is a System Mail's
+        :param addresses: e-mail addresses, each as it was typed
+        :param str name: the person, for the message
+        :raises ValidationError: one of them is a company's System Mail address
         """
         taken = {policy.address: policy for policy in self.system_mail_policies().values()}
         if not taken:
             return
-        # each by itself: an open quote in one must not hide the next
+        # parse each one separately: an open quote in one would hide the next
         given = itertools.chain(*map(email_normalize_all, filter(None, addresses)))
         for policy in filter(None, map(taken.get, given)):
             company_sudo = self.sudo().browse(policy.company_id)

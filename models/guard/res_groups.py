@@ -8,35 +8,38 @@ from odoo.exceptions import AccessError
 from ...constants import GROUP
 from ...tools.odoo_20 import clear_caches
 
-_MEMBERSHIP = {"user_ids", "implied_ids", "implied_by_ids"}
-"""What is written to a group and may change who is a Super User; all_user_ids writes user_ids."""
+_MEMBERSHIP_FIELDS = {"user_ids", "implied_ids", "implied_by_ids"}
+"""Fields of a group that decide who is a Super User. ``all_user_ids`` writes ``user_ids``."""
 
 
 class Member(typing.NamedTuple):
-    """A Super User, as plain values that outlive the record."""
+    """A Super User, as plain values: they stay readable after the user is deleted."""
 
     name: str
     company_id: int
     active: bool
 
 
-class Standing(typing.NamedTuple):
-    """Which groups make a Super User, and who is one, archived or not."""
+class Membership(typing.NamedTuple):
+    """The groups that make somebody a Super User, and the Super Users, archived ones included."""
 
     group_ids: frozenset[int]
     members: dict[int, Member]
 
     @property
     def rights(self):
-        """What only Super Users may change."""
+        """The groups, and for each Super User whether they are active. An outsider must not change
+        any of it.
+        """
         return self.group_ids, {id_: member.active for id_, member in self.members.items()}
 
     @property
     def people(self):
-        """Who can act. OdooBot is no person."""
+        """The ids of the active Super Users without OdooBot, who is no person."""
         return {id_ for id_, member in self.members.items() if member.active} - {SUPERUSER_ID}
 
     def without(self, user_ids):
+        """The same as if these users were no Super Users."""
         members = {id_: m for id_, m in self.members.items() if id_ not in user_ids}
         return self._replace(members=members)
 
@@ -46,13 +49,13 @@ class ResGroups(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        if not any(_MEMBERSHIP & vals.keys() for vals in vals_list):
+        if not any(_MEMBERSHIP_FIELDS & vals.keys() for vals in vals_list):
             return super().create(vals_list)
         with self._system_mail_guard():
             return super().create(vals_list)
 
     def write(self, vals):
-        if not _MEMBERSHIP & vals.keys():
+        if not _MEMBERSHIP_FIELDS & vals.keys():
             return super().write(vals)
         with self._system_mail_guard():
             return super().write(vals)
@@ -72,22 +75,22 @@ class ResGroups(models.Model):
 
     @api.model
     def _system_mail_is_outsider(self):
-        """Whether whoever acts may not decide on Super Users. ``sudo()`` makes nobody one; OdooBot
-        installs modules, runs scheduled actions and the shell.
+        """Whether the current user is an *outsider*: neither a Super User nor OdooBot, who installs
+        modules and runs scheduled actions. ``sudo()`` doesn't change the current user.
         """
         return self.env.uid != SUPERUSER_ID and not self.env.user._has_group(GROUP)
 
     @api.model
-    def _system_mail_standing(self):
+    def _system_mail_membership(self):
         group_id = self._system_mail_group_id()
         if not group_id:  # not installed yet, or no longer
-            return Standing(frozenset(), {})
+            return Membership(frozenset(), {})
         users_sudo = self.env["res.users"].sudo().with_context(active_test=False)
-        # Searched, not all_user_ids: that may be cached from the midst of the change.
+        # A search, not all_user_ids: the cache may hold a value from the middle of the change.
         members_sudo = users_sudo.search_fetch(
             [("all_group_ids", "in", [group_id])], ["name", "company_id", "active"], order="id"
         )
-        return Standing(
+        return Membership(
             frozenset([group_id, *self._get_group_definitions().get_subset_ids([group_id])]),
             {user.id: Member(user.name, user.company_id.id, user.active) for user in members_sudo},
         )
@@ -95,18 +98,24 @@ class ResGroups(models.Model):
     @api.model
     @contextlib.contextmanager
     def _system_mail_guard(self):
-        """Compare who is a Super User before and after the block.
+        """Compare the Super Users before and after the block, and log the difference.
 
-        :raises AccessError: what the block did must not stay
+        :raises AccessError: the current user may not make this change, or nobody may
         """
-        outsider = self._system_mail_is_outsider()  # before: the block may change the answer
-        before = self._system_mail_standing()
+        outsider = self._system_mail_is_outsider()  # before the block, which may change the answer
+        before = self._system_mail_membership()
         yield
-        self._system_mail_settle(before, self._system_mail_standing(), outsider)
+        self._system_mail_check_membership(before, self._system_mail_membership(), outsider)
 
     @api.model
-    def _system_mail_settle(self, before, after, outsider):
-        """Refuse the change from one standing to another, or write it down."""
+    def _system_mail_check_membership(self, before, after, outsider):
+        """Refuse a change of the Super Users, or log it.
+
+        :param Membership before: before the change
+        :param Membership after: now
+        :param bool outsider: whether an outsider makes the change
+        :raises AccessError: it is refused
+        """
         if before.rights == after.rights:
             return
         if outsider:
@@ -122,7 +131,7 @@ class ResGroups(models.Model):
         group_sudo = self.browse(self._system_mail_group_id()).exists().sudo()
         if not group_sudo:  # uninstalled
             return
-        # Where no System Mail is set, what Odoo's own code does stays as it is without this addon.
+        # Without a System Mail, OdooBot may archive the last Super User, as in stock Odoo.
         must_stay = self.env.uid != SUPERUSER_ID or self.env["res.company"].system_mail_server_ids()
         if must_stay and before.people and not after.people:
             self._system_mail_refuse(
@@ -133,19 +142,24 @@ class ResGroups(models.Model):
                 )
             )
         if before.people - after.people:
-            # Two who withdraw at once would each count on the other's: of two writes of this row
-            # PostgreSQL refuses the second, and Odoo tries it again.
+            # Lock the group row: two Super Users who remove each other at the same time must not
+            # both succeed. PostgreSQL refuses the second write, and Odoo tries it again.
             group_sudo.write({})
-        self._system_mail_log_standing(before.members, after.members)
+        self._system_mail_log_membership(before.members, after.members)
 
     @api.model
     def _system_mail_refuse(self, sentence):
-        """:raises AccessError: always; the caches forget what is rolled back."""
+        """Refuse a change. Clears the caches, which may hold what is now rolled back.
+
+        :param str sentence: what to tell the user
+        :raises AccessError: always
+        """
         clear_caches(self.env, "default", "groups")
         raise AccessError(sentence)
 
     @api.model
     def _system_mail_refuse_default(self):
+        """:raises AccessError: always: Super User would become a default group of new users"""
         self._system_mail_refuse(
             self.env._(
                 "Super User cannot be a default: every new user would be one. Nothing was changed; "
@@ -154,8 +168,12 @@ class ResGroups(models.Model):
         )
 
     @api.model
-    def _system_mail_log_standing(self, before, after):
-        """Who granted what to whom: in the caller's transaction, it is no sending."""
+    def _system_mail_log_membership(self, before, after):
+        """Log each Super User who was added, removed, archived or unarchived.
+
+        :param dict before: ``{user id: Member}`` before the change
+        :param dict after: the same, now
+        """
         events = []
         for id_, member in sorted({**before, **after}.items()):
             if id_ not in before:

@@ -14,12 +14,12 @@ class ResPartner(models.Model):
     def _notify_get_recipients(self, message, msg_vals=False, **kwargs):
         recipients = super()._notify_get_recipients(message, msg_vals, **kwargs)
         if FireDrill.of(self.env):
-            for recipient in recipients:  # by e-mail, also who reads the others in Odoo
+            for recipient in recipients:  # by e-mail, even to users who read theirs in Odoo
                 recipient["notif"] = "email"
         return recipients
 
     def write(self, vals):
-        # A user's address is the partner's, and whoever reads the mail there resets the password.
+        # A user's e-mail address is the partner's. A new one could receive the password reset link.
         if "email" in vals and self.env["res.groups"]._system_mail_is_outsider():
             changed = self.sudo().filtered(lambda p: (p.email or "") != (vals["email"] or ""))
             changed.system_mail_users().system_mail_protect()
@@ -27,11 +27,12 @@ class ResPartner(models.Model):
 
     @api.private
     def system_mail_users(self):
+        """The users of these contacts, archived ones included."""
         return self.with_context(active_test=False).user_ids
 
     def _generate_signup_token(self, *args, **kwargs):
-        """auth_signup's. An outsider gets no token of a Super User: the link, in whatever they send
-        or read, leads to the log-in page.
+        """Give an outsider no sign-up token of a Super User, who could be impersonated with it: the
+        link then leads to the log-in page. Extends the module auth_signup.
         """
         if self.env["res.groups"]._system_mail_is_outsider():
             users = self.sudo().system_mail_users()

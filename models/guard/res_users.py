@@ -1,14 +1,17 @@
-"""Who becomes a Super User, and what others may not do to one. The rest is in ``res_groups``."""
-
 from odoo import api, models
 from odoo.api import SUPERUSER_ID
 
-_MEMBERSHIP = {"group_ids", "active"}
-_SIGN_IN = {"new_password", "partner_id", "oauth_provider_id", "oauth_uid"}
-"""What decides who can sign in as a user, beside what Odoo makes its session token from."""
+_MEMBERSHIP_FIELDS = {"group_ids", "active"}
+"""Fields of a user that decide whether they are a Super User."""
+_SIGN_IN_FIELDS = {"new_password", "partner_id", "oauth_provider_id", "oauth_uid"}
+"""Fields that decide who can sign in as a user, in addition to those of Odoo's session token."""
 
 
 class ResUsers(models.Model):
+    """Checks each change of users that makes somebody a Super User, or that would let an outsider
+    sign in as one. ``res_groups`` has the rules.
+    """
+
     _inherit = "res.users"
 
     @api.model_create_multi
@@ -16,17 +19,17 @@ class ResUsers(models.Model):
         groups = self.env["res.groups"]
         outsider = groups._system_mail_is_outsider()
         users = super().create(vals_list)
-        after = groups._system_mail_standing()
+        after = groups._system_mail_membership()
         for user, vals in zip(users, vals_list, strict=True):
             if user.id in after.members and "group_ids" not in vals:
                 groups._system_mail_refuse_default()
-        groups._system_mail_settle(after.without(users.ids), after, outsider)
+        groups._system_mail_check_membership(after.without(users.ids), after, outsider)
         return users
 
     def write(self, vals):
         if self._system_mail_sign_in_fields() & vals.keys():
             self.system_mail_protect()
-        if not _MEMBERSHIP & vals.keys():
+        if not _MEMBERSHIP_FIELDS & vals.keys():
             return super().write(vals)
         with self.env["res.groups"]._system_mail_guard():
             return super().write(vals)
@@ -42,18 +45,22 @@ class ResUsers(models.Model):
         return super().copy(default)
 
     def _system_mail_sign_in_fields(self):
-        names = self._get_session_token_fields() | _SIGN_IN
-        # Choosing a password by a mailed link: whoever sits there, auth_signup writes it by sudo().
+        """The fields that decide who can sign in as a user."""
+        names = self._get_session_token_fields() | _SIGN_IN_FIELDS
+        # auth_signup writes a new password by sudo() when somebody follows a reset link.
         return names - {"password"} if self.env.su else names
 
     def _system_mail_super_users(self):
-        """The names of those of the users who are Super Users, archived or not."""
-        members = self.env["res.groups"]._system_mail_standing().members
+        """The names of the Super Users among these users, archived ones included."""
+        members = self.env["res.groups"]._system_mail_membership().members
         return [members[id_].name for id_ in self.ids if id_ in members]
 
     @api.private
     def system_mail_protect(self):
-        """:raises AccessError: an outsider is about to take over, or disable, a Super User"""
+        """Check that the current user may change how these users sign in, or delete them.
+
+        :raises AccessError: one of them is a Super User, and the current user is an outsider
+        """
         groups = self.env["res.groups"]
         if not self or not groups._system_mail_is_outsider():
             return
@@ -68,8 +75,9 @@ class ResUsers(models.Model):
             )
 
     def _action_reset_password(self, *args, **kwargs):
-        """auth_signup's. A link to choose a Super User's password goes to their own address,
-        whoever asks for it, as OdooBot's mail: an outsider's could leave by a mailbox of theirs.
+        """Send the link that resets a Super User's password as OdooBot where an outsider asks for
+        it: sent as the outsider, it could leave through a mailbox that the outsider can read.
+        Extends the module auth_signup.
         """
         users = self
         if self.env["res.groups"]._system_mail_is_outsider() and self._system_mail_super_users():

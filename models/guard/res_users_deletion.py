@@ -6,5 +6,5 @@ class ResUsersDeletion(models.Model):
 
     @api.constrains("user_id")
     def _check_system_mail_super_user(self):
-        """OdooBot deletes who is on this list: who puts them there must be allowed to."""
+        """OdooBot later deletes the users on this list, so check the rights when they are added."""
         self.sudo().user_id.system_mail_protect()

@@ -1,4 +1,4 @@
-"""What a company and its Super Users decide."""
+"""The settings: System Mail of each company, and the system parameters of this addon."""
 
 from . import (
     ir_config_parameter,

@@ -17,11 +17,13 @@ DEFAULTS = {
     "system_mail.review_days": 0,
     "system_mail.allow_internal_hosts": 0,
 }
-"""What integrators and Super Users may set, each a whole number; a switch is 0 or 1."""
+"""Our system parameters with their defaults. Each is a whole number; a switch is 0 or 1."""
 HIGHEST = 99_999
 
 
 class IrConfigParameter(models.Model):
+    """Lets only Super Users change the system parameters of this addon, and logs each change."""
+
     _inherit = "ir.config_parameter"
 
     @api.model_create_multi
@@ -33,7 +35,7 @@ class IrConfigParameter(models.Model):
 
     def write(self, vals):
         self._system_mail_check_access()
-        before = self._system_mail_by_hand()
+        before = self._system_mail_edited()
         result = super().write(vals)
         if "key" in vals:
             self._system_mail_check_access()
@@ -42,22 +44,26 @@ class IrConfigParameter(models.Model):
 
     def unlink(self):
         self._system_mail_check_access()
-        before = self._system_mail_by_hand()
+        before = self._system_mail_edited()
         result = super().unlink()
         self._system_mail_log(before)
         return result
 
-    def _system_mail_by_hand(self):
-        """Ours, ``{key: value}``, where somebody changes them by hand: the settings, which do it by
-        sudo, write it down in their own words.
+    def _system_mail_edited(self):
+        """Our parameters among these, ``{key: value}``. Empty with ``sudo()``: that is how the
+        settings page writes them, and it logs its own changes.
         """
         if self.env.su:
             return {}
         return {p.key: p.value for p in self.exists() if p.key.startswith(PARAMETERS)}
 
     def _system_mail_log(self, before):
-        """Write down who changed what by hand; a value only where it is no secret."""
-        after = self._system_mail_by_hand()
+        """Log the parameters that somebody edited. Only numbers are logged with their value: any
+        other parameter may be a secret.
+
+        :param dict before: what ``_system_mail_edited`` returned before the change
+        """
+        after = self._system_mail_edited()
         for key in sorted(before.keys() | after.keys()):
             old, new = before.get(key), after.get(key)
             if old == new:
@@ -69,8 +75,10 @@ class IrConfigParameter(models.Model):
             self.env["system.mail.event"].note_change(reason, self.env.company)
 
     def _system_mail_check_access(self):
-        """Only Super Users change ours: who may write parameters could else switch monitoring on,
-        with a token of their own.
+        """Check that the current user may change these parameters. Without this check, any
+        administrator could switch monitoring on with a token of their own.
+
+        :raises AccessError: one of them is ours, and the current user is no Super User
         """
         if not self.env.su and any(parameter.key.startswith(PARAMETERS) for parameter in self):
             self.env.company.check_system_mail_access()
@@ -78,9 +86,10 @@ class IrConfigParameter(models.Model):
     @api.model
     @api.private
     def system_mail_number(self, name):
-        """A parameter of ours, as a whole number of at most five digits; its default where it is
-        not set or is no such number.
+        """The value of one of our parameters; its default where it is not set, or is no whole
+        number of at most five digits.
 
+        :param str name: a key of ``DEFAULTS``
         :rtype: int
         """
         given = parameter(self.env, name).strip()
@@ -90,9 +99,11 @@ class IrConfigParameter(models.Model):
 
     @api.model
     def _system_mail_set_number(self, name, number, label):
-        """Change a parameter of ours, and write down who did.
+        """Change one of our parameters, and log it.
 
-        :param str label: as people read it
+        :param str name: a key of ``DEFAULTS``
+        :param str label: the setting's name on screen
+        :raises ValidationError: the number is negative or has more than five digits
         """
         if not 0 <= number <= HIGHEST:
             raise ValidationError(

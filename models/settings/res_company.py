@@ -20,12 +20,13 @@ POLICY_FIELDS = {
     "system_mail_scope",
     *LIMIT_FIELDS,
 }
-"""What a ``Policy`` is made of, beside the company's name."""
+"""Fields from which a ``Policy`` is made, in addition to the company's name."""
 AUDITED_FIELDS = POLICY_FIELDS | {"system_mail_accepted_clash"}
+"""Fields whose changes are logged."""
 
 
 class Policy(typing.NamedTuple):
-    """What a company's System Mail is and may do, as plain values that can be cached."""
+    """A company's System Mail and its limits, as plain values that can be cached."""
 
     company_id: int
     company_name: str
@@ -38,7 +39,7 @@ class Policy(typing.NamedTuple):
 
     @property
     def limited(self):
-        """Whether its recipients are counted at all."""
+        """Whether there is any limit, so that recipients must be counted."""
         return bool(self.limit_minute or self.limit_day or self.limit_user_hour)
 
 
@@ -154,7 +155,7 @@ class ResCompany(models.Model):
 
     @staticmethod
     def _system_mail_clean(vals):
-        """The values with a blank address as no address."""
+        """The values of a write, with a blank address turned into False."""
         if "system_mail_address" not in vals:
             return vals
         return {**vals, "system_mail_address": (vals["system_mail_address"] or "").strip() or False}
@@ -165,8 +166,8 @@ class ResCompany(models.Model):
 
     @api.private
     def system_mail_forget(self):
-        """Remove the server with its credentials: without an address nothing may be left that
-        could send, or be mistaken for an ordinary server.
+        """Delete the servers of these companies' System Mail, with their credentials. Without a
+        company, such a server would send anybody's mail.
         """
         servers = self.sudo().with_context(active_test=False).system_mail_server_id
         self.sudo().filtered("system_mail_server_id").write({"system_mail_server_id": False})
@@ -174,6 +175,7 @@ class ResCompany(models.Model):
 
     @api.private
     def check_system_mail_access(self):
+        """:raises AccessError: the current user is no Super User"""
         if not self.env.user.has_group(GROUP):
             raise AccessError(self.env._("Only Super Users may see or change System Mail."))
 
@@ -181,8 +183,9 @@ class ResCompany(models.Model):
     @ormcache()
     @api.private
     def system_mail_policies(self):
-        """The companies whose System Mail is in use: ``{company_id: Policy}``. Free when cached:
-        a database without System Mail pays nothing.
+        """The System Mail of each company that uses one: ``{company_id: Policy}``. System Mail is
+        in use when its address is set and its server is set and active. The answer is cached, so
+        databases without System Mail make no query for it.
         """
         companies = self.sudo().search(
             [("active", "=", True), ("system_mail_server_id", "!=", False)]
@@ -206,7 +209,7 @@ class ResCompany(models.Model):
     @ormcache()
     @api.private
     def system_mail_server_ids(self):
-        """The ids of all servers that are a System Mail, in use or not."""
+        """The ids of all servers that are a company's System Mail, in use or not. Cached."""
         companies = self.sudo().with_context(active_test=False)
         companies = companies.search([("system_mail_server_id", "!=", False)])
         return frozenset(companies.system_mail_server_id.ids)

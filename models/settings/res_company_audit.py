@@ -6,11 +6,15 @@ from .res_company import AUDITED_FIELDS
 
 
 class ResCompany(models.Model):
-    """What is written down of a company's System Mail stays, and no System Mail outlives it."""
+    """Logs changes of a company's System Mail, and keeps companies that have such a log."""
 
     _inherit = "res.company"
 
     def _system_mail_log_first_settings(self, vals_list):
+        """Log the settings that new companies were created with.
+
+        :param list vals_list: as given to ``create``
+        """
         given = zip(self.sudo(), vals_list, strict=True)
         nothing = dict.fromkeys(sorted(AUDITED_FIELDS), False)
         self._system_mail_log_changes(
@@ -18,7 +22,10 @@ class ResCompany(models.Model):
         )
 
     def _system_mail_log_changes(self, before):
-        """Who changed what, from what to what."""
+        """Log each change of a setting, and tell the Super Users of a new address or server.
+
+        :param before: what ``snapshot`` returned before the change
+        """
         for company_sudo, changes in changes_since(before):
             company = company_sudo.with_env(self.env)
             self.env["system.mail.event"].note_change("; ".join(changes.values()), company)
@@ -26,7 +33,7 @@ class ResCompany(models.Model):
                 company._system_mail_tell_change()
 
     def _system_mail_tell_change(self):
-        """Tell all Super Users of a new address or server: from then on, mail comes from there."""
+        """Tell all Super Users about a new address or server, from which mail is now sent."""
         company_sudo = self.sudo()
         none = self.env._("none")
         self.env["system.mail.alert"].sudo().tell_super_users(
@@ -42,7 +49,9 @@ class ResCompany(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_with_activity(self):
-        """Its server would become an ordinary one, that sends anybody's mail."""
+        """Keep a company that has or had a System Mail: its log belongs to it, and its server would
+        become an ordinary one that sends anybody's mail.
+        """
         events_sudo = self.env["system.mail.event"].sudo()
         for company in self:
             if company.sudo().system_mail_server_id or events_sudo.search_count(

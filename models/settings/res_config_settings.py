@@ -4,8 +4,8 @@ from ...constants import GROUP
 
 
 def _parameter(field_type, name, **options):
-    """A field of ``system_mail.<name>``, kept for all companies. Not by ``config_parameter``: what
-    a user does not see would be reset when that user saves the page.
+    """A settings field for the parameter ``system_mail.<name>``, the same for all companies. With
+    Odoo's ``config_parameter=``, saving the page would reset fields that the user can't see.
     """
     return field_type(
         compute=lambda settings: settings._read_system_mail_parameter(name),
@@ -99,7 +99,9 @@ class ResConfigSettings(models.TransientModel):
             settings.system_mail_address = settings.company_id.system_mail_address
 
     def _inverse_system_mail_address(self):
-        """A new address waits for its connection: until then the old one goes on working."""
+        """Keep a new address in ``system_mail_new_address`` until it is connected. Until then, the
+        old address stays in use.
+        """
         for settings in self:
             company, address = settings.company_id, (settings.system_mail_address or "").strip()
             if not address or not company.system_mail_server_id:
@@ -116,32 +118,32 @@ class ResConfigSettings(models.TransientModel):
         return self.company_id.action_system_mail_connect(address)
 
     def action_system_mail_disconnect(self):
-        """Forget System Mail's server and credentials; the address stays."""
+        """Delete System Mail's server and credentials; keep the address."""
         return self.company_id.action_system_mail_disconnect()
 
     def action_system_mail_check_domain(self):
-        """Look at the sending domain again."""
+        """Check the sending domain in the DNS again."""
         return self.company_id.action_system_mail_check_domain()
 
     def action_system_mail_test(self):
-        """Ask for an address and send a test to it."""
+        """Open the dialog that sends a test message."""
         return self.company_id.action_system_mail_test()
 
     def action_system_mail_drill(self):
-        """Try the fallback with one real notification to oneself."""
+        """Open the dialog that tries the fallback with one real notification to the user."""
         return self.company_id.action_system_mail_drill()
 
     def action_system_mail_encrypt(self):
-        """Encrypt what is in the clear, and what an older key encrypted."""
+        """Encrypt all stored secrets with the newest key."""
         self.company_id.check_system_mail_access()
         self.env["system.mail.secret"].sudo().encrypt_all()
         return {"type": "ir.actions.client", "tag": "soft_reload"}
 
     def action_system_mail_monitoring_token(self):
-        """Switch monitoring on, or replace its token; show the new one, once."""
+        """Switch monitoring on, or replace its token, and show the new token once."""
         token = self.env["system.mail.monitoring"].new_token()
         return self.env["system.mail.monitoring.token"].show(token)
 
     def action_system_mail_monitoring_off(self):
-        """Switch monitoring off; its token is worth nothing any more."""
+        """Switch monitoring off, and delete its token."""
         self.env["system.mail.monitoring"].switch_off()
