@@ -1,7 +1,8 @@
-"""Who serves an address: by its domain, else by the hosts that receive the domain's mail (MX)."""
+"""Who serves an address: by its domain, or by the hosts that receive the domain's mail (MX)."""
 
 import typing
 
+from ..providers import all_providers, is_within
 from .lookup import Lookup, Unanswered
 
 PATIENCE = 2.0
@@ -14,19 +15,25 @@ class Service(typing.NamedTuple):
     name: str
     domains: tuple[str, ...]
     """Its own domains: gmail.com."""
-    mx_domains: tuple[str, ...]
+    mail_hosts: tuple[str, ...]
     """Where the mail of its customers' domains is received."""
     smtp_host: str
-    smtp_port: int = 587
-    smtp_encryption: str = "starttls_strict"
+    smtp_port: int
+    smtp_encryption: str
     """A value of ``ir.mail_server.smtp_encryption``."""
     provider_id: int = 0
-    """The ``system.mail.oauth.provider`` to sign in with; 0: it takes a password alone."""
-    wants_app_password: bool = False
-    """Not the password that people know."""
+    """The ``system.mail.oauth.provider`` to sign in with; 0: it takes a password only."""
+    app_password: bool = False
+    """Whether it wants an app password, not the one that people know."""
     limit_minute: int = 0
     limit_day: int = 0
     """Recipients that it lets through; 0 = unknown."""
+    own_limit_day: int = 0
+    """Recipients a day for an address at one of its own domains; 0 = no other limit."""
+
+    def limit_day_of(self, domain):
+        """Recipients a day for an address at a domain; 0 = unknown."""
+        return (domain in self.domains and self.own_limit_day) or self.limit_day
 
 
 class Detected(typing.NamedTuple):
@@ -37,32 +44,29 @@ class Detected(typing.NamedTuple):
     """Whether the domain's mail hosts could be asked for."""
 
 
-PASSWORD_SERVICES = (
-    Service(
-        "iCloud Mail",
-        ("icloud.com", "me.com", "mac.com"),
-        ("mail.icloud.com",),
-        "smtp.mail.me.com",
-        wants_app_password=True,
-        limit_day=1000,
-    ),
-    Service(
-        "Fastmail",
-        ("fastmail.com", "fastmail.fm"),
-        ("messagingengine.com",),
-        "smtp.fastmail.com",
-        465,
-        "ssl_strict",
-        wants_app_password=True,
-    ),
-    Service("Zoho Mail", ("zoho.com",), ("zoho.com",), "smtp.zoho.com", 465, "ssl_strict"),
-    Service("Zoho Mail", ("zohomail.eu",), ("zoho.eu",), "smtp.zoho.eu", 465, "ssl_strict"),
-    Service("IONOS", (), ("ionos.com", "kundenserver.de", "1and1.com"), "smtp.ionos.com"),
-    Service("OVHcloud", (), ("mail.ovh.net", "ovh.net"), "ssl0.ovh.net", 465, "ssl_strict"),
-    Service("Infomaniak", (), ("infomaniak.ch",), "mail.infomaniak.com"),
-    Service("GMX", ("gmx.de", "gmx.net", "gmx.at", "gmx.ch"), (), "mail.gmx.net"),
-)
-"""Services by which people send with a password; taken from their own help pages."""
+def password_services():
+    """The services of ``providers/`` by which people send with a password only.
+
+    :rtype: list[Service]
+    """
+    return [
+        Service(
+            provider.name,
+            server.domains,
+            server.mail_hosts,
+            server.host,
+            server.port,
+            server.encryption,
+            app_password=provider.app_password,
+            limit_minute=provider.limit_minute,
+            limit_day=provider.limit_day,
+            own_limit_day=provider.own_limit_day,
+        )
+        for provider in all_providers().values()
+        if not provider.sign_in
+        for server in provider.servers
+        if server.domains or server.mail_hosts
+    ]
 
 
 def detect(address, services, seconds=PATIENCE):
@@ -85,11 +89,6 @@ def detect(address, services, seconds=PATIENCE):
         return Detected(None, False)
     for host in hosts:
         for service in services:
-            if any(is_within(host, mx_domain) for mx_domain in service.mx_domains):
+            if any(is_within(host, mail_host) for mail_host in service.mail_hosts):
                 return Detected(service, True)
     return Detected(None, True)
-
-
-def is_within(host, domain):
-    """Whether a host is the domain, or in it."""
-    return host == domain or host.endswith(f".{domain}")

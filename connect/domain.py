@@ -8,10 +8,10 @@ import ipaddress
 import re
 import typing
 
+from ..providers import is_within, known_at
 from . import spf
-from .detection import PASSWORD_SERVICES, is_within
+from .detection import password_services
 from .lookup import Lookup, Unanswered
-from .senders import service_of
 
 PATIENCE = 6.0
 """Seconds for all that is asked of the DNS."""
@@ -59,17 +59,18 @@ class Finding(typing.NamedTuple):
     """What to add, or to put in the place of what is there."""
 
 
-def check(domain, smtp_host, services=PASSWORD_SERVICES, resolver=None, seconds=PATIENCE):
+def check(domain, smtp_host, services=None, resolver=None, seconds=PATIENCE):
     """Look at a domain from which mail is sent by a host. Trouble with the DNS makes a finding
     *unknown*, and nothing else.
 
-    :param services: the ``Service`` records that are known; their own domains are not looked at
+    :param services: the ``Service`` records that are known, by default those that take a password;
+        their own domains are not looked at
     :param dns.resolver.Resolver resolver: whom to ask; None: as this machine is configured
     :param float seconds: the longest that it takes
     :rtype: list[Finding]
     """
     domain, smtp_host = domain.strip().lower().rstrip("."), smtp_host.strip().lower().rstrip(".")
-    for service in services:
+    for service in password_services() if services is None else services:
         if domain in service.domains:
             return [_provider(service, smtp_host)]
     lookup = Lookup(seconds, resolver)
@@ -98,10 +99,10 @@ def _checked(kind, look, *args):
 
 def _provider(service, smtp_host):
     """A domain of the service's own: it publishes what its own hosts need, and no others may."""
-    own = (service.smtp_host, *service.domains, *service.mx_domains)
-    sender = service_of(smtp_host)
+    own = (service.smtp_host, *service.domains, *service.mail_hosts)
+    sender, _server = known_at(smtp_host)
     if any(is_within(smtp_host, host) for host in own) or (
-        sender and sender == service_of(service.smtp_host)
+        sender and sender == known_at(service.smtp_host)[0]
     ):
         return Finding("provider", Status.GOOD, "own_host", {"service": service.name})
     return Finding("provider", Status.BAD, "foreign_host", {"service": service.name})
@@ -133,16 +134,17 @@ def _mx(lookup, domain, _smtp_host):
 
 
 def _spf(lookup, domain, smtp_host):
-    service = service_of(smtp_host)
-    facts = {"service": service.name if service else smtp_host}
-    senders, mechanism = _senders(lookup, smtp_host, service)
+    provider, server = known_at(smtp_host)
+    includes = server.spf_includes if server else ()
+    facts = {"service": provider.name if provider else smtp_host}
+    senders, mechanism = _senders(lookup, smtp_host, includes)
     try:
         record = spf.find(lookup, domain)
         result = _spf_result(lookup, domain, senders) if record else "none"
     except spf.Broken as exc:
         return Status.BAD, exc.key, facts | {"subject": _shown(exc.subject)}
     status, key = SPF_FINDINGS[result]
-    if key in ("not_named", "forbidden") and not service:
+    if key in ("not_named", "forbidden") and not includes:
         status, key = Status.WARNING, "other_host"  # it may send from other addresses than its own
     if key not in SPF_ADVICE or not mechanism:
         return status, key, facts
@@ -150,10 +152,10 @@ def _spf(lookup, domain, smtp_host):
     return status, key, facts, Record(domain, "TXT", wanted)
 
 
-def _senders(lookup, smtp_host, service):
+def _senders(lookup, smtp_host, includes):
     """Who is to be allowed, as far as others see them, and the mechanism that allows them."""
-    if service:
-        return [spf.Sender(includes=service.includes)], f"include:{service.includes[0]}"
+    if includes:
+        return [spf.Sender(includes=includes)], f"include:{includes[0]}"
     try:
         addresses = [ipaddress.ip_address(smtp_host)]
     except ValueError:
@@ -185,19 +187,19 @@ def _spf_result(lookup, domain, senders):
 
 
 def _dkim(lookup, domain, smtp_host):
-    service = service_of(smtp_host)
-    if not service or not service.keys:
-        return Status.UNKNOWN, "no_selector", {"service": service.name if service else smtp_host}
-    facts, withdrawn = {"service": service.name}, ""
-    for selector in service.keys:
+    provider, _server = known_at(smtp_host)
+    if not provider or not provider.dkim_keys:
+        return Status.UNKNOWN, "no_selector", {"service": provider.name if provider else smtp_host}
+    facts, withdrawn = {"service": provider.name}, ""
+    for selector in provider.dkim_keys:
         for text in lookup.texts(f"{selector}._domainkey.{domain}"):
             key = _tags(text).get("p")
             if key:
                 return Status.GOOD, "found", facts | {"selector": selector}
             withdrawn = withdrawn or (selector if key == "" else "")
-    selector, alias = next(iter(service.keys.items()))
+    selector, alias = next(iter(provider.dkim_keys.items()))
     name, value = f"{selector}._domainkey.{domain}", alias.format(domain=domain)
-    record = Record(name, service.key_type, value)
+    record = Record(name, provider.dkim_type, value)
     if withdrawn:
         return Status.BAD, "withdrawn", facts | {"selector": withdrawn}, record
     return Status.WARNING, "none", facts, record

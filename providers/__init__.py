@@ -1,33 +1,50 @@
-"""What is known of each mail provider: one file each, plain data that imports nothing else.
+"""What is known of each mail provider: one file each, plain data that imports nothing of ours.
 
-Adding a provider is adding a file that assigns ``PROVIDER``; everything reads from here: detection,
-the connect dialog, the domain check, the rules for replies, Connections and the documentation.
+To add a provider, add a file that assigns ``PROVIDER``. Everything reads from here: detection, the
+connect dialog, the domain check, the rules for replies, Connections and the documentation.
 """
 
 import functools
 import importlib
 import pkgutil
 
-from .provider import Provider, SignIn
+from .provider import Provider, Server, SignIn
 
 
 @functools.cache
 def all_providers():
     """Every provider, by the name of its file.
 
-    :rtype: tuple[Provider, ...]
+    :rtype: dict[str, Provider]
     """
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    modules = (importlib.import_module(f".{name}", __name__) for name in names)
-    return tuple(module.PROVIDER for module in modules if hasattr(module, "PROVIDER"))
+    modules = {name: importlib.import_module(f".{name}", __name__) for name in names}
+    return {name: mod.PROVIDER for name, mod in modules.items() if hasattr(mod, "PROVIDER")}
 
 
 def replies(rule):
-    """What providers say when a rule applies: regular expressions, searched as in ``reply_words``.
+    """What providers say when a rule applies: regular expressions, to be searched in any case.
 
     :param str rule: id of a rule
     :rtype: tuple[str, ...]
     """
-    return tuple(
-        pattern for provider in all_providers() for pattern in provider.replies.get(rule, ())
-    )
+    found = (provider.replies.get(rule, ()) for provider in all_providers().values())
+    return tuple(pattern for patterns in found for pattern in patterns)
+
+
+def known_at(host):
+    """Who runs a host that mail is sent by.
+
+    :rtype: tuple[Provider, Server] | tuple[None, None]
+    """
+    host = (host or "").strip().lower().rstrip(".")
+    for provider in all_providers().values():
+        for server in provider.servers:
+            if any(is_within(host, known) for known in server.hosts()):
+                return provider, server
+    return None, None
+
+
+def is_within(host, domain):
+    """Whether a host is the domain, or in it."""
+    return host == domain or host.endswith(f".{domain}")

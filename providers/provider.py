@@ -3,6 +3,28 @@
 import typing
 
 
+class Server(typing.NamedTuple):
+    """A server of a provider that takes mail from programs, and whose mail it sends."""
+
+    host: str
+    port: int = 587
+    encryption: str = "starttls_strict"
+    """A value of ``ir.mail_server.smtp_encryption``."""
+    domains: tuple[str, ...] = ()
+    """The provider's own domains, where anybody may have an address: gmail.com."""
+    mail_hosts: tuple[str, ...] = ()
+    """Where the mail of customers' own domains is received (MX): hosts, or domains of hosts."""
+    other_hosts: tuple[str, ...] = ()
+    """Its other names, or domains whose hosts are all the provider's."""
+    spf_includes: tuple[str, ...] = ()
+    """What an SPF record includes to allow its mail: what the provider asks for now, then what it
+    asked for earlier. None: its mail has a return address in another domain, or it is not known."""
+
+    def hosts(self):
+        """Its names, and domains whose hosts are all the provider's."""
+        return (self.host, *self.other_hosts)
+
+
 class SignIn(typing.NamedTuple):
     """How a person signs in with the provider (OAuth 2.0)."""
 
@@ -11,8 +33,11 @@ class SignIn(typing.NamedTuple):
     scope: str
     userinfo_endpoint: str = ""
     tenant: str = ""
+    """What takes the place of ``{tenant}`` in the endpoints, unless somebody changes it."""
     odoo_parameter: str = ""
     """Start of the names of Odoo's own parameters for this provider."""
+    odoo_authentication: str = ""
+    """The value of ``ir.mail_server.smtp_authentication`` that Odoo's own module adds."""
 
 
 class Provider(typing.NamedTuple):
@@ -20,29 +45,26 @@ class Provider(typing.NamedTuple):
 
     name: str
     """As people know it."""
-    domains: tuple[str, ...] = ()
-    """Domains of its own, where anybody may have an address: gmail.com."""
-    mail_hosts: tuple[str, ...] = ()
-    """Where the mail of its customers' domains is received (MX), as domains of hosts."""
-    smtp_host: str = ""
-    smtp_port: int = 587
-    smtp_encryption: str = "starttls_strict"
-    """A value of ``ir.mail_server.smtp_encryption``."""
-    other_hosts: tuple[str, ...] = ()
-    """Further hosts that take mail from programs, or domains of such hosts."""
+    servers: tuple[Server, ...]
+    """With a sign-in, the first one is the server to send by."""
     app_password: bool = False
     """Whether a program needs a password made for it."""
     limit_minute: int = 0
     limit_day: int = 0
-    """Recipients that it lets through; 0 = unknown."""
+    """Recipients that the provider lets through; 0 = unknown."""
+    own_limit_day: int = 0
+    """Recipients a day for an address at one of its own domains; 0 = no other limit."""
     sign_in: SignIn | None = None
-    spf_includes: tuple[str, ...] = ()
-    """Domains whose SPF record has its addresses: the one it asks for now, then others."""
     dkim_keys: dict[str, str] = {}
     """The default names (selectors) of its DKIM keys, and what they are to point to (CNAME) where
-    that is known beforehand."""
+    that is known beforehand. None: it makes a name for each customer."""
     dkim_type: str = "TXT"
     replies: dict[str, tuple[str, ...]] = {}
-    """What its server says, by the id of the rule that then applies: regular expressions."""
+    """What its server says when a rule applies, by the rule's id: regular expressions that are
+    searched in ``535 5.7.8 The server's text``, whatever the case."""
     pages: dict[str, str] = {}
-    """Where an owner mends a thing, by the remedy's id: addresses on the web."""
+    """Where an owner does what a remedy says, by the remedy's id: addresses on the web."""
+
+    def hosts(self):
+        """The names of all its servers, and domains whose hosts are all its own."""
+        return tuple(host for server in self.servers for host in server.hosts())

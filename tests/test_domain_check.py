@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from ..connect import spf
 from ..connect.domain import Record, Status, check
 from ..connect.lookup import Lookup
-from ..connect.senders import SENDING_SERVICES, service_of
 from ..models.domain.system_mail_domain_finding import TEXTS
 from .dns_lab import DnsLab
 
@@ -373,17 +372,6 @@ def test_a_strict_policy_that_the_mail_cannot_meet(dns_lab):
     assert outcome(dns_lab, "dmarc", HOST) == (Status.GOOD, "policy_quarantine"), "DKIM: unknown"
     dns_lab.publish_text(DOMAIN, "v=spf1 include:_spf.google.com -all")
     assert outcome(dns_lab, "dmarc", GOOGLE) == (Status.GOOD, "policy_quarantine")
-
-
-# --- the services
-
-
-def test_a_service_is_known_by_its_hosts():
-    assert service_of("smtp.gmail.com").name == "Google"
-    assert service_of("gmail.com.company.test") is None
-    assert service_of("notgmail.com") is None
-    hosts = [host for service in SENDING_SERVICES for host in service.hosts]
-    assert len(hosts) == len(set(hosts))
 
 
 # --- whatever a zone says

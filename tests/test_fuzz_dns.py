@@ -10,13 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ..connect.detection import PASSWORD_SERVICES, Detected, detect
+from ..connect.detection import Detected, detect, password_services
 from .property_tests import slow
 
 SECONDS = 0.2
 LONGEST = 3.0
 """Seconds: far more than a look may take, on a busy machine too."""
 ANSWER, TRUNCATED, MX, CNAME, IN = 0x8180, 0x8380, 15, 5, 1
+SERVICES = password_services()
 END_OF_QUESTION = b"\0\0\x0f\0\x01"  # of the name, the type MX, the class IN
 QUESTION_NAME = b"\xc0\x0c"
 """A pointer to the name that was asked for."""
@@ -123,26 +124,26 @@ addresses = st.one_of(
 def test_an_address_has_a_known_service_or_none(server, address, told):
     server.answers = told
     begin = time.monotonic()
-    found = detect(address, PASSWORD_SERVICES, SECONDS)
+    found = detect(address, SERVICES, SECONDS)
     assert time.monotonic() - begin < LONGEST
     assert isinstance(found, Detected)
-    assert found.service in (None, *PASSWORD_SERVICES)
+    assert found.service in (None, *SERVICES)
 
 
 def test_the_test_itself_can_tell(server):
     server.answers = [said([mx(9, [b"in1", b"messagingengine", b"com"])])]
-    assert detect("ana@company.test", PASSWORD_SERVICES, LONGEST).service.name == "Fastmail"
+    assert detect("ana@company.test", SERVICES, LONGEST).service.name == "Fastmail"
 
 
 @pytest.mark.parametrize("host", ["evilmessagingengine.com", "messagingengine.com.evil.test"])
 def test_no_name_that_is_only_like_it_counts(server, host):
     server.answers = [said([mx(9, [label.encode() for label in host.split(".")])])]
-    found = detect("ana@company.test", PASSWORD_SERVICES, LONGEST)
+    found = detect("ana@company.test", SERVICES, LONGEST)
     assert found == Detected(None, looked_up=True)
 
 
 def test_many_hosts_take_no_time(server):
     server.answers = [said([mx(9, [b"%d" % number, b"test"]) for number in range(2_000)])]
     begin = time.monotonic()
-    assert detect("ana@company.test", PASSWORD_SERVICES, LONGEST).service is None
+    assert detect("ana@company.test", SERVICES, LONGEST).service is None
     assert time.monotonic() - begin < LONGEST

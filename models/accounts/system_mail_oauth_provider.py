@@ -5,9 +5,10 @@ from odoo.api import SUPERUSER_ID
 from odoo.exceptions import ValidationError
 from odoo.tools.urls import urljoin
 
-from ...connect.detection import PASSWORD_SERVICES, Service
+from ...connect.detection import Service, password_services
 from ...connect.oauth import Client
 from ...constants import MASK, RETURN_ADDRESS
+from ...providers import all_providers, known_at
 from ...tools.changes import changes_since, snapshot
 from ...tools.encrypted import Encrypted
 from ...tools.odoo_20 import parameter
@@ -140,6 +141,46 @@ class SystemMailOauthProvider(models.Model):
                     )
                 )
 
+    @api.model
+    def _create_known(self):
+        """Create the providers of ``providers/`` that offer a sign-in, at an installation and at an
+        update. Those that exist stay as they are.
+        """
+        with_sign_in = {name: each for name, each in all_providers().items() if each.sign_in}
+        self._load_records(
+            [
+                {
+                    "xml_id": f"system_mail.oauth_provider_{name}",
+                    "values": {"sequence": sequence, **self._known_values(provider)},
+                    "noupdate": True,
+                }
+                for sequence, (name, provider) in enumerate(with_sign_in.items(), 1)
+            ],
+            update=True,
+        )
+
+    @api.model
+    def _known_values(self, provider):
+        """What the file of a provider with a sign-in says, as values of a record."""
+        sign_in, server = provider.sign_in, provider.servers[0]
+        return {
+            "name": provider.name,
+            "authorization_endpoint": sign_in.authorization_endpoint,
+            "token_endpoint": sign_in.token_endpoint,
+            "userinfo_endpoint": sign_in.userinfo_endpoint or False,
+            "scope": sign_in.scope,
+            "tenant": sign_in.tenant or False,
+            "odoo_parameter": sign_in.odoo_parameter or False,
+            "domains": ", ".join(server.domains),
+            "mx_domains": ", ".join(server.mail_hosts),
+            "smtp_host": server.host,
+            "smtp_port": server.port,
+            "smtp_encryption": server.encryption,
+            "asks_app_password": provider.app_password,
+            "limit_minute": provider.limit_minute,
+            "limit_day": provider.limit_day,
+        }
+
     @api.model_create_multi
     def create(self, vals_list):
         providers = super().create(vals_list)
@@ -172,11 +213,14 @@ class SystemMailOauthProvider(models.Model):
     @api.private
     def of_server(self, server):
         """The provider where a mailbox signs in, also one that Odoo's own modules connected."""
-        module = {"gmail": "google_gmail", "outlook": "microsoft_outlook"}.get(
-            server.smtp_authentication
-        )
+        parameters = [
+            provider.sign_in.odoo_parameter
+            for provider in all_providers().values()
+            if provider.sign_in
+            and provider.sign_in.odoo_authentication == server.smtp_authentication
+        ]
         return server.system_mail_provider_id or self.search(
-            [("odoo_parameter", "!=", False), ("odoo_parameter", "=", module)], limit=1
+            [("odoo_parameter", "in", parameters)], limit=1
         )
 
     @api.private
@@ -250,9 +294,17 @@ class SystemMailOauthProvider(models.Model):
                 provider.asks_app_password,
                 provider.limit_minute,
                 provider.limit_day,
+                provider._own_limit_day(),
             )
             for provider in self.search([])  # pylint: disable=no-search-all
         ]
+
+    def _own_limit_day(self):
+        """The known limit of addresses at the provider's own domains, unless somebody changed the
+        daily limit.
+        """
+        known, _server = known_at(self.smtp_host)
+        return known.own_limit_day if known and known.limit_day == self.limit_day else 0
 
     @api.model
     @api.private
@@ -261,7 +313,7 @@ class SystemMailOauthProvider(models.Model):
 
         :rtype: list[Service]
         """
-        return [*self.services(), *PASSWORD_SERVICES]
+        return [*self.services(), *password_services()]
 
     def _listed(self, name):
         parts = (part.strip().lower() for part in (self[name] or "").split(","))

@@ -1,6 +1,9 @@
+import re
+
 from odoo import api, fields, models
 from odoo.tools import SQL, format_datetime
 
+from ...providers import all_providers
 from ...tools.reasons import Words, in_words
 
 FALLBACK_DAYS = 7
@@ -10,13 +13,7 @@ CHUNK = 16
 """Mailboxes that are tested at once, while the page shows how far it is."""
 LOOKED_UP = {
     "provider": """(
-        SELECT CASE WHEN smtp_authentication = 'gmail'
-                      OR smtp_host ~* '(^|[.])(gmail|google|googlemail)[.]com$' THEN 'Google'
-                    WHEN smtp_authentication = 'outlook'
-                      OR smtp_host ~* '(^|[.])(office365|outlook|hotmail)[.]com$'
-                    THEN 'Microsoft 365'
-                    ELSE smtp_host END
-          FROM ir_mail_server WHERE id = %(server)s)""",
+        SELECT CASE %(known)s ELSE smtp_host END FROM ir_mail_server WHERE id = %(server)s)""",
     "fallback_count": """(
         SELECT count(*) FROM system_mail_event event
          WHERE event.server_id = %(server)s AND event.kind = 'fallback'
@@ -26,6 +23,23 @@ LOOKED_UP = {
          WHERE event.server_id = %(server)s AND event.kind = 'test')""",
 }
 """For the rows that are shown, not for the whole list: that may have 10,000 of them."""
+
+
+def _known_providers():
+    """The branches of a CASE that names the provider of a row of ``ir_mail_server``.
+
+    :rtype: SQL
+    """
+    branches = [
+        SQL(
+            "WHEN smtp_authentication = %s OR smtp_host ~* %s THEN %s",
+            provider.sign_in and provider.sign_in.odoo_authentication,
+            f"(^|[.])({'|'.join(map(re.escape, provider.hosts()))})$",
+            provider.name,
+        )
+        for provider in all_providers().values()
+    ]
+    return SQL(" ").join(branches)
 
 
 class SystemMailConnection(models.Model):
@@ -137,7 +151,9 @@ class SystemMailConnection(models.Model):
             return super()._field_to_sql(alias, field_expr, query)
         self._check_field_access(self._fields[field_expr], "read")
         server = SQL.identifier(alias, "server_id")
-        return SQL(LOOKED_UP[field_expr], server=server, days=FALLBACK_DAYS)
+        return SQL(
+            LOOKED_UP[field_expr], server=server, days=FALLBACK_DAYS, known=_known_providers()
+        )
 
     def _order_to_sql(self, order, query, alias=None, reverse=False):
         terms = super()._order_to_sql(order, query, alias, reverse)

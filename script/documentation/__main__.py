@@ -15,7 +15,13 @@ sys.path.insert(0, str(CHECKOUT / "script"))
 addon = sys.modules["system_mail"] = types.ModuleType("system_mail")
 addon.__path__ = [str(CHECKOUT)]
 
-from documentation import answers, pages, picture, store_page  # noqa: E402 - needs what is above
+from documentation import (  # noqa: E402 - they need what is above
+    answers,
+    mail_providers,
+    pages,
+    picture,
+    store_page,
+)
 
 
 def main() -> int:
@@ -23,6 +29,7 @@ def main() -> int:
     parser.add_argument("--fix", action="store_true", help="make anew what is made of others")
     fix = parser.parse_args().fix
     problems = _made(CHECKOUT / answers.PATH, answers.make(), fix)
+    problems += _made(CHECKOUT / mail_providers.PATH, mail_providers.make(), fix)
     read = pages.read_all(CHECKOUT)
     problems += [problem for page in read.values() for problem in page.problems(read)]
     if not problems:  # a page can only be made of pages that are in order

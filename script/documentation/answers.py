@@ -12,6 +12,8 @@ from system_mail.failover.failure import Effect, Failure, Kind, Phase, Verdict
 from system_mail.failover.rules import RULES, Rule, match
 from system_mail.failover.words import REASONS, REMEDIES
 
+from .tables import cells
+
 PATH = "docs/answers.rst"
 EXAMPLES = Path(__file__).resolve().parents[2] / "tests" / "failure_rules.csv"
 MOST_EXAMPLES = 3
@@ -122,14 +124,14 @@ def _table() -> Iterator[str]:
     yield "   :header-rows: 1"
     yield "   :widths: 24 34 14 14 24"
     yield ""
-    yield from _cells(["Why", "What the provider says", "State", "The message", "What to do"])
+    yield from cells(["Why", "What the provider says", "State", "The message", "What to do"])
 
 
 def _row(rules: list[Rule], answers: list[str]) -> Iterator[str]:
     decisions = [rule.decision for rule in rules]
     reason = REASONS[decisions[0].rule]
     said = [f"``{answer}``" for answer in answers[:MOST_EXAMPLES]]
-    yield from _cells(
+    yield from cells(
         [
             f"{reason[0].upper()}{reason[1:]}",
             said or [NO_ANSWER],
@@ -147,12 +149,3 @@ def _row(rules: list[Rule], answers: list[str]) -> Iterator[str]:
 def _listed(words: Iterator[str]) -> str:
     text = ", or: ".join(dict.fromkeys(words))
     return f"{text[0].upper()}{text[1:]}"
-
-
-def _cells(cells: list[str | list[str]]) -> Iterator[str]:
-    """One row of a list-table; a cell that is a list has one paragraph for each of its items."""
-    for number, cell in enumerate(cells):
-        paragraphs = [cell] if isinstance(cell, str) else cell
-        lines = [line for paragraph in paragraphs for line in ("", paragraph)][1:]
-        yield f"   {' ' if number else '*'} - {lines[0]}"
-        yield from (f"       {line}".rstrip() for line in lines[1:])

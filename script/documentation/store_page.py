@@ -21,6 +21,7 @@ README = PurePosixPath("README.rst")
 OF_THE_README = ("what-it-does", "install-it", "what-is-promised")
 NAMES = [
     "configure",
+    "mail-providers",
     "use",
     "troubleshooting",
     "answers",

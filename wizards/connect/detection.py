@@ -42,7 +42,7 @@ class SystemMailConnectDetect(models.TransientModel):
                 self[name] = value
         self.provider_id = service.provider_id if service else 0
         self.service_name = service.name if service else False
-        self.app_password = bool(service and service.wants_app_password)
+        self.app_password = bool(service and service.app_password)
         self.detected = self._describe_detected(address, found, asked=bool(seconds))
         self._propose_method(service)
         self._forget_domain()
@@ -90,10 +90,10 @@ class SystemMailConnectDetect(models.TransientModel):
             "smtp_encryption": server_sudo.smtp_encryption if server else encryption,
             "smtp_port": server_sudo.smtp_port if server else port,
             "smtp_user": server_sudo.system_mail_login or server_sudo.smtp_user or address,
-            **self._proposed_limits(server, service),
+            **self._proposed_limits(server, service, domain),
         }
 
-    def _proposed_limits(self, server, service):
+    def _proposed_limits(self, server, service, domain):
         """The service's own, for a System Mail that is new; else those that it has."""
         company = self.company_id
         if company and (server or not service):
@@ -103,5 +103,5 @@ class SystemMailConnectDetect(models.TransientModel):
             }
         return {
             "limit_minute": service.limit_minute if service else 0,
-            "limit_day": service.limit_day if service else 0,
+            "limit_day": service.limit_day_of(domain) if service else 0,
         }

@@ -6,6 +6,7 @@ from odoo.tools import email_normalize
 
 from ...connect.detection import PATIENCE
 from ...constants import MASK
+from ...providers import known_at
 from ...tools.encrypted import Encrypted
 from ...tools.reasons import reason_of, remedy_of
 
@@ -53,6 +54,7 @@ class SystemMailConnect(models.TransientModel):
     )
     problem = fields.Char(readonly=True)
     remedy = fields.Char(readonly=True)
+    remedy_page = fields.Char("Next Step", readonly=True)
     answer = fields.Char("Provider's Answer", readonly=True)
 
     @api.model
@@ -199,7 +201,8 @@ class SystemMailConnect(models.TransientModel):
         if trouble:
             failure, decision = trouble
             problem = self._sentence(reason_of(self.env, failure, decision))
-            return self._show_failure(problem, self._remedy(decision), failure.text)
+            page = self._remedy_page(decision)
+            return self._show_failure(problem, self._remedy(decision), failure.text, page)
         if self.company_id:
             self.company_id.write(
                 {
@@ -208,11 +211,20 @@ class SystemMailConnect(models.TransientModel):
                 }
             )
         self.sudo().secret = False
-        self.write({"state": "connected", "problem": False, "remedy": False, "answer": False})
+        nothing = dict.fromkeys(("problem", "remedy", "remedy_page", "answer"), False)
+        self.write({"state": "connected", **nothing})
         return self.reopen()
 
-    def _show_failure(self, problem, remedy="", answer=""):
-        self.write({"state": "failed", "problem": problem, "remedy": remedy, "answer": answer})
+    def _show_failure(self, problem, remedy="", answer="", page=""):
+        self.write(
+            {
+                "state": "failed",
+                "problem": problem,
+                "remedy": remedy,
+                "remedy_page": page,
+                "answer": answer,
+            }
+        )
         return self.reopen()
 
     def _check_address(self):
@@ -285,7 +297,7 @@ class SystemMailConnect(models.TransientModel):
         again = self.env._("Wait a minute and press Connect again.")
         unreachable = self.env._("Check the server name and the port, then press Connect again.")
         password = self.env._("Check the user name and the password, then press Connect again.")
-        if self.app_password and decision.remedy in ("password", "reconnect", "app_password"):
+        if self._wants_app_password(decision):
             password = self.env._(
                 "%(service)s wants an app password: create one in the account's security settings, "
                 "and type it in place of the usual password.",
@@ -300,6 +312,15 @@ class SystemMailConnect(models.TransientModel):
             "reconnect": password,
             "app_password": password,
         }.get(decision.remedy, remedy_of(self.env, decision))
+
+    def _remedy_page(self, decision):
+        """Where the provider of the server lets an owner do that, or nothing."""
+        provider, _server = known_at(self._sending_host())
+        remedy = "app_password" if self._wants_app_password(decision) else decision.remedy
+        return provider.pages.get(remedy, "") if provider else ""
+
+    def _wants_app_password(self, decision):
+        return self.app_password and decision.remedy in ("password", "reconnect", "app_password")
 
     def _server_values(self):
         login = (self.smtp_user or "").strip()
