@@ -7,10 +7,13 @@ from ..constants import GROUP
 
 
 class SuperUserHome(Home):
+    """Keeps administrators from becoming OdooBot, who may do all that a Super User may."""
+
     @route()
     def switch_to_admin(self):
-        """“Become Superuser” of the debug menu turns an administrator into OdooBot, who may do all
-        that a Super User may.
+        """Switch to OdooBot (“Become Superuser” in the debug menu), for Super Users only.
+
+        :raises AccessError: an administrator who is no Super User asks for it
         """
         user = request.env.user
         if user._is_system() and not user.has_group(GROUP):

@@ -11,33 +11,33 @@ ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 class MonitoringController(http.Controller):
-    """Figures for whoever has the token, which stands for no user. While monitoring is off, there
-    is nothing here.
+    """Gives the figures to a monitoring program that has the token. The token belongs to no user.
+    While monitoring is off, these addresses don't exist.
     """
 
     @http.route(
         "/system_mail/health", type="http", auth="none", methods=["GET"], save_session=False
     )
     def health(self, **_more):
-        """A verdict and the figures, as JSON; answered with 200 whatever the verdict is."""
+        """Return a verdict and the figures as JSON. The HTTP status is 200 for each verdict."""
         return self._refusal() or self._health(self._monitoring())
 
     @http.route(
         "/system_mail/metrics", type="http", auth="none", methods=["GET"], save_session=False
     )
     def metrics(self, **_more):
-        """The figures as gauges, in Prometheus' text format."""
+        """Return the figures in Prometheus' text format."""
         return self._refusal() or self._metrics(self._monitoring())
 
     def _monitoring(self):
         return request.env["system.mail.monitoring"].with_user(SUPERUSER_ID)
 
     def _refusal(self):
-        """What whoever has no token gets; None for those who have it.
+        """The answer to a request without the right token; None if it has the token.
 
         :raises NotFound: monitoring is off
         """
-        # there is no database where the addon is loaded server-wide
+        # an addon that is loaded server-wide also gets requests without a database
         if not request.db or not self._monitoring().is_on():
             raise request.not_found()
         scheme, _space, token = request.httprequest.headers.get("Authorization", "").partition(" ")
@@ -59,7 +59,7 @@ class MonitoringController(http.Controller):
 
 
 def as_json(figures):
-    """The figures of one company; its id and name are null for what belongs to none."""
+    """The figures of one company, or of none: its id and name are then null."""
     mailboxes = {}
     for (kind, state), count in figures.mailboxes.items():
         mailboxes.setdefault(kind, {})[state] = count
@@ -80,7 +80,11 @@ def as_json(figures):
 
 
 def families(all_figures, states):
-    """Every gauge as ``(name, help, samples)``, a sample as ``(figures, more labels, value)``."""
+    """Yield each gauge as ``(name, help, samples)``; a sample is ``(figures, labels, value)``.
+
+    :param all_figures: of each company, and of what belongs to none
+    :param states: all states that a System Mail can have
+    """
     companies = [figures for figures in all_figures if figures.company_id]
     yield (
         "system_mail_mailboxes",

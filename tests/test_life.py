@@ -51,7 +51,7 @@ class TestLife(SystemMailCase):
         """All that is in a column of a secret of ours."""
         self.env.flush_all()
         found = []
-        for model, field in self.env["system.mail.secret"]._fields_of():
+        for model, field in self.env["system.mail.secret"]._encrypted_fields():
             self.env.cr.execute(f'SELECT "{field.name}" FROM "{model._table}"')
             found += [value for (value,) in self.env.cr.fetchall() if value]
         return found

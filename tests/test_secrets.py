@@ -194,7 +194,7 @@ class TestLogs(SystemMailCase):
         return self.enterContext(self.assertLogs("odoo.sql_db", level)).output
 
     def test_every_secret_of_ours_is_known(self):
-        fields = self.env["system.mail.secret"]._fields_of()
+        fields = self.env["system.mail.secret"]._encrypted_fields()
         ours = {(model._table, field.name) for model, field in fields}
         known = {(table, column) for table in SECRET_COLUMNS for column in SECRET_COLUMNS[table]}
         self.assertEqual(known - ours, {("ir_mail_server", "smtp_pass")})

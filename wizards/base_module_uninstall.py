@@ -3,11 +3,11 @@ from odoo import api, fields, models
 from ..constants import GROUP, HELD, WAITING
 
 NAMED = 20
-"""Mailboxes whose addresses are listed; of more, the number is told."""
+"""The most mailboxes whose addresses are listed."""
 
 
 class BaseModuleUninstall(models.TransientModel):
-    """Odoo's question before a module goes: what will be lost."""
+    """Says, before this module is uninstalled, what happens to mailboxes and messages."""
 
     _inherit = "base.module.uninstall"
 
@@ -24,6 +24,7 @@ class BaseModuleUninstall(models.TransientModel):
             wizard.system_mail_consequences = goes and "\n".join(wizard._system_mail_sentences())
 
     def _system_mail_sentences(self):
+        """Each consequence of uninstalling this module, as a sentence."""
         policies = self.env["res.company"].system_mail_policies().values()
         if policies:
             yield self.env._(
@@ -63,5 +64,6 @@ class BaseModuleUninstall(models.TransientModel):
             )
 
     def _system_mail_addresses(self, servers):
+        """The addresses of mailboxes as a list in one line, shortened if there are many."""
         names = [server.from_filter or server.name for server in servers[:NAMED]]
         return ", ".join([*names, "…"] if len(servers) > NAMED else names)

@@ -21,8 +21,8 @@ CHECK = Markup(
 
 
 class SystemMailDrill(models.TransientModel):
-    """Sends one real notification to whoever asks, as if their own mailbox were down, and says what
-    was handed over.
+    """Tries the fallback: sends one real notification to the current user as if their own mailbox
+    were down, and shows what System Mail sent.
     """
 
     _name = "system.mail.drill"
@@ -50,7 +50,7 @@ class SystemMailDrill(models.TransientModel):
     headers = fields.Text(readonly=True)
 
     def action_send(self):
-        """Send the notification and say what became of it."""
+        """Send the notification and show the result."""
         self.ensure_one()
         self.check_access("write")
         self.company_id.check_system_mail_access()
@@ -59,6 +59,7 @@ class SystemMailDrill(models.TransientModel):
 
     @api.private
     def reopen(self):
+        """The action that shows this dialog."""
         return {
             "type": "ir.actions.act_window",
             "name": self.env._("Try the Fallback"),
@@ -71,6 +72,11 @@ class SystemMailDrill(models.TransientModel):
     # --- the drill
 
     def _outcome(self):
+        """Send the notification, and log it.
+
+        :return: the values of this dialog that show the result
+        :rtype: dict
+        """
         company, user = self.company_id, self.env.user
         policy = company.system_mail_policies().get(company.id)
         if not policy:
@@ -87,7 +93,7 @@ class SystemMailDrill(models.TransientModel):
         seconds = time.monotonic() - begin
         if not drill.copies:
             outcome = self._not_sent(drill)
-            self._write_down(policy, drill, message, outcome)
+            self._log(policy, drill, message, outcome)
             return outcome
         expected = Expected(
             address=policy.address,
@@ -100,14 +106,15 @@ class SystemMailDrill(models.TransientModel):
             message_id=message.message_id,
         )
         outcome = {**self._sent(drill, expected), "seconds": seconds}
-        self._write_down(policy, drill, message, outcome)
+        self._log(policy, drill, message, outcome)
         return outcome
 
     def _send(self, drill):
-        """Have Odoo notify the user by e-mail; what does not leave at once is taken back, so that
+        """Have Odoo notify the user by e-mail. If that isn't sent at once, roll it back, so that
         nothing waits in the queue.
 
-        :return: the message, empty where System Mail did not send it
+        :param FireDrill drill: it gets a copy of what is sent
+        :return: the message; empty if System Mail didn't send it
         """
         company, user = self.company_id, self.env.user
         document_sudo = user.partner_id.sudo().with_company(company)
@@ -140,7 +147,8 @@ class SystemMailDrill(models.TransientModel):
             )
         )
 
-    def _write_down(self, policy, drill, message, outcome):
+    def _log(self, policy, drill, message, outcome):
+        """Log the drill as an event, whatever its result."""
         trouble = drill.trouble
         if not drill.copies:
             reason = self.env._("A drill. %(outcome)s", outcome=outcome["verdict"])
@@ -173,12 +181,13 @@ class SystemMailDrill(models.TransientModel):
             ]
         )
 
-    # --- what to say of it
+    # --- the result, in words
 
     def _failed(self, verdict, remedy=False, answer=False):
         return {"state": "failed", "verdict": verdict, "remedy": remedy, "answer": answer}
 
     def _not_sent(self, drill):
+        """The values of this dialog if System Mail didn't send the notification."""
         trouble = drill.trouble
         if not trouble:
             return self._failed(
@@ -200,6 +209,10 @@ class SystemMailDrill(models.TransientModel):
         )
 
     def _sent(self, drill, expected):
+        """The values of this dialog if System Mail sent the notification.
+
+        :param Expected expected: what the copy must look like
+        """
         copy, found = drill.copies[0], examine(drill.copies, expected)
         headers = copy.headers
         return {

@@ -3,14 +3,14 @@ from odoo.tools.urls import urljoin
 
 
 class SystemMailMonitoringToken(models.AbstractModel):
-    """Shows a new token, once. It has no table, as ``res.users.apikeys.show`` has none: the token
-    lives in the dialog alone.
+    """Shows a new monitoring token, once. It has no table, as ``res.users.apikeys.show`` has none:
+    the token is stored nowhere in clear.
     """
 
     _name = "system.mail.monitoring.token"
     _description = "Monitoring Token"
 
-    id = fields.Id()  # what the client asks for
+    id = fields.Id()  # the web client reads it
     token = fields.Char(readonly=True)
     health_address = fields.Char(
         "JSON", readonly=True, default=lambda self: self._address("/system_mail/health")
@@ -25,6 +25,7 @@ class SystemMailMonitoringToken(models.AbstractModel):
     @api.model
     @api.private
     def show(self, token):
+        """The action that shows a token."""
         return {
             "type": "ir.actions.act_window",
             "name": self.env._("Monitoring Token"),

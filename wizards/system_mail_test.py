@@ -4,7 +4,9 @@ from ..tools.reasons import reason_of
 
 
 class SystemMailTest(models.TransientModel):
-    """Sends a test by System Mail, or by a user's own mailbox, and says what was really sent."""
+    """Sends a test message by System Mail or by a user's own mailbox, and shows the From that was
+    sent.
+    """
 
     _name = "system.mail.test"
     _description = "Test System Mail"
@@ -19,9 +21,9 @@ class SystemMailTest(models.TransientModel):
     problem = fields.Text(readonly=True)
 
     def action_send(self):
-        """Send the test; what was typed stays, whatever comes of it."""
+        """Send the test message and show the result."""
         self.ensure_one()
-        sent_from, problem = "", self._out_of_order()
+        sent_from, problem = "", self._check_system_mail()
         if not problem:
             mailbox = self.company_id or self.user_id
             sent_from, problem = mailbox.system_mail_send_test(self.recipient)
@@ -34,9 +36,11 @@ class SystemMailTest(models.TransientModel):
         )
         return self.reopen()
 
-    def _out_of_order(self):
-        """Why System Mail, last seen in trouble, still does not work; blank if it does again. A
-        test is asked for to try it, not to hear what is known.
+    def _check_system_mail(self):
+        """Check System Mail now if it was out of order: sending would skip it, and a test must try
+        it.
+
+        :return: a sentence on why it still doesn't work; empty if it works
         """
         company = self.company_id
         if not company or company.system_mail_state not in ("unstable", "disconnected"):
@@ -48,6 +52,7 @@ class SystemMailTest(models.TransientModel):
 
     @api.private
     def reopen(self):
+        """The action that shows this dialog."""
         return {
             "type": "ir.actions.act_window",
             "name": self.env._("Test System Mail") if self.company_id else self.env._("Test"),

@@ -1,4 +1,4 @@
-"""Connecting a mailbox, and how it logs in."""
+"""Accounts of mailboxes: how they are connected, and how they log in."""
 
 from . import (
     ir_mail_server,

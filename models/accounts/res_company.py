@@ -10,22 +10,24 @@ from ...sending.send_run import SendRun, Treatment
 from ...tools.odoo_20 import clear_caches
 
 NEW_SERVER = {"smtp_pass": False, "sequence": 100}
-"""Behind the others: where another module takes the first server there is, it takes that still."""
+"""Values of a new System Mail's server. It sorts after all others: another module that takes the
+first server must not take this one.
+"""
 
 
 class TryFailed(Exception):
-    """Roll back what was tried."""
+    """Raised inside a savepoint to roll back an attempt that failed."""
 
 
 class ResCompany(models.Model):
-    """Connecting, trying and disconnecting a company's System Mail."""
+    """Connects, tests and disconnects a company's System Mail."""
 
     _inherit = "res.company"
 
     def action_system_mail_connect(self, address=None):
         """Open the connect dialog.
 
-        :param str address: what was typed as the new address
+        :param str address: a new address; None: the present one
         """
         self.ensure_one()
         self.check_system_mail_access()
@@ -35,12 +37,12 @@ class ResCompany(models.Model):
         )
 
     def _system_mail_connect(self, address, server_values, tokens=None):
-        """Try an account and, if it works, make it the company's System Mail; the record of the
-        same address is kept, with its history.
+        """Try an account and, if it works, make it the company's System Mail. Where the address is
+        the same as before, the server keeps its record and its history.
 
         :param dict server_values: fields of ``ir.mail_server``
-        :param Tokens tokens: of a sign-in, or None for a password
-        :return: why it failed and what that means, or None
+        :param Tokens tokens: from a sign-in; None for a password
+        :return: why it failed and what that means; None if it worked
         :rtype: tuple[Failure, Decision] | None
         """
         self.ensure_one()
@@ -63,14 +65,15 @@ class ResCompany(models.Model):
                 raise TryFailed
             (old - server).filtered(lambda s: not s.system_mail_company_ids).unlink()
             return None
-        clear_caches(self.env)  # it may hold what the savepoint took back
+        clear_caches(self.env)  # they may hold what was rolled back
         return trouble
 
     @api.private
     def system_mail_send_test(self, recipient):
-        """Send a test by System Mail alone.
+        """Send a test message by System Mail only, and log it.
 
-        :return: the From that was really used, and the problem if there was one
+        :param str recipient: an e-mail address
+        :return: the From that was sent, and a sentence on the problem; one of them is empty
         :rtype: tuple[str, str]
         """
         self.ensure_one()
@@ -117,20 +120,20 @@ class ResCompany(models.Model):
         return run.sent_from, problem
 
     def action_system_mail_disconnect(self):
-        """Forget the server and its credentials. The address stays, to connect it again."""
+        """Delete System Mail's server and credentials; keep the address, to connect it again."""
         self.check_system_mail_access()
         self.system_mail_forget()
         return {"type": "ir.actions.client", "tag": "reload"}
 
     def action_system_mail_test(self):
-        """Ask for an address and send a test to it."""
+        """Open the dialog that sends a test message."""
         self.ensure_one()
         self.check_system_mail_access()
         wizard = self.env["system.mail.test"].create({"company_id": self.id})
         return wizard.reopen()
 
     def action_system_mail_drill(self):
-        """Try the fallback with one real notification to oneself."""
+        """Open the dialog that tries the fallback with one real notification to the user."""
         self.ensure_one()
         self.check_system_mail_access()
         return self.env["system.mail.drill"].create({"company_id": self.id}).reopen()

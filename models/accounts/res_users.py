@@ -13,10 +13,12 @@ from ...tools.reasons import in_words, reason_of
 from .res_company import TryFailed
 
 MAILBOX_TYPES = ("login", OAUTH)
-"""The kinds of personal mailbox that this addon connects, beside those of Odoo's own modules."""
+"""The types of personal mailbox that this addon adds to those of Odoo's own modules."""
 
 
 class ResUsers(models.Model):
+    """Connects, tests and disconnects a user's own mailbox, and tells the user about its state."""
+
     _inherit = "res.users"
 
     outgoing_mail_server_type = fields.Selection(
@@ -54,7 +56,7 @@ class ResUsers(models.Model):
     @api.depends("outgoing_mail_server_id")
     @api.depends_context("uid")
     def _compute_system_mail_state(self):
-        """A user's own; of others a Super User sees it in Connections."""
+        """Show users only the state of their own mailbox. Connections has all mailboxes."""
         for user in self:
             own = user._origin == self.env.user
             health_sudo = user.outgoing_mail_server_id.sudo().system_mail_health_ids[:1]
@@ -64,7 +66,10 @@ class ResUsers(models.Model):
 
     @api.private
     def system_mail_trouble(self, health_sudo):
-        """What is the matter with the mailbox, in words; False if nothing is."""
+        """Tell the user in sentences what is wrong with the mailbox; False if nothing is.
+
+        :param health_sudo: the mailbox's ``system.mail.health``, or an empty one
+        """
         if health_sudo.state not in ("unstable", "disconnected"):
             return False
         values = {
@@ -76,15 +81,16 @@ class ResUsers(models.Model):
             what = self.env._(
                 "Your mailbox %(address)s is disconnected since %(date)s: %(reason)s.", **values
             )
-            return f"{what} {self._system_mail_stands_in()}".strip()
+            return f"{what} {self._system_mail_substitute()}".strip()
         what = self.env._(
             "Your mailbox %(address)s is unstable since %(date)s: %(reason)s. It is tried again by "
             "itself.",
             **values,
         )
-        return f"{what} {self._system_mail_stands_in()}".strip()
+        return f"{what} {self._system_mail_substitute()}".strip()
 
-    def _system_mail_stands_in(self):
+    def _system_mail_substitute(self):
+        """Say that System Mail sends notifications meanwhile; empty if it does not."""
         company_sudo = self.sudo().company_id
         policy = self.env["res.company"].system_mail_policies().get(company_sudo.id)
         if not policy or company_sudo.system_mail_state == "disconnected":
@@ -104,9 +110,10 @@ class ResUsers(models.Model):
 
     @api.model
     def system_mail_alert(self):
-        """What the user is to know wherever they work: their own mailbox is disconnected.
+        """What the banner in the web client tells the current user about their own mailbox.
 
-        :return: the words; False if nothing is the matter, None where such alerts are off
+        :return: sentences if it is disconnected, False if it is not, None if such alerts are off
+        :rtype: str | bool | None
         """
         user = self.env.user
         if not (user._is_internal() and user._system_mail_wants_alerts()):
@@ -116,7 +123,9 @@ class ResUsers(models.Model):
 
     @api.model
     def _system_mail_wants_alerts(self):
-        """Whether owners are told, where personal mailboxes are in use."""
+        """Whether owners are told about their mailbox: the setting is on, and Odoo allows personal
+        mailboxes.
+        """
         return bool(
             self.env["ir.config_parameter"].system_mail_number("system_mail.alert_owners")
             and parameter(self.env, "base_setup.default_external_email_server")
@@ -124,7 +133,7 @@ class ResUsers(models.Model):
 
     @api.private
     def system_mail_push_state(self):
-        """Have the web clients of a mailbox's owner ask anew what the matter is."""
+        """Have the owner's open web clients update the banner about the mailbox."""
         if self._system_mail_wants_alerts():
             self._bus_send("system_mail/state", {})
 
@@ -139,7 +148,7 @@ class ResUsers(models.Model):
         return self.env.user._system_mail_open_connect(server_type)
 
     def _system_mail_open_connect(self, server_type):
-        """The connect dialog for the user's own mailbox; what works goes on until then."""
+        """Open the connect dialog for the user's own mailbox. Nothing changes until it succeeds."""
         self._check_system_mail_own()
         if not self.email:
             raise UserError(self.env._("Set your e-mail address first, then connect its mailbox."))
@@ -150,7 +159,7 @@ class ResUsers(models.Model):
                 "wants_sign_in": server_type == OAUTH,
             }
         )
-        # not the dialog itself: the page is to show what became of it
+        # a client action of ours opens the dialog: it reloads the page afterwards
         return {
             "type": "ir.actions.client",
             "tag": "system_mail_connect",
@@ -158,6 +167,11 @@ class ResUsers(models.Model):
         }
 
     def _check_system_mail_own(self):
+        """Check that the current user may connect or test this user's mailbox.
+
+        :raises AccessError: it is another user's
+        :raises UserError: Odoo doesn't allow this user a personal mailbox
+        """
         if self != self.env.user:
             raise AccessError(self.env._("Only its owner can connect a personal mailbox."))
         if not self.has_external_mail_server:
@@ -171,16 +185,16 @@ class ResUsers(models.Model):
             raise UserError(self.env._("Only internal users can connect a personal mailbox."))
 
     def _system_mail_connect(self, _address, server_values, tokens=None):
-        """Try an account and, if it works, make it the user's own mailbox. The record is kept where
-        there is one, with its history.
+        """Try an account and, if it works, make it the user's own mailbox. A server that the user
+        already has keeps its record and its history.
 
         :param dict server_values: fields of ``ir.mail_server``
-        :param Tokens tokens: of a sign-in, or None for a password
-        :return: why it failed and what that means, or None
+        :param Tokens tokens: from a sign-in; None for a password
+        :return: why it failed and what that means; None if it worked
         :rtype: tuple[Failure, Decision] | None
         """
         self._check_system_mail_own()
-        self.env["system.mail.attempt"]._admit()
+        self.env["system.mail.attempt"]._count_attempt()
         trouble = None
         with contextlib.suppress(TryFailed), self.env.cr.savepoint():
             server_sudo = self._system_mail_own_server(server_values["smtp_authentication"])
@@ -189,19 +203,19 @@ class ResUsers(models.Model):
                     **server_values,
                     "active": True,
                     "smtp_user": self.email,
-                    # a sign-in is at the provider's server, which a Super User set up
+                    # with a sign-in, the server is the provider's, which a Super User chose
                     "system_mail_public_only": not tokens and self.system_mail_is_limited(),
                 },
                 tokens,
             )
             if trouble:
                 raise TryFailed
-        self._system_mail_forget_choice()
+        self._system_mail_invalidate_server()
         return trouble
 
     @api.private
     def system_mail_is_limited(self):
-        """Whether the user may connect a mailbox at a public mail server alone."""
+        """Whether this user may connect mailboxes only at public mail servers."""
         parameters = self.env["ir.config_parameter"]
         return (
             bool(self)
@@ -210,21 +224,24 @@ class ResUsers(models.Model):
         )
 
     def _system_mail_own_server(self, server_type):
-        """The user's server, made by Odoo with all that Odoo checks, and in use."""
+        """Have Odoo create or update the user's server, with all of Odoo's own checks.
+
+        :param str server_type: one of ``MAILBOX_TYPES``
+        """
         servers_sudo = self.env["ir.mail_server"].sudo().with_context(active_test=False)
         server_sudo = servers_sudo.search([("owner_user_id", "=", self.id)])
         if server_sudo.from_filter == email_normalize(self.email):
-            server_sudo.write({"smtp_authentication": server_type, "active": True})  # kept as it is
-        self._system_mail_forget_choice()
+            server_sudo.write({"smtp_authentication": server_type, "active": True})  # Odoo keeps it
+        self._system_mail_invalidate_server()
         # pylint: disable-next=super-method-mismatch
         super().action_setup_outgoing_mail_server(server_type)
         server_sudo = servers_sudo.search([("owner_user_id", "=", self.id)])
         server_sudo.active = True
-        self._system_mail_forget_choice()
+        self._system_mail_invalidate_server()
         return server_sudo
 
-    def _system_mail_forget_choice(self):
-        """Odoo computes the user's server from records that it does not depend on."""
+    def _system_mail_invalidate_server(self):
+        """Have Odoo compute the user's server again: Odoo doesn't notice when a server changes."""
         self.invalidate_recordset(["outgoing_mail_server_id", "outgoing_mail_server_type"])
 
     @api.model
@@ -237,16 +254,17 @@ class ResUsers(models.Model):
     @api.model
     def _get_mail_server_setup_end_action(self, smtp_server):
         if smtp_server.smtp_authentication in MAILBOX_TYPES:
-            return False  # it is set up already: see _system_mail_connect
+            return False  # no page to open: _system_mail_connect does the rest
         return super()._get_mail_server_setup_end_action(smtp_server)
 
     # --- test, disconnect
 
     @api.private
     def system_mail_send_test(self, recipient):
-        """Send a test to its owner by the user's own mailbox, without anything behind it.
+        """Send a test message to the user by their own mailbox, without a fallback.
 
-        :return: the From that was really used, and the problem if there was one
+        :param str recipient: the user's own address
+        :return: the From that was sent, and a sentence on the problem; one of them is empty
         :rtype: tuple[str, str]
         """
         self._check_system_mail_own()
@@ -296,16 +314,17 @@ class ResUsers(models.Model):
         }
 
     def action_system_mail_reconnect(self):
-        """Connect the user's own mailbox anew, the way it was connected before."""
+        """Open the connect dialog for the user's own mailbox, for the way it logs in now."""
         server_type = self.env.user.outgoing_mail_server_type
-        if server_type == "default":  # none that people choose: by a certificate, say
+        if server_type == "default":  # no mailbox, or one that logs in by a certificate
             server_type = "login"
         return self.env["res.users"].action_setup_outgoing_mail_server(server_type)
 
     @api.model
     def action_system_mail_reconnect_page(self):
-        """The user's preferences, and the reconnect dialog over them: where alerts lead.
+        """The page that alerts link to: the user's preferences, with the connect dialog over them.
 
+        :return: ``{"page": action, "dialog": action}``
         :rtype: dict
         """
         page = self.env["ir.actions.act_window"]._for_xml_id("mail.action_res_users_my_fullpage")
@@ -315,7 +334,7 @@ class ResUsers(models.Model):
         }
 
     def action_system_mail_disconnect(self):
-        """Forget the user's own mailbox: Odoo's own sender takes its place."""
+        """Delete the user's own mailbox. Odoo's own sender then sends their mail."""
         action = self.env["res.users"].action_setup_outgoing_mail_server("default")
         action["params"]["next"] = {"type": "ir.actions.client", "tag": "soft_reload"}
         return action

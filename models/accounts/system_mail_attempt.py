@@ -8,12 +8,13 @@ from ...constants import BATCH
 from ...tools.own_cursor import own_environment
 
 MOST = 10
+"""Attempts of one user within ``WINDOW``."""
 WINDOW = datetime.timedelta(minutes=10)
 
 
 class SystemMailAttempt(models.Model):
-    """When people tried to connect their own mailbox: the dialog is not for guessing passwords, nor
-    for looking which servers there are. Kept no longer than it counts.
+    """Limits how often people try to connect their own mailbox, so that nobody uses the dialog to
+    guess passwords or to find servers.
     """
 
     _name = "system.mail.attempt"
@@ -24,10 +25,10 @@ class SystemMailAttempt(models.Model):
     tried_at = fields.Datetime(required=True, readonly=True)
 
     @api.model
-    def _admit(self):
-        """Count one more of this user's, whatever becomes of the transaction.
+    def _count_attempt(self):
+        """Count an attempt of the current user, on its own cursor: a rollback doesn't undo it.
 
-        :raises ValidationError: there were too many of late
+        :raises ValidationError: the user made too many attempts within the last minutes
         """
         now = fields.Datetime.now()
         with own_environment(self.env) as env:

@@ -14,14 +14,14 @@ from ...tools.own_cursor import own_environment
 _logger = logging.getLogger(__name__)
 
 MARGIN = datetime.timedelta(minutes=1)
-"""A token that ends sooner is not begun with."""
-LEASE = "8s"
-"""How long a worker waits while another refreshes the same token; the log-in has 12 s in all."""
+"""An access token that expires within this time is refreshed before use."""
+LOCK_TIMEOUT = "8s"
+"""The longest that a worker waits for another that refreshes the same token; a log-in has 12 s."""
 
 
 class SystemMailOauthToken(models.Model):
-    """The tokens of a mailbox, apart from ``ir.mail_server``: many workers refresh them while they
-    send. Nobody may read them, over RPC or in the interface.
+    """The OAuth tokens of a mailbox. They are not fields of ``ir.mail_server`` because many workers
+    refresh them while they send. Nobody can read them, by RPC or on screen.
     """
 
     _name = "system.mail.oauth.token"
@@ -38,9 +38,9 @@ class SystemMailOauthToken(models.Model):
     @api.model
     @api.private
     def store_tokens(self, server, tokens):
-        """Keep the tokens of a consent, in the caller's transaction.
+        """Store the tokens from a sign-in, in the caller's transaction.
 
-        :param Tokens tokens: as ``connect.oauth`` returns them
+        :param Tokens tokens: from ``connect.oauth``
         """
         found = self.search([("server_id", "=", server.id)])
         found = found or self.create({"server_id": server.id})
@@ -54,7 +54,7 @@ class SystemMailOauthToken(models.Model):
 
     @api.model
     def _access_token(self, server):
-        """A token that is still good for a while; refreshed if need be.
+        """A mailbox's access token, refreshed first if it expires soon.
 
         :raises MailboxError: the access was revoked, or the provider does not answer
         """
@@ -63,25 +63,27 @@ class SystemMailOauthToken(models.Model):
 
     @api.model
     def _replace(self, server):
-        """Get another token than the one at hand, which was refused.
+        """Refresh a mailbox's access token that its server refused.
 
         :raises MailboxError: as for ``_access_token``
         """
         token = self.search([("server_id", "=", server.id)])
         successor = self._refreshed(server, unless=token.access_token)
-        # our snapshot does not have what the own cursor wrote
+        # this transaction doesn't see what the own cursor wrote
         self._fields["access_token"]._update_cache(token, successor)
 
     @api.model
     def _refreshed(self, server, unless=None):
-        """Refresh the token on a cursor of its own; of several workers one does it, the others wait
-        and find it done. What the provider gave is committed before anything else happens.
+        """Refresh a mailbox's access token on its own cursor, which commits at once: a rollback
+        must not lose the new tokens. If several workers need it, one refreshes, the others wait.
 
-        :param str unless: the token that was refused; another one is taken as it is
+        :param str unless: a token that was refused. If the stored one differs, another worker has
+            refreshed it already.
+        :return: the access token
         :raises MailboxError: as for ``_access_token``
         """
         try:
-            with own_environment(self.env, lock_timeout=LEASE) as env:
+            with own_environment(self.env, lock_timeout=LOCK_TIMEOUT) as env:
                 tokens = env[self._name]
                 env.cr.execute(
                     "SELECT id FROM system_mail_oauth_token WHERE server_id = %s FOR UPDATE",

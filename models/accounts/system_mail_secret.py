@@ -5,13 +5,14 @@ from ...tools.encrypted import MARK, Encrypted, keys_of_server, renew
 
 
 class SystemMailSecret(models.AbstractModel):
-    """All that is encrypted, on whichever record: what is left in the clear, and a new key."""
+    """Encrypts the secrets of all models that are stored in clear or with an older key."""
 
     _name = "system.mail.secret"
     _description = "System Mail Secrets"
 
     @api.model
-    def _fields_of(self):
+    def _encrypted_fields(self):
+        """Each stored field of the type ``Encrypted``, as ``(model, field)``."""
         for model in self.env.values():
             if model._auto and not model._abstract:
                 yield from (
@@ -23,7 +24,7 @@ class SystemMailSecret(models.AbstractModel):
     @api.model
     @api.private
     def has_key(self):
-        """Whether this server can encrypt."""
+        """Whether this server has a key to encrypt with."""
         try:
             return bool(keys_of_server())
         except ValueError:
@@ -32,7 +33,7 @@ class SystemMailSecret(models.AbstractModel):
     @api.model
     @api.private
     def clear_count(self):
-        """How many secrets are readable in a copy of the database.
+        """Count the secrets that are stored in clear, readable in a copy of the database.
 
         :rtype: int
         """
@@ -47,7 +48,7 @@ class SystemMailSecret(models.AbstractModel):
                     f"{MARK}%",
                 )
             )[0][0]
-            for model, field in self._fields_of()
+            for model, field in self._encrypted_fields()
         )
 
     @api.autovacuum
@@ -57,7 +58,7 @@ class SystemMailSecret(models.AbstractModel):
     @api.model
     @api.private
     def encrypt_all(self):
-        """Encrypt with the newest key what is in the clear, and what an older key encrypted. A
+        """Encrypt with the newest key all secrets that are stored in clear or with an older key. A
         secret whose key is missing stays as it is.
         """
         if not self.has_key():
@@ -66,7 +67,7 @@ class SystemMailSecret(models.AbstractModel):
         for server_sudo in self.env["ir.mail_server"].sudo().browse(server_ids):
             server_sudo.system_mail_take_password()
         self.env.flush_all()
-        for model, field in self._fields_of():
+        for model, field in self._encrypted_fields():
             table, column = SQL.identifier(model._table), SQL.identifier(field.name)
             rows = self.env.execute_query(
                 SQL("SELECT id, %s FROM %s WHERE %s IS NOT NULL", column, table, column)

@@ -1,4 +1,4 @@
-"""The connect dialog, one step a file."""
+"""The connect dialog, ``system.mail.connect``, with one concern in each file."""
 
 from . import (
     detection,

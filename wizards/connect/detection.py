@@ -5,10 +5,8 @@ from ...connect.detection import PATIENCE, detect
 from .system_mail_connect import PASSWORD, PORTS
 
 
-class SystemMailConnectDetect(models.TransientModel):
-    """What the connect dialog proposes for an address: the provider's ways, or the account as it is
-    known.
-    """
+class SystemMailConnectDetection(models.TransientModel):
+    """Detects the provider of an address, and fills in the server and the way to connect."""
 
     _inherit = "system.mail.connect"
 
@@ -19,18 +17,18 @@ class SystemMailConnectDetect(models.TransientModel):
 
     @api.onchange("address")
     def _onchange_address(self):
-        """Known domains at once; the DNS is asked by the button alone."""
+        """Detect the provider from the address. Only the button asks the DNS, which takes time."""
         self._propose(0)
 
     def action_detect(self):
-        """Ask the DNS whose the address is."""
+        """Detect the provider with the help of the DNS."""
         self._propose(PATIENCE)
         return self.reopen()
 
     def _propose(self, seconds):
-        """Fill in what the address says, wherever nobody typed anything else.
+        """Fill in what is known of the address, but keep what somebody typed.
 
-        :param float seconds: how long the DNS may take; 0: it is not asked
+        :param float seconds: the longest that the DNS may take; 0: don't ask it
         """
         address = (self.address or "").strip()
         services = self.env["system.mail.oauth.provider"].sudo().all_services()
@@ -50,6 +48,11 @@ class SystemMailConnectDetect(models.TransientModel):
             self._look_at_domain()
 
     def _propose_method(self, service):
+        """Choose how to connect: the way that is in use, else a sign-in that is set up, else by
+        password.
+
+        :param Service service: the detected one, or None
+        """
         methods = [method for method, _label in self._methods()]
         signed_in_by = service and service.provider_id
         used = self._server(self.address).sudo().system_mail_provider_id
@@ -63,6 +66,7 @@ class SystemMailConnectDetect(models.TransientModel):
             self.method = PASSWORD
 
     def _has_client(self, provider_id):
+        """Whether people can sign in with a provider: a Super User has set up a client for it."""
         provider_sudo = self.env["system.mail.oauth.provider"].sudo().browse(provider_id or [])
         return bool(provider_sudo.client_id)
 
@@ -78,7 +82,10 @@ class SystemMailConnectDetect(models.TransientModel):
         return self.env._("The provider could not be detected. Type the server, or choose it.")
 
     def _proposal(self, address, service):
-        """The account as it is known, else as the service wants it, else as is usual."""
+        """The account's settings: those in use, or those of the service, or usual ones.
+
+        :rtype: dict
+        """
         server = self._server(address)
         server_sudo = server.sudo()
         domain = email_domain_extract(address)
@@ -94,7 +101,7 @@ class SystemMailConnectDetect(models.TransientModel):
         }
 
     def _proposed_limits(self, server, service, domain):
-        """The service's own, for a System Mail that is new; else those that it has."""
+        """The limits to propose: those in use, or for a new System Mail those of the service."""
         company = self.company_id
         if company and (server or not service):
             return {

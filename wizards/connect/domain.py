@@ -5,8 +5,8 @@ from .system_mail_connect import PASSWORD
 
 
 class SystemMailConnectDomain(models.TransientModel):
-    """What the connect dialog of a System Mail says of the domain, as soon as the DNS was asked for
-    the provider. It hinders nothing.
+    """Shows in a System Mail's connect dialog what is wrong with the DNS of its domain, once the
+    button has asked the DNS. A finding never prevents a connection.
     """
 
     _inherit = "system.mail.connect"
@@ -33,8 +33,10 @@ class SystemMailConnectDomain(models.TransientModel):
         self.domain_subject = self._domain_subject()
 
     def _sending_host(self):
+        """The server that the domain's mail will be sent by."""
         host = self.smtp_host if self.method == PASSWORD else self._provider().smtp_host
         return (host or "").strip()
 
     def _domain_subject(self):
+        """The domain and its server, to tell whether the findings are about them."""
         return f"{(self.address or '').rpartition('@')[2].strip()} {self._sending_host()}"

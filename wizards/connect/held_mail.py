@@ -7,12 +7,12 @@ from ...constants import HELD
 from ...models.mailboxes.system_mail_health import SUCCESS_INTERVAL
 
 SHOWN = 20
-"""Messages that are listed by name."""
+"""The most messages that are listed."""
 
 
-class SystemMailHeld(models.TransientModel):
-    """What the connect dialog says, once a person's mailbox works again, of the mail that failed
-    meanwhile: send it, discard it, or look first.
+class SystemMailConnectHeldMail(models.TransientModel):
+    """Lists, once a person's mailbox is connected again, the mail that failed meanwhile. Sends or
+    discards it.
     """
 
     _inherit = "system.mail.connect"
@@ -24,7 +24,10 @@ class SystemMailHeld(models.TransientModel):
 
     @api.model
     def _outage_of(self, user_id):
-        """Since when a user's mailbox may have failed, as a value of the dialog."""
+        """The dialog's value for the time since when a user's mailbox may have failed.
+
+        :rtype: dict
+        """
         user = self.env["res.users"].browse(user_id)
         health_sudo = user.outgoing_mail_server_id.sudo().system_mail_health_ids[:1]
         if health_sudo.state not in ("unstable", "disconnected"):
@@ -40,7 +43,7 @@ class SystemMailHeld(models.TransientModel):
             dialog.held_list = Markup().join(map(self._describe_held, mails_sudo[:SHOWN]))
 
     def _describe_held(self, mail_sudo):
-        """One line: when, to whom, about which document."""
+        """One line of HTML about a mail: its date, recipients and document."""
         people = ", ".join(mail_sudo.recipient_ids.mapped("name")) or mail_sudo.email_to or ""
         message = mail_sudo.mail_message_id
         line = Markup("<div>{} · {} · {}</div>").format(
@@ -53,7 +56,7 @@ class SystemMailHeld(models.TransientModel):
         return Markup('<a href="/mail/message/{}" target="_blank">{}</a>').format(message.id, line)
 
     def _held_mails(self):
-        """The owner's mail that failed since the mailbox did; it may be retried."""
+        """The owner's mail that failed since their mailbox did, and can be sent again."""
         mails_sudo = self.env["mail.mail"].sudo()
         if not (self.user_id and self.user_id == self.env.user and self.outage_since):
             return mails_sudo
@@ -69,7 +72,7 @@ class SystemMailHeld(models.TransientModel):
         )
 
     def action_send_held(self):
-        """Send what failed, now that it can be sent."""
+        """Send the failed mail again."""
         mails_sudo = self._held_mails()
         count = len(mails_sudo)
         mails_sudo.system_mail_send_again()
@@ -77,7 +80,7 @@ class SystemMailHeld(models.TransientModel):
         return self.reopen()
 
     def action_discard_held(self):
-        """Send none of it: by now it may be out of date."""
+        """Discard the failed mail, which may be out of date by now."""
         mails_sudo = self._held_mails()
         count = len(mails_sudo)
         mails_sudo.system_mail_drop()

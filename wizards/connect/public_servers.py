@@ -5,15 +5,15 @@ from ...failover import ssrf_guard
 from ...failover.failure import Kind
 
 
-class SystemMailReach(models.TransientModel):
-    """What the connect dialog says to people whose mailbox may be at a public mail server alone:
-    nothing of what else there is.
+class SystemMailConnectPublicServers(models.TransientModel):
+    """Keeps people who may connect only at public mail servers from finding internal servers with
+    the connect dialog.
     """
 
     _inherit = "system.mail.connect"
 
     def _check_public_port(self):
-        """:raises ValidationError: people may connect at public mail servers only"""
+        """:raises ValidationError: the port is none for mail, and the user may use no other"""
         if self.user_id.system_mail_is_limited() and self.smtp_port not in ssrf_guard.PORTS:
             *ports, last = map(str, ssrf_guard.PORTS)
             raise ValidationError(
@@ -26,11 +26,15 @@ class SystemMailReach(models.TransientModel):
             )
 
     def _hides_internal_servers(self, failure, _decision):
-        """Whether the failure would tell which names the network knows."""
+        """Whether showing a failure would tell which names the internal network has."""
         return failure.kind is Kind.UNKNOWN_HOST and self.user_id.system_mail_is_limited()
 
     def _no_public_server(self):
-        """What to say of a server that is none, or none for people: problem and remedy."""
+        """The same answer for a server that doesn't exist and for an internal one.
+
+        :return: the problem, and what to do
+        :rtype: tuple[str, str]
+        """
         return (
             self.env._(
                 "No public mail server “%(host)s” was found: there is no such name, or it is of an "

@@ -17,8 +17,8 @@ from .system_mail_connect import PASSWORD
 MINUTES_TO_SIGN_IN = 10
 
 
-class SystemMailSignIn(models.TransientModel):
-    """The way of the connect dialog over a provider's own sign-in (OAuth 2.0 with PKCE)."""
+class SystemMailConnectSignIn(models.TransientModel):
+    """Connects a mailbox by signing in with its provider (OAuth 2.0 with PKCE)."""
 
     _inherit = "system.mail.connect"
 
@@ -27,7 +27,9 @@ class SystemMailSignIn(models.TransientModel):
     oauth_until = fields.Datetime(groups=fields.NO_ACCESS)
 
     def action_sign_in(self):
-        """Send the browser to the provider; it comes back to ``claim``."""
+        """Send the browser to the provider's sign-in page. The provider sends it back to the route
+        ``/system_mail/oauth/return``, which calls ``claim`` and ``finish_sign_in``.
+        """
         self.ensure_one()
         try:
             self._check_address()
@@ -52,12 +54,17 @@ class SystemMailSignIn(models.TransientModel):
         return {"type": "ir.actions.act_url", "url": url, "target": "self"}
 
     def _provider(self):
+        """The provider to sign in with; empty if the mailbox connects by password."""
         providers_sudo = self.env["system.mail.oauth.provider"].sudo()
         chosen = int(self.method) if self.method != PASSWORD else 0
         return providers_sudo.search([("id", "=", chosen)])
 
     def _oauth_client(self):
-        """:raises ValidationError: the provider is not set up here"""
+        """The client data for the chosen provider.
+
+        :rtype: Client
+        :raises ValidationError: no Super User has set up a client for it
+        """
         provider_sudo = self._provider()
         if not provider_sudo.client_id:
             raise ValidationError(
@@ -71,7 +78,11 @@ class SystemMailSignIn(models.TransientModel):
         return provider_sudo.oauth_client()
 
     def _digest(self, state):
-        """Of a state, for this browser's session alone; its id rotates but for the beginning."""
+        """A digest of an OAuth state that only this browser's session can repeat. It uses the start
+        of the session's id: Odoo changes the rest from time to time.
+
+        :raises UserError: there is no browser
+        """
         if not request:
             raise UserError(self.env._("A sign-in begins in a browser."))
         key = request.session.sid[:STORED_SESSION_BYTES].encode()
@@ -79,8 +90,11 @@ class SystemMailSignIn(models.TransientModel):
 
     @api.private
     def claim(self, state):
-        """The dialog whose sign-in this is, once: not again, not for another session or user, and
-        not after its time. Empty where there is none.
+        """Find the dialog that a sign-in belongs to, and mark the sign-in as used.
+
+        :param str state: the OAuth state that the browser brings back
+        :return: the dialog; empty if there is none, if the sign-in was used or is too old, or if
+            another user or browser began it
         """
         self.env.cr.execute(
             """UPDATE system_mail_connect SET oauth_state = NULL
@@ -94,10 +108,11 @@ class SystemMailSignIn(models.TransientModel):
 
     @api.private
     def finish_sign_in(self, code, error):
-        """The browser is back: take the tokens, see whose they are, and try the account.
+        """Fetch the tokens, check that they belong to the account, and try it. The dialog then
+        shows the result.
 
-        :param str code: the authorization code, or None
-        :param str error: what the provider said in its place
+        :param str code: the authorization code; None if the provider sent none
+        :param str error: the provider's error, if it sent no code
         """
         dialog_sudo = self.sudo()
         verifier, dialog_sudo.oauth_verifier = dialog_sudo.oauth_verifier, False
@@ -123,7 +138,11 @@ class SystemMailSignIn(models.TransientModel):
             self._show_outcome(trouble)
 
     def _check_tokens(self, tokens, identities):
-        """:raises ValidationError: it is another account's consent, or one that does not last"""
+        """Check the tokens of a sign-in.
+
+        :param identities: addresses of the account that signed in
+        :raises ValidationError: it is another account, or there is no refresh token
+        """
         wanted = (self.smtp_user or self.address).strip().lower()
         if wanted not in identities:
             raise ValidationError(
@@ -160,8 +179,10 @@ class SystemMailSignIn(models.TransientModel):
         }
 
     def action_return(self):
-        """Where the browser goes on after a sign-in: the page that the dialog came from, and it.
+        """What the browser opens after a sign-in: the page that the dialog was opened from, and the
+        dialog over it.
 
+        :return: ``{"page": action, "dialog": action}``
         :rtype: dict
         """
         self.ensure_one()

@@ -13,14 +13,14 @@ from ...tools.reasons import reason_of, remedy_of
 PORTS = {"none": 25, "starttls": 587, "starttls_strict": 587, "ssl": 465, "ssl_strict": 465}
 HOST = re.compile(r"[^\s/@:]+|[0-9A-Fa-f:]+")
 LONGEST_PASSWORD = 4096
-"""Characters; access tokens that pose as passwords have some 2,000."""
+"""Characters. Some people use an access token as the password: these have about 2,000."""
 PASSWORD = "password"  # noqa: S105
 ACCOUNT = ("smtp_host", "smtp_port", "smtp_encryption", "smtp_user")
 
 
 class SystemMailConnect(models.TransientModel):
     """The connect dialog, for a company's System Mail or for a user's own mailbox. It tries the
-    account before anything counts, and keeps what was typed.
+    account first, and changes the mailbox only if that works.
     """
 
     _name = "system.mail.connect"
@@ -64,7 +64,7 @@ class SystemMailConnect(models.TransientModel):
 
     @api.model
     def _methods(self):
-        """A password, or signing in with a provider, by its id."""
+        """The ways to connect: by password, or with a provider, whose id is the key."""
         providers_sudo = self.env["system.mail.oauth.provider"].sudo()
         return [
             (PASSWORD, self.env._("User name and password")),
@@ -76,6 +76,7 @@ class SystemMailConnect(models.TransientModel):
 
     @api.constrains("company_id", "user_id")
     def _check_target(self):
+        """:raises AccessError: the current user may not connect this mailbox"""
         for dialog in self:
             if dialog.company_id:
                 dialog.company_id.check_system_mail_access()
@@ -85,17 +86,23 @@ class SystemMailConnect(models.TransientModel):
     @api.model
     @api.private
     def open_dialog(self, values):
-        """The dialog for a mailbox, with what its address says of its provider."""
+        """Create a dialog, detect the provider of its address, and open it.
+
+        :param dict values: fields of the dialog
+        :return: an action
+        :rtype: dict
+        """
         dialog = self.create({**values, **self._outage_of(values.get("user_id"))})
         dialog._propose(PATIENCE)
         return dialog.reopen()
 
     def _target(self):
-        """Whose mailbox it is: a company or a user, each with ``_system_mail_connect``."""
+        """The company or the user whose mailbox it is; both have ``_system_mail_connect``."""
         return self.company_id or self.user_id
 
     @api.private
     def reopen(self):
+        """The action that shows this dialog."""
         title = (
             self.env._("Connect System Mail")
             if self.company_id
@@ -115,7 +122,9 @@ class SystemMailConnect(models.TransientModel):
 
     @api.depends("company_id", "user_id")
     def _compute_replaced_address(self):
-        """As the dialog opens; it does not follow the typing: nothing may move under a click."""
+        """The address that this dialog replaces. It doesn't depend on the typed address, or the
+        form would move while somebody types or clicks.
+        """
         for wizard in self:
             company = wizard.company_id
             used = company and company.system_mail_server_id and company.system_mail_address
@@ -143,13 +152,15 @@ class SystemMailConnect(models.TransientModel):
     def _inverse_smtp_pass(self):
         for wizard in self.filtered(lambda wizard: wizard.smtp_pass != MASK):
             password = wizard.smtp_pass or ""
-            # one character more than fits tells the check below that it was longer
+            # one character too many, so that _check_account sees that it was too long
             wizard.sudo().secret = password[: LONGEST_PASSWORD + 1]
-        self.invalidate_recordset(["smtp_pass"])  # or whoever wrote it could read it
+        self.invalidate_recordset(["smtp_pass"])  # or the user who wrote it could read it
 
     @api.depends("address", *ACCOUNT)
     def _compute_keeps_password(self):
-        """A stored password never goes to another server than the one it was given for."""
+        """Keep the stored password only for the same server and user: it must not be sent to
+        another server.
+        """
         for wizard in self:
             server_sudo = wizard._server(wizard.address).sudo()
             stored = server_sudo.smtp_pass or server_sudo.system_mail_password
@@ -169,7 +180,7 @@ class SystemMailConnect(models.TransientModel):
                 wizard.password_hint = self.env._("The mailbox's password, or an app password")
 
     def _server(self, address):
-        """The server that the address has by now, or an empty one."""
+        """The ``ir.mail_server`` that already has this address; empty if there is none."""
         self._check_target()  # no constraint looks at a dialog that is not saved
         server = self.env["ir.mail_server"]
         if self.user_id:
@@ -180,10 +191,10 @@ class SystemMailConnect(models.TransientModel):
         same = address and address.strip() == company.system_mail_address
         return company.system_mail_server_id if same else server
 
-    # --- trying it
+    # --- trying the account
 
     def action_connect(self):
-        """Try the account; only when it works does it count."""
+        """Try the account and, if it works, connect the mailbox. Show the result."""
         self.ensure_one()
         try:
             self._check_address()
@@ -194,6 +205,10 @@ class SystemMailConnect(models.TransientModel):
         return self._show_outcome(trouble)
 
     def _show_outcome(self, trouble):
+        """Show the result of trying the account.
+
+        :param trouble: what ``_system_mail_connect`` returned
+        """
         if self.domain_subject != self._domain_subject():
             self._forget_domain()
         if trouble and self._hides_internal_servers(*trouble):
@@ -228,7 +243,10 @@ class SystemMailConnect(models.TransientModel):
         return self.reopen()
 
     def _check_address(self):
-        """:raises ValidationError: a sentence on what cannot work, before anything is tried"""
+        """Check the address and the limits before the account is tried.
+
+        :raises ValidationError: with a sentence on what is wrong
+        """
         address = (self.address or "").strip()
         if not address:
             raise ValidationError(self.env._("Type the address to send from."))
@@ -255,7 +273,10 @@ class SystemMailConnect(models.TransientModel):
             raise ValidationError(self.env._("A limit is a number of recipients; 0 is no limit."))
 
     def _check_account(self):
-        """:raises ValidationError: as for ``_check_address``"""
+        """Check the server and the password before the account is tried.
+
+        :raises ValidationError: with a sentence on what is wrong
+        """
         self._check_public_port()
         if not HOST.fullmatch((self.smtp_host or "").strip()):
             raise ValidationError(
@@ -293,7 +314,7 @@ class SystemMailConnect(models.TransientModel):
         return f"{reason[:1].upper()}{reason[1:]}."
 
     def _remedy(self, decision):
-        """What to do here, at once: a dialog tries nothing again by itself."""
+        """Say what to do in this dialog, which tries nothing again by itself."""
         again = self.env._("Wait a minute and press Connect again.")
         unreachable = self.env._("Check the server name and the port, then press Connect again.")
         password = self.env._("Check the user name and the password, then press Connect again.")
@@ -339,7 +360,7 @@ class SystemMailConnect(models.TransientModel):
         return values
 
     def action_test(self):
-        """Offer a test message."""
+        """Open the dialog that sends a test message."""
         self.ensure_one()
         test = self.env["system.mail.test"].create(
             {"company_id": self.company_id.id, "user_id": self.user_id.id}
