@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 from .failure import Failure, Kind, Phase
 from .network import LineReader, connect, resolve
+from .own_words import SentMail
 from .ssrf_guard import check, is_limited
 
 CONNECTION_ERRORS = (OSError, UnicodeError, ValueError)
@@ -82,6 +83,8 @@ class Trace:
     settled: bool = False
     """The log-in is over: from now on each command has its own time."""
     connection: smtplib.SMTP | None = None
+    mail: SentMail | None = None
+    """The mail that is being sent."""
 
     def __post_init__(self):
         self.deadline = time.monotonic() + self.patience.log_in
@@ -94,13 +97,21 @@ class Trace:
             raise TimeoutError("timed out")
         return seconds
 
+    def known(self):
+        """What a reply is read with, as arguments of ``Failure.from_reply``."""
+        known = {"secrets": self.secrets, "accepted_before": self.accepted}
+        if self.mail and self.phase >= Phase.DATA:
+            return known | {"mail": self.mail.all_of_it}
+        if self.mail:
+            mail = self.mail.envelope_and_headers
+            return known | {"mail": mail, "addresses": (self.mail.recipient,)}
+        return known
+
     def failure(self, exc):
         """The exception as a ``Failure``, with what smtplib forgot about it."""
         if isinstance(exc, MailboxError):
             return exc.failure
-        found = Failure.from_exception(
-            self.phase, exc, secrets=self.secrets, accepted_before=self.accepted
-        )
+        found = Failure.from_exception(self.phase, exc, **self.known())
         if self.timed_out and found.code is None:
             return dataclasses.replace(found, kind=Kind.TIMEOUT)
         return found
@@ -231,9 +242,11 @@ class WatchedConnection:
         :rtype: Outcome
         """
         accepted, failures, reply = [], {}, b""
+        mail = self.trace.mail = SentMail(from_addr, to_addrs, msg)
         try:
             self._command(*self.mail(from_addr, self._mail_options(msg, mail_options)))
             for address in to_addrs:
+                mail.recipient = address
                 code, text = self.rcpt(address, rcpt_options)
                 if is_yes(code):
                     accepted.append(address)
@@ -256,6 +269,8 @@ class WatchedConnection:
             self.trace.accepted += bool(accepted)
             if accepted and self.on_accepted:
                 self.on_accepted(from_addr, msg)
+        finally:
+            self.trace.mail = None
         return Outcome(tuple(accepted), failures, reply.decode("utf-8", "replace"))
 
     def _mail_options(self, msg, options):
@@ -284,13 +299,7 @@ class WatchedConnection:
 
     def _failure(self, code, text):
         """A reply that is no yes; without a code it is none at all."""
-        return Failure.from_reply(
-            self.trace.phase,
-            code,
-            text,
-            secrets=self.trace.secrets,
-            accepted_before=self.trace.accepted,
-        )
+        return Failure.from_reply(self.trace.phase, code, text, **self.trace.known())
 
     def _after_failure(self, failure):
         """Make the connection fit for the next message, or close it."""

@@ -14,7 +14,8 @@ import ssl
 from email.errors import MessageError
 from http import HTTPStatus
 
-from .text import challenge, clean, decode, json_object
+from .own_words import OwnWords, own_words
+from .text import challenge, clean, decode, json_object, without_secrets
 
 
 @functools.total_ordering
@@ -131,24 +132,40 @@ class Failure:
     """Messages accepted on this connection before it failed."""
     all_recipients: bool = False
     """At RCPT: every recipient of the message was refused in the same way."""
+    read: OwnWords | None = dataclasses.field(default=None, repr=False, compare=False)
+    """What the rules read of it, where that is not ``text``."""
+
+    @property
+    def own_words(self):
+        """The server's own words, without what it repeats.
+
+        :rtype: OwnWords
+        """
+        return self.read or OwnWords(self.text, self.text)
 
     @classmethod
-    def from_reply(cls, phase, code, reply=b"", *, secrets=(), **fields):
+    def from_reply(cls, phase, code, reply=b"", *, secrets=(), addresses=(), mail=None, **fields):
         """A reply, as smtplib's ``(code, lines)``. Never raises, whatever the server sent.
 
         :param secrets: strings that must not survive in the text (password, token)
+        :param addresses: of the mail that it answers; no rule searches what repeats them
+        :param MailText mail: what else of the mail a server could repeat
         :param fields: ``accepted_before``, ``all_recipients``
         """
-        raw = decode(reply)
+        raw = decode(reply[:LONGEST_REPLY] if isinstance(reply, (bytes, str)) else reply)
         if not (isinstance(code, int) and code in _CODES):
             return cls(phase, text=clean(raw, secrets), kind=Kind.GARBAGE, **fields)
         if code == _CHALLENGE:
             raw = challenge(raw)
-        match = _ENHANCED.search(raw)
+        raw = without_secrets(raw, secrets)
+        own = own_words(raw, mail, addresses)
+        match = _ENHANCED.search(own.said)
         enhanced = (match["start"] or match["qmail"]) if match else None
         if enhanced:  # repeated on each line of a reply (RFC 2034)
-            raw = re.sub(rf"(?m)^\W*{re.escape(enhanced)}[ \t]*", "", raw)
-        return cls(phase, code, enhanced, clean(raw, secrets), Kind.REPLY, **fields)
+            repeated = re.compile(rf"(?m)^[^\w\n]{{0,4}}{re.escape(enhanced)}[ \t]*")
+            raw = repeated.sub("", raw)
+            own = OwnWords(repeated.sub("", own.said), repeated.sub("", own.sure))
+        return cls(phase, code, enhanced, clean(raw, secrets), Kind.REPLY, read=own, **fields)
 
     @classmethod
     def from_refusals(cls, refusals, **fields):
@@ -159,7 +176,7 @@ class Failure:
         """
         failures = [cls.from_reply(Phase.RCPT, *reply, **fields) for reply in refusals.values()]
         if not failures:
-            return cls(Phase.RCPT, **{k: v for k, v in fields.items() if k != "secrets"})
+            return cls(Phase.RCPT, **{k: v for k, v in fields.items() if k not in _OF_REPLIES})
         closing = next((failure for failure in failures if failure.code == _CLOSING), None)
         if closing or "all_recipients" in fields:
             return closing or failures[0]
@@ -179,24 +196,32 @@ class Failure:
         text = f"{error} {decode(body.get('error_description'))}".strip()
         if status in _UNAVAILABLE:
             kind = Kind.SIGN_IN_UNAVAILABLE
-        elif error in ("invalid_client", "unauthorized_client") or _AADSTS_CLIENT.search(text):
+        elif error in _CLIENT_ERRORS or _AADSTS_CLIENT.search(text):
             kind = Kind.INVALID_CLIENT
-        elif error in ("invalid_grant", "interaction_required") or _AADSTS_GRANT.search(text):
+        elif error in _GRANT_ERRORS or _AADSTS_GRANT.search(text):
             kind = Kind.INVALID_GRANT
         else:
             kind = Kind.SIGN_IN_UNAVAILABLE
         return cls(Phase.TOKEN, status, text=clean(text, secrets), kind=kind, **fields)
 
     @classmethod
-    def from_exception(cls, phase, exc, *, secrets=(), **fields):
+    def from_exception(cls, phase, exc, *, secrets=(), mail=None, addresses=(), **fields):
         """Whatever smtplib, ssl, socket or an HTTP client raised; one it does not know is
         ``Kind.UNKNOWN``.
         """
         if isinstance(exc, smtplib.SMTPRecipientsRefused) and isinstance(exc.recipients, dict):
-            return cls.from_refusals(exc.recipients, secrets=secrets, **fields)
+            return cls.from_refusals(exc.recipients, secrets=secrets, mail=mail, **fields)
         if isinstance(exc, smtplib.SMTPResponseException):
             code = None if _is_line_too_long(exc) else exc.smtp_code
-            return cls.from_reply(phase, code, exc.smtp_error, secrets=secrets, **fields)
+            return cls.from_reply(
+                phase,
+                code,
+                exc.smtp_error,
+                secrets=secrets,
+                mail=mail,
+                addresses=addresses,
+                **fields,
+            )
         if phase is Phase.TOKEN:
             response = getattr(exc, "response", None)  # requests
             error = getattr(exc, "error", None)  # oauthlib
@@ -233,8 +258,15 @@ class Decision:
     """Of the mail, System Mail may carry only notifications to internal users."""
     quota: bool = False
     """A limit of the day: nothing to try before it resets."""
-    compromised: bool = False
-    """The provider thinks that somebody abuses the account: alert Super Users."""
+    is_open: bool = False
+    """Nobody knows yet whose fault it is: a second mailbox is asked, for colleagues' mail."""
+
+    def without_blame(self):
+        """The same for one recipient among others: it says nothing of the mailbox.
+
+        :rtype: Decision
+        """
+        return dataclasses.replace(self, effect=Effect.NONE)
 
     def untried(self):
         """The same mailbox's trouble for a message that was not even tried: System Mail may carry
@@ -242,9 +274,12 @@ class Decision:
 
         :rtype: Decision
         """
-        return dataclasses.replace(self, verdict=Verdict.FALLBACK)
+        return dataclasses.replace(self, verdict=Verdict.FALLBACK, is_open=False)
 
 
+_OF_REPLIES = {"secrets", "addresses", "mail"}
+LONGEST_REPLY = 16_384
+"""Bytes of a reply that are read at all."""
 _CODES = range(200, 600)  # smtplib gives -1 for what is no SMTP at all
 _CHALLENGE = 334
 _CLOSING = 421
@@ -256,8 +291,31 @@ _ENHANCED = re.compile(
 )
 # What differs between two answers of one kind: addresses, identifiers.
 _UNALIKE = re.compile(r"\S*[@\d]\S*")
+_CLIENT_ERRORS = {  # the registration is at fault, whoever signs in there
+    "invalid_client",
+    "unauthorized_client",
+    "deleted_client",
+    "disabled_client",
+    "admin_policy_enforced",
+    "org_internal",
+    "invalid_request",
+    "invalid_resource",
+    "invalid_scope",
+    "unsupported_grant_type",
+}
+_GRANT_ERRORS = {
+    "invalid_grant",
+    "interaction_required",
+    "login_required",
+    "consent_required",
+    "account_selection_required",
+    "access_denied",
+}
 # https://learn.microsoft.com/entra/identity-platform/reference-error-codes
-_AADSTS_CLIENT = re.compile(r"AADSTS(?:7000(?:16|24|27|215|222)|90002)\b")
+_AADSTS_CLIENT = re.compile(
+    r"AADSTS(?:7000(?:16|24|27|112|215|222|229)|70011|90002|90013|50011|500011|50020\d|6500[45]\d?"
+    r"|650052|650053|1003031)\b"
+)
 _AADSTS_GRANT = re.compile(r"AADSTS(?:7000[08]|70043|70008[24]|50\d{3}|53\d{3}|65001)\b")
 
 

@@ -1,106 +1,178 @@
-"""What servers say: patterns searched, whatever the case, in ``535 5.7.8 The server's text``.
+"""What servers say: patterns searched, whatever the case, in ``535 5.7.8 The server's own words``.
 
-Here is what many servers say, from the sources of Postfix, Exim and Dovecot and the enhanced codes
-of RFC 3463, 4954, 5248 and 7372. What only one provider says stands in its file in ``providers/``.
-A pattern that starts with ``^5`` trusts its words only in a permanent reply.
+Taken from the sources of Postfix, Exim and Dovecot and from public reports; what only one provider
+says is in its file of ``providers/``. Enhanced codes: RFC 3463, 4954, 5248, 7372. A pattern that
+starts with ``^5`` trusts its words only in a permanent reply. Patterns have no nested repetition:
+reading a reply takes time in proportion to its length.
 """
 
 from ..providers import replies
 
 
-def _said(rule, generic):
-    """One pattern for what many servers and single providers say when a rule applies.
+def said(rule, *patterns):
+    """The pattern of a rule: these, or what any provider says then.
 
-    :param str rule: the rule's id
-    :param str generic: a regular expression for what many servers say
+    :param str rule: id of the rule
     """
-    return "|".join((generic, *replies(rule)))
+    return "|".join(f"(?:{pattern})" for pattern in (*patterns, *replies(rule)))
 
 
-# --- logging in
+# --- reaching the server
 STARTTLS_REFUSED = r"^50[0-4]"
 TLS_MISMATCH = (  # OpenSSL's names: TLS spoken to a plain port, or an outdated server
-    r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|UN(SUPPORTED|KNOWN)_PROTOCOL|PROTOCOL_VERSION"
-    r"|HTTP_REQUEST|KEY_TOO_SMALL|NO_PROTOCOLS"
+    r"WRONG[_ ]VERSION[_ ]NUMBER|RECORD[_ ]LAYER[_ ]FAILURE|UN(SUPPORTED|KNOWN)[_ ]PROTOCOL"
+    r"|PROTOCOL[_ ]VERSION|HTTP[_ ]REQUEST|KEY[_ ]TOO[_ ]SMALL|NO[_ ]PROTOCOLS"
+    r"|ALERT[_ ]HANDSHAKE[_ ]FAILURE|NO[_ ]SHARED[_ ]CIPHER|PACKET[_ ]LENGTH[_ ]TOO[_ ]LONG"
 )
-ENCRYPTION_REQUIRED = _said(
-    "encryption_required",
+CERTIFICATE_EXPIRED = r"certificate has expired"
+
+# --- logging in
+ENCRYPTION_REQUIRED = (
     r"^5(23|38)|^5\d\d 5\.7\.1[01]\b|^5.*(must issue a STARTTLS|STARTTLS (is )?required"
-    r"|encryption (is )?required)",
+    r"|encryption (is )?required|without (SSL|TLS|encryption))"
 )
 XOAUTH2_UNAVAILABLE = r"\bstatus=5\d\d\b"
 XOAUTH2_REJECTED = r"\bstatus=[34]\d\d\b"
-BASIC_AUTH_RETIRED = _said(
-    "basic_auth_retired", r"^5.*basic authentication is (not supported|disabled|blocked)"
+SECURITY_DEFAULTS = r"security defaults"
+BASIC_AUTH_RETIRED = r"^5.*basic authentication is (not supported|disabled|blocked)"
+APP_LOGIN_REQUIRED = (
+    r"^5.*(app(lication)?[ -]?password"
+    r"|authori[sz]ation code|password for (third[ -]party|external) )"
 )
-APP_LOGIN_REQUIRED = _said("app_password_required", r"^5.*app(lication)?[ -]?password")
-WEB_LOGIN_REQUIRED = _said(
-    "web_login_required", r"^53[45].*(in (with|through|via) your web browser)"
+WEB_LOGIN_REQUIRED = r"^53[45].*(in (with|through|via) your web browser)"
+SMTP_AUTH_DISABLED = (
+    r"^5.*(SMTP (access|service|auth\w*) (is |has been )?(not enabled|disabled|switched off|off\b)"
+    r"|not have access rights to this service|has no permission"
+    r"|enable (SMTP|POP3/IMAP|IMAP/SMTP|external access))"
 )
-SMTP_AUTH_DISABLED = _said("smtp_auth_disabled", r"\bsmtp auth(entication)? is disabled")
-LOGIN_BUSY = _said(  # a 535 that does not reject the credentials
-    "login_unavailable",
-    r"^53[45].*(temporar|try again later|too many|rate limit|connection lost|internal error)",
+LOGIN_BUSY = (  # a 535 that does not reject the credentials
+    r"^53[45].*(temporar|try again later|too many|rate limit|connection lost|internal error)"
 )
-ACCOUNT_BLOCKED = _said(
-    "account_blocked",
-    r"^5\d\d 5\.7\.13\b"
-    r"|^5.*\baccount\b.{0,20}\b(blocked|suspended|disabled|locked|frozen|not (yet )?activated)\b",
+CREDITS_USED = r"(maximum|daily) (\w+ )?credits? exceeded|exceeded (your )?(maximum|daily) credits?"
+ACCOUNT_BLOCKED = (
+    r"^5\d\d 5\.7\.13\b|^5\d\d 5\.1\.8\b.*blocked"
+    r"|^5.*\baccount\b.{0,20}\b(blocked|suspended|disabled|locked|frozen|not (yet )?activated)\b"
 )
 UNKNOWN_COMMAND = r"^50[0234]|^534.*mechanism"
-IP_NOT_ALLOWED = _said("ip_not_allowed", r"^5.*unauthori[sz]ed IP")
-CREDENTIALS_REJECTED = _said(
-    "password_rejected",
+IP_NOT_ALLOWED = r"^5.*(unauthori[sz]ed IP|IP( address)? (is )?not (allowed|authori[sz]ed))"
+CREDENTIALS_REJECTED = (
     r"^535|^5\d\d 5\.7\.8\b|^5.*(authentication (credentials )?(failed|failure|invalid|rejected"
-    r"|unsuccessful)|(invalid|incorrect|bad|wrong) (login|credentials|user ?name|user|password))",
+    r"|unsuccessful)|(invalid|incorrect|bad|wrong) (login|credentials|user ?name|user|password))"
 )
-LATE_CREDENTIALS_REJECTED = _said("password_rejected", r"^535")
-NOT_AUTHENTICATED = _said("not_authenticated", r"^530")
+LATE_CREDENTIALS_REJECTED = r"^535"
+NOT_AUTHENTICATED = (
+    r"^530(?!.*\b(from|sender)\b)|^5.*(must (be authenticated|authenticate|log ?in)"
+    r"|\b(not|un)[ -]?(authenticated|logged ?in)\b|authentication (is )?required)"
+)
+NOT_AUTHENTICATED_LATE = (  # not what is said of the mail's own authentication, RFC 7372
+    r"^5(?!\d\d 5\.7\.2\d\b)(?!.*\b(spf|dkim|dmarc)\b).*(must (be authenticated|authenticate"
+    r"|log ?in)|\b(not|un)[ -]?(authenticated|logged ?in)\b|authentication (is )?required)"
+)
 
 # --- who may send, and how much
-SEND_AS_DENIED = _said(
-    "send_as_denied",
+SEND_AS_DENIED = (
     r"permissions? to send (as|on behalf)"
-    r"|^5.*sender address( rejected|.{0,9} not allowed)|^5.*not owned by (auth )?user"
-    r"|not authori[sz]ed to send (from|as|mail)|^5.*from this header address",
+    r"|relaying disallowed as|^5\d\d 5\.1\.[78]\b.*sender"
+    r"|^5.*sender (address )?(rejected|.{0,9} not allowed)|^5.*not owned by (auth )?user"
+    r"|\b(domain|address|identity) (is )?not verified|not authori[sz]ed to send (from|as|mail)"
+    r"|^5.*from this header address"
+    r"|sender verify failed|(incorrect|invalid) (sender|from) header|\bmail from invalid"
+    r"|from/sender name is not valid|mail from\W.{0,30}conform|sender domain not verified"
+    r"|request failed; mailbox unavailable|unregistered domains?"
 )
-SENDER_BLOCKED = _said(
-    "sender_blocked",
-    r"outgoing (e?mail )?(is |was )?blocked"
-    r"|sender (address )?(is |was |has been )?(blocked|suspended)"
-    r"|unusual (sending )?activity|^5.*mail sending denied",
+SENDER_BLOCKED = (
+    r"outgoing (e?mail|messages?|smtp)\b.{0,40}\b(blocked|suspended|disabled)"
+    r"|sender\b.{0,12}\b(is |was |has been )(blocked|suspended)|^5\d\d 5\.1\.8\b.*blocked"
+    r"|unusual (sending )?(activity|amount of)|^5.*mail sending denied"
+    r"|\byour account\b.{0,20}\b(blocked|suspended|disabled|locked|frozen|deactivated)\b"
+    r"|not allowed to send: please activate"
 )
-QUOTA_REACHED = _said("quota_reached", r"\bdaily\b.{0,40}\b(limit|quota)")
-SENDING_RATE = r"maximum sending rate"
-TOO_FAST = _said(  # a limit of unknown length is not taken for a day's
-    "too_fast",
-    r"per hour|hourly (limit|quota)|\b(sending|send|outgoing|submission) (limit|quota)",
+QUOTA_REACHED = (
+    r"\bdaily\b.{0,40}\b(limit|quota)|(maximum|daily) credits? exceeded"
+    r"|reached your limit for the number of messages"
 )
-TOO_MANY_CONNECTIONS = _said(
-    "too_many_connections",
-    r"^432|^4.*(too many (concurrent )?(smtp )?(connections|sessions)|concurrent connection)",
+TOO_FAST = (  # a limit of unknown length is not taken for a day's
+    r"(per|an) hour\b|hourly (limit|quota)|maximum sending rate"
+    r"|\b(sending|send|outgoing|submission|messaging|message|mail|e-?mail|rate|smtp)s? "
+    r"?(rate )?(limits?|quota)\b(?!.*\bsize\b).{0,30}\b(reached|exceeded|hit)"
+    r"|exceeded.{0,20}\b(messaging|sending|e?mail|outgoing|rate) ?(limits?|quota)"
+    r"|rate limit|quota exceeded|over quota for sending|too much mail|too many (e-?mails|requests"
+    r"|messages (in|per|from)|recipients (in|per|this))|allowed outgoing messages"
+    r"|wait to send more|throttl|slow down|sending too (fast|quickly|much)"
+    r"|support\.forpsi"
+)
+PEAK_LIMIT = r"peak smtp relay limit"
+ADMINISTRATIVE = r"^5.*administrative prohibition"
+TOO_MUCH_AT_MAIL = r"^4.*too much mail from"  # Postfix's anvil counts what one client sends
+TOO_MANY_CONNECTIONS = (
+    r"^432|^4.*(too many (concurrent )?(smtp )?(connections|sessions)|concurrent connection)"
+)
+OWN_MAILBOX_FULL = r"STOREDRV\.Submission\.Exception:QuotaExceeded|full.{0,9}STOREDRV\.Submission"
+HELO_REFUSED = (
+    r"\b(helo|ehlo)\b.{0,20}\b(rejected|denied|refused|invalid|required)|\binvalid (helo|ehlo)"
+)
+CLIENT_REFUSED = (
+    r"client (host|address)?.{0,20}\b(rejected|blocked|denied|refused|banned)"
+    r"|^[45]\d\d [45]\.7\.25\b|^5\d\d 5\.7\.(60[6-9]|6[1-4]\d|511)\b|banned sending ip"
+    r"|(blocked|listed|found) (using|by|at|in|on) \S{0,80}(\b[sxp]bl\b|blocklist|blacklist)"
+    r"|spamhaus|spamcop|dnsbl|\brbl\b|barracudacentral"
+    r"|(your )?(ip|host|server)( address)? .{0,30}(is |was |has been )?(black|block) ?listed"
+    r"|(reverse dns|\bptr\b|rdns).{0,60}(missing|required|not|no\b|fail|lookup)"
+    r"|(cannot|can't|could not|unable to) find your (reverse )?hostname"
+    r"|connections? (from|of) (this|your) (ip|host|address)"
+)
+SERVER_TROUBLE = (
+    r"^4\d\d 4\.3\.\d|^5\d\d 5\.3\.[0235]\b|^4\d\d 4\.4\.\d|^5\d\d 5\.4\.(0|[2356])\b"
+    r"|server configuration (problem|error)|insufficient (system )?(storage|resources)"
+    r"|local error in processing|temporary (lookup|system|server|service|local)"
+    r"|(service|server) (is )?(temporarily )?(unavailable|overloaded|shutting down|busy)"
+    r"|internal (server )?error|out of (memory|disk)|account is not available in bridge"
+    r"|timeout waiting for data"
+)
+SERVER_TROUBLE_AT_RCPT = (  # X.4: the way to this recipient, maybe
+    r"^4\d\d 4\.3\.\d|^5\d\d 5\.3\.[0235]\b|server configuration (problem|error)"
+    r"|insufficient (system )?(storage|resources)|local error in processing"
 )
 
 # --- the message
-TOO_BIG = _said(
-    "too_big",
+TOO_BIG = (
     r"^5\d\d 5\.(3\.4|2\.3)\b"
-    r"|^5.*(\bsize (exceeds|limit)|exceed\w*.{0,30}\bsize|message (is )?too (big|large|long))",
+    r"|^5.*(\bsize (exceeds|limit)|exceed\w*.{0,30}\bsize|message (is )?too (big|large|long))"
 )
-SPAM = _said("spam", r"^5.*(\bspam|unsolicited)")
-CONTENT = _said("content", r"^5\d\d 5\.6\.\d|^5.*(virus|malware|policy|content|attachment)")
+UNWRITABLE = (
+    r"^5.*(bare (newline|<?lf>?|<?cr>?|line ?feed)|(line|header)s?( \w+)? (is |are )?too long"
+    r"|(multiple|duplicate|missing|malformed|invalid|illegal|bad) (subject|date|to|cc|message-id"
+    r"|mime|header)|non-?ascii|subject is mandatory|8-?bit)"
+)
+SPAM = r"^5.*(\bspam|unsolicited|\bjunk\b)"
+CONTENT = (
+    r"^5\d\d 5\.6\.\d|^5.*(virus|malware|trojan|phish|message content|(invalid|forbidden|prohibited"
+    r"|illegal|banned|its|objectionable) (message )?(content|attachment|file)|attachment"
+    r"|message violates|content (rejected|refused|filter))"
+)
 
 # --- recipients
-RECIPIENT_BUSY = _said("recipient_busy", r"^4\d\d 4\.2\.\d|^4.*gr[ea]y-?list")
-TOO_MANY_RECIPIENTS = _said(  # 552 of old, RFC 5321 4.5.3.1.10
-    "too_many_recipients",
-    r"^[45]\d\d [45]\.5\.3\b|^[45]52.*too many recipients|separate transaction",
+RECIPIENT_BUSY = (
+    r"^4.*(gr[ea]y-?list|unverified address|undeliverable address"
+    r"|receiving mail (too quickly|at a rate))|^4\d\d 4\.(2\.\d|1\.[1236])\b"
 )
-RELAY_DENIED = (  # not what is said of the mail's own authentication, RFC 7372
-    r"^(454|5\d\d)(?! 5\.7\.2\d\b)(?!.*\b(spf|dkim|dmarc)\b).*(relay|authenticat)"
+TOO_MANY_RECIPIENTS = (  # 552 of old, RFC 5321 4.5.3.1.10
+    r"^[45]\d\d [45]\.5\.3\b|^[45]52.*too many recipients|separate transaction"
 )
-RELAY_DENIED_AT_ALL = (  # outside RCPT it cannot be one recipient's
-    r"^(454|5\d\d).*(relay(ing)? (access )?denied|credentials for relay|unable to relay"
-    r"|relay(ing)? (is )?not (permitted|allowed))"
+RELAY_DENIED = (
+    r"relay(ing)? (access )?(is )?(denied|not (permitted|allowed)|prohibited|refused)"
+    r"|credentials for relay|(unable|not (permitted|allowed|authori[sz]ed)) to relay"
+    r"|(not in|isn't in) my list of allowed rcpthosts|forwarding denied|no relaying"
+    r"|we do not relay|relaying (from|to|for)?.{0,40}(denied|disallowed|prohibited)"
 )
-BAD_RECIPIENT = r"^5\d\d 5\.1\.[1236]\b|^5\d\d 5\.2\.[12]\b"
+BAD_RECIPIENT_CODE = r"^5\d\d 5\.1\.([1236]|10)\b|^556\b|^5\d\d 5\.2\.[12]\b"
+RESTRICTED = r"^5\d\d 5\.7\.1(?!39\b)\d\d\b|RESOLVER\.RST"
+BAD_RECIPIENT = (
+    r"^5\d\d 5\.4\.1 recipient address rejected"
+    r"|^5.*\b(user|recipient|addressee|account|mailbox|address)( \w+)? ?(is )?"
+    r"(unknown|does ?n[o']t exist|not found|not known|invalid|no longer)"
+    r"|^5.*\b(unknown|no such|invalid|nonexistent) (user|recipient|mailbox|addressee|address"
+    r"|account|person)"
+    r"|^5.*(null ?mx|does not accept mail|domain (not found|does not exist)|no mailbox here)"
+    r"|^551.*not local"
+)

@@ -1,17 +1,15 @@
 """What a failure means: one ordered table, first match wins.
 
-Rows that know a provider's words stand above rows that know only codes: providers reuse codes
-freely, words less so. Sources: RFC 5321 4.2.1, 4.3.2, 4.5.3.1.10; RFC 3463; RFC 4954 4 and 6.
+The table names what is surely the recipient's, the message's or the mailbox's own fault. Of
+anything else nobody knows yet whose fault it is: such a decision is *open*, and a second mailbox is
+asked (``policy``). Sources: RFC 5321 4.2.1, 4.3.2, 4.5.3.1.10; RFC 3463; RFC 4954 4 and 6.
 """
 
 import dataclasses
 import re
 
-from . import reply_words as says
+from . import reply_words as words
 from .failure import Decision, Effect, Kind, Phase, Verdict
-from .words import REMEDIES, describe
-
-__all__ = ["REMEDIES", "RULES", "Rule", "classify", "classify_recipients", "describe", "match"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +20,8 @@ class Rule:
     kinds: frozenset
     says: re.Pattern
     decision: Decision
-    all_recipients: bool | None = None
-    """At RCPT: only if every recipient was refused (True), or only if some were not (False)."""
+    only_some: bool = False
+    """At RCPT: only if other recipients were accepted."""
     after_accepted: bool = False
     """Only on a connection that has already accepted a message."""
 
@@ -32,20 +30,37 @@ class Rule:
             failure.phase in self.phases
             and failure.kind in self.kinds
             and (failure.accepted_before or not self.after_accepted)
-            and self.all_recipients in (None, failure.all_recipients)
+            and not (self.only_some and failure.all_recipients)
             and self.says.search(said)
         )
 
 
 def match(failure):
-    """The first rule that holds; there always is one."""
-    said = " ".join(filter(None, (str(failure.code or ""), failure.enhanced, failure.text)))
-    return next(rule for rule in RULES if rule.matches(failure, said))
+    """The first rule that holds; there always is one.
+
+    Where it holds only for a word that the mail itself has in an address or a header, nothing is
+    known: somebody may have chosen that word.
+    """
+    said, sure = _said(failure, failure.own_words.said), _said(failure, failure.own_words.sure)
+    rule = next(rule for rule in RULES if rule.matches(failure, said))
+    return rule if said == sure or rule.matches(failure, sure) else UNPROVEN
+
+
+def _said(failure, text):
+    text = " ".join(text.split())
+    return " ".join(filter(None, (str(failure.code or ""), failure.enhanced, text)))
 
 
 def classify(failure):
-    """The decision on a failure. Pure and total: always decides, never raises."""
-    return match(failure).decision
+    """The decision on a failure. Pure and total: always decides, never raises.
+
+    What was said of one recipient among others says nothing of the mailbox.
+    """
+    decision = match(failure).decision
+    about_one = failure.phase is Phase.RCPT and not failure.all_recipients
+    if about_one and failure.kind is Kind.REPLY and failure.code != CLOSING:
+        return decision.without_blame()
+    return decision
 
 
 def classify_recipients(failures):
@@ -65,13 +80,17 @@ def classify_recipients(failures):
     return decisions
 
 
+CLOSING = 421
+
+
 ANY = frozenset(Kind)
 REPLY = frozenset({Kind.REPLY})
 TOKEN, DNS, CONNECT, TLS, BANNER, EHLO, AUTH, MAIL, RCPT, DATA, BODY, DOT, QUIT = Phase
 SETUP = {phase for phase in Phase if phase.before_mail}
 LOGIN = {AUTH, MAIL}  # MAIL: the late answer to an AUTH whose reply nobody read
-SENDING = {MAIL, DATA, BODY, DOT}
-TRANSACTION = SENDING | {RCPT}
+CONTENT = {DATA, BODY, DOT}
+SENDING = {MAIL, *CONTENT}
+TRANSACTION = {MAIL, RCPT, *CONTENT}  # Postfix tells all it has against a client at RCPT
 
 FALLBACK, DEFER, REFUSE = Verdict.FALLBACK, Verdict.DEFER, Verdict.REFUSE
 UNCERTAIN, SPLIT, ACCEPTED = Verdict.UNCERTAIN, Verdict.SPLIT, Verdict.ACCEPTED
@@ -79,210 +98,141 @@ NONE, TRANSIENT, THROTTLED = Effect.NONE, Effect.TRANSIENT, Effect.THROTTLED
 MISCONFIGURED, DISCONNECTED = Effect.MISCONFIGURED, Effect.DISCONNECTED
 
 
-def _on(phases, outcome, name, remedy="none", said="", **options):
-    """A row. ``options``: ``kinds`` (replies by default), the Rule's conditions, the Decision's
-    flags.
+def _on(phases, outcome, name, remedy="none", *patterns, **options):
+    """A row. ``patterns``: what the server says, beside what ``providers`` know for this rule.
+    ``options``: ``kinds`` (replies by default), the Rule's conditions, the Decision's flags.
     """
     kinds = options.pop("kinds", REPLY)
     conditions = {key: options.pop(key) for key in _CONDITIONS & options.keys()}
     return Rule(
         frozenset({phases} if isinstance(phases, Phase) else phases),
         frozenset({kinds} if isinstance(kinds, Kind) else kinds),
-        re.compile(said, re.IGNORECASE),
+        re.compile(words.said(name, *patterns) if patterns else "", re.IGNORECASE),
         Decision(*outcome, name, remedy, **options),
         **conditions,
     )
 
 
-_CONDITIONS = {"all_recipients", "after_accepted"}
+_CONDITIONS = {"only_some", "after_accepted"}
 _FORCE = {"retry_forced_token": True}
-_ABUSED = {"internal_only": True, "compromised": True}
+_ABUSED = {"internal_only": True}
+_OPEN = {"is_open": True}
 
+# fmt: off
 RULES = (
     _on(QUIT, (ACCEPTED, NONE), "quit", kinds=ANY),
-    _on({RCPT, DOT}, (ACCEPTED, NONE), "accepted", said=r"^2"),
+    _on({RCPT, DOT}, (ACCEPTED, NONE), "accepted", "none", r"^2"),
     _on(MAIL, (DEFER, NONE), "over_limit", kinds=Kind.OVER_LIMIT),
     # The access token (RFC 6749 5.2)
     _on({TOKEN, AUTH}, (FALLBACK, MISCONFIGURED), "no_key", "no_key", kinds=Kind.NO_KEY),
     _on(TOKEN, (FALLBACK, DISCONNECTED), "token_revoked", "reconnect", kinds=Kind.INVALID_GRANT),
-    _on(
-        TOKEN,
-        (FALLBACK, Effect.PROVIDER_MISCONFIGURED),
-        "token_client",
-        "client_secret",
-        kinds=Kind.INVALID_CLIENT,
-    ),
+    _on(TOKEN, (FALLBACK, Effect.PROVIDER_MISCONFIGURED), "token_client", "client_secret",
+        kinds=Kind.INVALID_CLIENT),
     _on(TOKEN, (FALLBACK, TRANSIENT), "token_unavailable", kinds=ANY),
     # The way to the server
     _on(CONNECT, (FALLBACK, NONE), "drill", kinds=Kind.DRILL),
-    _on(
-        {DNS, CONNECT}, (FALLBACK, MISCONFIGURED), "host_invalid", "server_name", kinds=Kind.INVALID
-    ),
+    _on({DNS, CONNECT}, (FALLBACK, MISCONFIGURED), "host_invalid", "server_name",
+        kinds=Kind.INVALID),
     _on(SETUP, (FALLBACK, TRANSIENT), "unknown_host", "server_name", kinds=Kind.UNKNOWN_HOST),
+    _on(SETUP, (FALLBACK, MISCONFIGURED), "certificate_expired", "certificate_expired",
+        words.CERTIFICATE_EXPIRED, kinds=Kind.CERTIFICATE),
     _on(SETUP, (FALLBACK, MISCONFIGURED), "certificate", "encryption", kinds=Kind.CERTIFICATE),
-    _on(
-        {CONNECT, TLS, BANNER, EHLO},
-        (FALLBACK, MISCONFIGURED),
-        "tls_not_offered",
-        "no_encryption",
-        kinds=Kind.NOT_OFFERED,
-    ),
-    _on(TLS, (FALLBACK, MISCONFIGURED), "tls_not_offered", "no_encryption", says.STARTTLS_REFUSED),
-    _on(
-        SETUP,
-        (FALLBACK, MISCONFIGURED),
-        "tls_mismatch",
-        "encryption",
-        says.TLS_MISMATCH,
-        kinds=Kind.HANDSHAKE,
-    ),
+    _on({CONNECT, TLS, BANNER, EHLO}, (FALLBACK, MISCONFIGURED), "tls_not_offered",
+        "no_encryption", kinds=Kind.NOT_OFFERED),
+    _on(TLS, (FALLBACK, MISCONFIGURED), "tls_not_offered", "no_encryption", words.STARTTLS_REFUSED),
+    _on(SETUP, (FALLBACK, MISCONFIGURED), "tls_mismatch", "encryption", words.TLS_MISMATCH,
+        kinds=Kind.HANDSHAKE),
     _on(TLS, (FALLBACK, TRANSIENT), "tls_broken", kinds=ANY),
     _on({DNS, CONNECT}, (FALLBACK, TRANSIENT), "unreachable", "unreachable", kinds=ANY),
     _on({BANNER, EHLO}, (FALLBACK, TRANSIENT), "unavailable", "unavailable", kinds=ANY),
     # The log-in (RFC 4954)
     _on(AUTH, (FALLBACK, MISCONFIGURED), "login_not_offered", "no_login", kinds=Kind.NOT_OFFERED),
     _on(AUTH, (FALLBACK, MISCONFIGURED), "login_invalid", "login_characters", kinds=Kind.INVALID),
-    _on(
-        LOGIN,
-        (FALLBACK, MISCONFIGURED),
-        "encryption_required",
-        "encryption_on",
-        says.ENCRYPTION_REQUIRED,
-    ),
-    _on(AUTH, (FALLBACK, TRANSIENT), "login_unavailable", said=says.XOAUTH2_UNAVAILABLE),
-    _on(
-        AUTH,
-        (FALLBACK, DISCONNECTED),
-        "oauth_rejected",
-        "reconnect",
-        says.XOAUTH2_REJECTED,
-        **_FORCE,
-    ),
-    _on(
-        LOGIN, (FALLBACK, DISCONNECTED), "basic_auth_retired", "use_oauth", says.BASIC_AUTH_RETIRED
-    ),
-    _on(
-        LOGIN,
-        (FALLBACK, DISCONNECTED),
-        "app_password_required",
-        "app_password",
-        says.APP_LOGIN_REQUIRED,
-    ),
-    _on(
-        LOGIN, (FALLBACK, DISCONNECTED), "web_login_required", "web_login", says.WEB_LOGIN_REQUIRED
-    ),
-    _on(
-        LOGIN,
-        (FALLBACK, DISCONNECTED),
-        "smtp_auth_disabled",
-        "smtp_auth",
-        says.SMTP_AUTH_DISABLED,
-        **_FORCE,
-    ),
-    _on(LOGIN, (FALLBACK, TRANSIENT), "login_unavailable", said=says.LOGIN_BUSY),
-    _on(
-        AUTH, (FALLBACK, DISCONNECTED), "account_blocked", "provider_blocked", says.ACCOUNT_BLOCKED
-    ),
-    _on(AUTH, (FALLBACK, MISCONFIGURED), "ip_not_allowed", "ip_allow", says.IP_NOT_ALLOWED),
-    _on(AUTH, (FALLBACK, MISCONFIGURED), "login_not_offered", "no_login", says.UNKNOWN_COMMAND),
+    _on(LOGIN, (FALLBACK, MISCONFIGURED), "encryption_required", "encryption_on",
+        words.ENCRYPTION_REQUIRED),
+    _on(AUTH, (FALLBACK, TRANSIENT), "login_unavailable", "none", words.XOAUTH2_UNAVAILABLE),
+    _on(AUTH, (FALLBACK, DISCONNECTED), "oauth_rejected", "reconnect", words.XOAUTH2_REJECTED,
+        **_FORCE),
+    _on(LOGIN, (FALLBACK, DISCONNECTED), "basic_auth_retired", "use_oauth",
+        words.BASIC_AUTH_RETIRED),
+    _on(LOGIN, (FALLBACK, DISCONNECTED), "basic_auth_retired", "security_defaults",
+        words.SECURITY_DEFAULTS),
+    _on(LOGIN, (FALLBACK, DISCONNECTED), "app_password_required", "app_password",
+        words.APP_LOGIN_REQUIRED),
+    _on(LOGIN, (FALLBACK, DISCONNECTED), "web_login_required", "web_login",
+        words.WEB_LOGIN_REQUIRED),
+    _on(LOGIN, (FALLBACK, DISCONNECTED), "smtp_auth_disabled", "smtp_auth",
+        words.SMTP_AUTH_DISABLED, **_FORCE),
+    _on(LOGIN, (FALLBACK, TRANSIENT), "login_unavailable", "none", words.LOGIN_BUSY),
+    _on(AUTH, (FALLBACK, THROTTLED), "quota_reached", "quota", words.CREDITS_USED, quota=True),
+    _on(AUTH, (FALLBACK, DISCONNECTED), "account_blocked", "provider_blocked",
+        words.ACCOUNT_BLOCKED),
+    _on(AUTH, (FALLBACK, MISCONFIGURED), "ip_not_allowed", "ip_allow", words.IP_NOT_ALLOWED),
+    _on(AUTH, (FALLBACK, MISCONFIGURED), "login_not_offered", "no_login", words.UNKNOWN_COMMAND),
     _on(LOGIN, (FALLBACK, DISCONNECTED), "app_password_required", "app_password", r"^534"),
-    _on(
-        AUTH,
-        (FALLBACK, DISCONNECTED),
-        "password_rejected",
-        "password",
-        says.CREDENTIALS_REJECTED,
-        **_FORCE,
-    ),
-    _on(AUTH, (FALLBACK, THROTTLED), "too_many_connections", said=says.TOO_MANY_CONNECTIONS),
+    _on(AUTH, (FALLBACK, DISCONNECTED), "password_rejected", "password",
+        words.CREDENTIALS_REJECTED, **_FORCE),
+    _on(AUTH, (FALLBACK, THROTTLED), "too_many_connections", "none", words.TOO_MANY_CONNECTIONS),
     _on(AUTH, (FALLBACK, TRANSIENT), "login_unavailable", kinds=ANY),
-    _on(
-        MAIL,
-        (FALLBACK, DISCONNECTED),
-        "password_rejected",
-        "reconnect",
-        says.LATE_CREDENTIALS_REJECTED,
-        **_FORCE,
-    ),
-    _on(
-        MAIL,
-        (FALLBACK, DISCONNECTED),
-        "not_authenticated",
-        "reconnect",
-        says.NOT_AUTHENTICATED,
-        **_FORCE,
-    ),
-    # Who may send, and how much
-    _on(SENDING, (FALLBACK, MISCONFIGURED), "send_as_denied", "send_as", says.SEND_AS_DENIED),
-    _on(
-        RCPT,
-        (FALLBACK, MISCONFIGURED),
-        "send_as_denied",
-        "send_as",
-        says.SEND_AS_DENIED,
-        all_recipients=True,
-    ),
-    _on(SENDING, (FALLBACK, THROTTLED), "quota_reached", "quota", says.QUOTA_REACHED, quota=True),
-    _on(
-        SENDING,
-        (FALLBACK, DISCONNECTED),
-        "sender_blocked",
-        "compromised",
-        says.SENDER_BLOCKED,
-        **_ABUSED,
-    ),
-    _on(SENDING, (FALLBACK, MISCONFIGURED), "relay_denied", "relay", says.RELAY_DENIED_AT_ALL),
-    _on(SENDING, (DEFER, THROTTLED), "too_fast", said=says.SENDING_RATE),
-    _on(SENDING, (FALLBACK, THROTTLED), "too_fast", said=says.TOO_FAST),
-    _on({DATA, BODY, DOT}, (DEFER, NONE), "recipient_busy", said=says.RECIPIENT_BUSY),
+    _on(MAIL, (FALLBACK, DISCONNECTED), "password_rejected", "reconnect",
+        words.LATE_CREDENTIALS_REJECTED, **_FORCE),
+    _on(MAIL, (FALLBACK, DISCONNECTED), "not_authenticated", "reconnect", words.NOT_AUTHENTICATED,
+        **_FORCE),
+    # Surely the recipient's, by a code that means nothing else
+    _on(TRANSACTION - {MAIL}, (FALLBACK, MISCONFIGURED), "mailbox_full", "mailbox_full",
+        words.OWN_MAILBOX_FULL),
+    _on(CONTENT, (FALLBACK, THROTTLED), "too_fast", "none", words.PEAK_LIMIT),
+    _on(TRANSACTION - {MAIL}, (REFUSE, NONE), "bad_recipient", "recipient",
+        words.BAD_RECIPIENT_CODE),
+    _on(TRANSACTION - {MAIL}, (REFUSE, NONE), "recipient_restricted", "recipient_restricted",
+        words.RESTRICTED),
+    _on(TRANSACTION - {MAIL}, (DEFER, NONE), "recipient_busy", "none", words.RECIPIENT_BUSY),
+    _on(RCPT, (SPLIT, NONE), "too_many_recipients", "none", words.TOO_MANY_RECIPIENTS,
+        only_some=True),
     # The line closed between two messages (RFC 5321 3.8): a limit per connection, or idle
-    _on(
-        MAIL,
-        (FALLBACK, NONE),
-        "line_closed",
-        said=r"^421",
-        after_accepted=True,
-        reconnect_first=True,
-    ),
-    _on(
-        MAIL,
-        (FALLBACK, NONE),
-        "line_closed",
-        kinds=Kind.DROP,
-        after_accepted=True,
-        reconnect_first=True,
-    ),
-    _on(SENDING, (FALLBACK, THROTTLED), "too_many_connections", said=says.TOO_MANY_CONNECTIONS),
-    # The message's own fault
-    _on(TRANSACTION, (REFUSE, NONE), "too_big", "too_big", says.TOO_BIG),
+    _on(MAIL, (FALLBACK, NONE), "line_closed", "none", r"^421", after_accepted=True,
+        reconnect_first=True),
+    _on(MAIL, (FALLBACK, NONE), "line_closed", kinds=Kind.DROP, after_accepted=True,
+        reconnect_first=True),
+    # Surely the mailbox's: who may send, and how much, at whatever phase it shows
+    _on(TRANSACTION, (FALLBACK, THROTTLED), "quota_reached", "quota", words.QUOTA_REACHED,
+        quota=True),
+    _on(TRANSACTION, (FALLBACK, DISCONNECTED), "sender_blocked", "compromised",
+        words.SENDER_BLOCKED, **_ABUSED),
+    _on(TRANSACTION, (FALLBACK, MISCONFIGURED), "helo_refused", "helo", words.HELO_REFUSED),
+    _on(TRANSACTION, (FALLBACK, MISCONFIGURED), "send_as_denied", "send_as", words.SEND_AS_DENIED),
+    _on(TRANSACTION, (FALLBACK, MISCONFIGURED), "client_refused", "client", words.CLIENT_REFUSED),
+    _on(MAIL, (FALLBACK, THROTTLED), "too_many_connections", "none", words.TOO_MUCH_AT_MAIL),
+    _on(TRANSACTION, (FALLBACK, THROTTLED), "too_fast", "none", words.TOO_FAST),
+    _on(TRANSACTION, (FALLBACK, MISCONFIGURED), "relay_denied", "relay", words.RELAY_DENIED),
+    _on(RCPT, (FALLBACK, MISCONFIGURED), "not_authenticated", "reconnect",
+        words.NOT_AUTHENTICATED_LATE),
+    _on(TRANSACTION, (FALLBACK, THROTTLED), "too_many_connections", "none",
+        words.TOO_MANY_CONNECTIONS),
+    # Surely the message's
+    _on(TRANSACTION, (REFUSE, NONE), "too_big", "too_big", words.TOO_BIG),
     _on(TRANSACTION, (REFUSE, NONE), "no_smtputf8", "no_smtputf8", kinds=Kind.NOT_OFFERED),
     _on(TRANSACTION - {DOT}, (REFUSE, NONE), "unwritable", "unwritable", kinds=Kind.INVALID),
-    _on({DATA, BODY, DOT}, (REFUSE, NONE), "spam", "spam", says.SPAM),
-    _on({DATA, BODY, DOT}, (REFUSE, NONE), "bad_recipient", "recipient", says.BAD_RECIPIENT),
-    _on({DATA, BODY, DOT}, (REFUSE, NONE), "content", "content", says.CONTENT),
-    # The recipient's: never the mailbox's, unless the server says the same to all
-    _on(RCPT, (FALLBACK, TRANSIENT), "temporary", said=r"^421"),
-    _on(RCPT, (FALLBACK, NONE), "quota_reached", "quota", says.QUOTA_REACHED, all_recipients=True),
-    _on(
-        RCPT,
-        (SPLIT, NONE),
-        "too_many_recipients",
-        said=says.TOO_MANY_RECIPIENTS,
-        all_recipients=False,
-    ),
-    _on(
-        RCPT,
-        (FALLBACK, MISCONFIGURED),
-        "relay_denied",
-        "relay",
-        says.RELAY_DENIED,
-        all_recipients=True,
-    ),
-    _on(RCPT, (DEFER, NONE), "recipient_busy", said=r"^[34]"),
-    _on(RCPT, (REFUSE, NONE), "bad_recipient", "recipient", r"^5"),
-    # Whatever else
+    _on(CONTENT, (REFUSE, NONE), "spam", "spam", words.SPAM),
+    _on(CONTENT, (REFUSE, NONE), "unwritable", "unwritable", words.UNWRITABLE),
+    _on(CONTENT, (REFUSE, NONE), "content", "content", words.CONTENT),
+    # Surely the recipient's, by words
+    _on(TRANSACTION - {MAIL}, (REFUSE, NONE), "bad_recipient", "recipient", words.BAD_RECIPIENT),
+    # The server's own trouble
+    _on(TRANSACTION - {RCPT}, (FALLBACK, TRANSIENT), "temporary", "none", words.SERVER_TROUBLE),
+    _on(RCPT, (FALLBACK, TRANSIENT), "temporary", "none", words.SERVER_TROUBLE_AT_RCPT),
+    _on(TRANSACTION, (FALLBACK, TRANSIENT), "temporary", "none", r"^421"),
+    _on(CONTENT, (FALLBACK, THROTTLED), "too_fast", "none", words.ADMINISTRATIVE),
+    # Whatever else: nobody knows yet whose fault it is
     _on(DOT, (UNCERTAIN, TRANSIENT), "unanswered", "uncertain", kinds=ANY - REPLY),
     _on(DOT, (UNCERTAIN, TRANSIENT), "unanswered", "uncertain", r"^3"),
-    _on(TRANSACTION, (REFUSE, NONE), "refused", "refused", r"^5"),
+    _on(TRANSACTION, (FALLBACK, NONE), "refused", "refused", r"^5", **_OPEN),
+    _on({MAIL, DATA}, (FALLBACK, TRANSIENT), "temporary", "none", r"^4"),
+    _on(TRANSACTION, (FALLBACK, NONE), "postponed", "none", r"^4", **_OPEN),
     _on(TRANSACTION, (FALLBACK, TRANSIENT), "temporary", kinds=ANY),
 )
+# fmt: on
+UNPROVEN = _on(TRANSACTION, (FALLBACK, NONE), "unproven", "refused", **_OPEN)
+"""The words that would decide are also words of the mail."""
+REFUSED_HERE = _on(TRANSACTION, (FALLBACK, TRANSIENT), "refused_here", "refused_here").decision
+"""A mailbox that refused, in words that nobody knows, what another one accepted twice."""

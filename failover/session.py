@@ -5,8 +5,8 @@ list of routes: the author's own mailbox, then System Mail; or, for an author wi
 System Mail, then Odoo's own sender.
 """
 
+import collections
 import dataclasses
-import enum
 import smtplib
 from collections.abc import Callable
 from email.errors import MessageError
@@ -14,19 +14,12 @@ from typing import Any
 
 from .connection import CONNECTION_ERRORS, Outcome, Patience, WatchedConnection, leave, watching
 from .failure import Decision, Effect, Failure, Kind, OverLimit, Phase, Verdict
-from .rules import classify, classify_recipients
+from .policy import Answer, Fate, fate
+from .rules import UNPROVEN, classify, classify_recipients
 from .words import describe
 
-_ENDURING = (Effect.DISCONNECTED, Effect.MISCONFIGURED, Effect.PROVIDER_MISCONFIGURED)
-
-
-class Fate(enum.Enum):
-    """What a recipient came to."""
-
-    ACCEPTED = "accepted"
-    DEFERRED = "deferred"
-    HELD = "held"
-    FAILED = "failed"
+MOST_OPINIONS = 3
+"""So many times a second mailbox may refuse, too, before a message is offered to it no more."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +33,12 @@ class Trouble:
     """When to try again, where that is known."""
 
     @property
-    def temporary(self):
-        """Whether time alone may mend it."""
-        return self.decision.verdict is not Verdict.REFUSE and self.decision.effect not in _ENDURING
+    def answer(self):
+        """What it says of the recipient.
+
+        :rtype: Answer
+        """
+        return Answer.of(self.failure, self.decision)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +82,7 @@ class Route:
         admit: Callable | None = None,
         on_failure: Callable | None = None,
         on_success: Callable | None = None,
+        on_doubt: Callable | None = None,
         shared: bool = False,
     ):
         """
@@ -98,7 +95,10 @@ class Route:
         :param admit: called with the number of recipients, may raise OverLimit; returns what is to
             be called with the number of those whom the mailbox did not take in the end, or None
         :param on_failure: ``(mailbox, failure, decision)``, once per connection
-        :param on_success: ``(mailbox)``, once per connection, at the first accepted message
+        :param on_success: ``(mailbox)``, once per connection, at the first accepted message, and
+            at the next one after a failure or a doubt
+        :param on_doubt: ``(mailbox, failure, message_id, address)``: it refused, in words that
+            nobody knows, what another mailbox then accepted
         :param shared: survives the sessions that use it, until ``close()``
         """
         self.mailbox, self.name, self.shared = mailbox, name, shared
@@ -106,7 +106,7 @@ class Route:
         self._connect, self._refresh = connect, refresh
         self._rewrite, self._admit = rewrite, admit
         self._patience = patience or Patience()
-        self._on_failure, self._on_success = on_failure, on_success
+        self._on_failure, self._on_success, self._on_doubt = on_failure, on_success, on_doubt
         self._connection: WatchedConnection | None = None
         self._praised = self._blamed = False
 
@@ -154,9 +154,11 @@ class Route:
         """Whether a new access token may help: it is tried once."""
         return decision.retry_forced_token and self._refresh is not None
 
-    def send(self, message, from_addr, to_addrs, author):
+    def send(self, message, from_addr, to_addrs, author, second_opinion=()):
         """Send it to as many of the recipients as the mailbox takes.
 
+        :param second_opinion: those whom another mailbox refused in words that nobody knows; where
+            this one refuses them, too, they stay counted
         :rtype: Carried
         """
         if not self.open():
@@ -189,7 +191,10 @@ class Route:
         troubles = {a: Trouble(self, failures[a], decisions[a]) for a in failures}
         for trouble in dict.fromkeys(troubles.values()):
             self._judge(trouble)
-        not_taken = sum(d.verdict is not Verdict.UNCERTAIN for d in decisions.values())
+        not_taken = sum(
+            decision.verdict is not Verdict.UNCERTAIN and address not in second_opinion
+            for address, decision in decisions.items()
+        )
         if give_back and not_taken:
             give_back(not_taken)
         return Carried(tuple(accepted), troubles, reply)
@@ -238,6 +243,12 @@ class Route:
             self._on_failure(self.mailbox, failure, decision)
         self._blamed, self._praised = True, False
 
+    def doubt(self, failure, message_id, address):
+        """It refused what another mailbox then accepted: nobody is blamed for one such case."""
+        self._praised = False
+        if self._on_doubt:
+            self._on_doubt(self.mailbox, failure, message_id, address)
+
     def close(self):
         """Say good-bye; whatever the server answers, the messages were accepted before."""
         connection, self._connection = self._connection, None
@@ -257,18 +268,15 @@ class Report:
     accepted: dict[str, Route] = dataclasses.field(default_factory=dict)
     troubles: dict[str, list[Trouble]] = dataclasses.field(default_factory=dict)
 
+    def is_open(self, address):
+        """Whether a mailbox refused the recipient and nobody knows whose fault that is."""
+        return any(trouble.decision.is_open for trouble in self.troubles.get(address, ()))
+
     def fate(self, address):
         """:rtype: Fate"""
         if address in self.accepted:
             return Fate.ACCEPTED
-        troubles = self.troubles[address]
-        last = troubles[-1]
-        if last.decision.verdict is Verdict.REFUSE:
-            return Fate.FAILED
-        if any(trouble.decision.verdict is Verdict.UNCERTAIN for trouble in troubles):
-            return Fate.DEFERRED if self.internal else Fate.HELD
-        temporary = any(trouble.temporary for trouble in troubles)
-        return Fate.DEFERRED if temporary else Fate.FAILED
+        return fate([trouble.answer for trouble in self.troubles[address]], self.internal)
 
     @property
     def all_troubles(self):
@@ -307,6 +315,9 @@ class Session:
         """The From that the author wrote: set it before each message."""
         self.on_report: Callable | None = None
         """Called with the ``Report`` of each message."""
+        self.is_distrusted: Callable | None = None
+        """Says whether unknown words at the dot are carried no more for this author."""
+        self._refused_twice = collections.Counter()
 
     def open(self):
         """Open the first route that opens; raises Undelivered where none does."""
@@ -325,16 +336,19 @@ class Session:
         pending = list(dict.fromkeys(to_addrs))  # Odoo names twice who is in To and in Cc
         report = Report(str(message["Message-Id"]), tuple(pending), self.internal, str(author))
         for route in self.routes:
-            carried = route.send(message, from_addr, pending, author)
+            asked_again = [a for a in pending if report.is_open(a)]
+            carried = route.send(message, from_addr, pending, author, asked_again)
             report.reply = carried.reply or report.reply
             report.accepted.update(dict.fromkeys(carried.accepted, route))
             pending = []
             for address, trouble in carried.troubles.items():
+                may_go_on = self._may_go_on(report, address, trouble)
                 report.troubles.setdefault(address, []).append(trouble)
-                if self._may_go_on(trouble):
+                if may_go_on:
                     pending.append(address)
             if not pending:
                 break
+        self._settle_doubts(report)
         if self.on_report:
             self.on_report(report)
         if not report.accepted:
@@ -345,17 +359,37 @@ class Session:
             if address not in report.accepted
         }
 
-    def _may_go_on(self, trouble):
+    def _settle_doubts(self, report):
+        """What a second mailbox said of those whom the first one refused in unknown words."""
+        for address, troubles in report.troubles.items():
+            if address in report.accepted:
+                for trouble in troubles:
+                    if trouble.decision.is_open and trouble.decision.rule != UNPROVEN.decision.rule:
+                        trouble.route.doubt(trouble.failure, report.message_id, address)
+            elif troubles[0].decision.is_open and report.fate(address) is Fate.FAILED:
+                self._refused_twice[report.message_id] += len(troubles) > 1
+
+    def _may_go_on(self, report, address, trouble):
         """Whether the next route is to be tried: never at the risk of a second copy to others than
-        colleagues.
+        colleagues. Of a refusal in unknown words one further mailbox is asked, and only its own
+        fault leads to the next one.
         """
         decision = trouble.decision
         if decision.verdict is Verdict.UNCERTAIN:
             return self.internal
+        if decision.is_open and not self.routine:
+            asked_already = report.is_open(address)
+            return self.internal and not asked_already and self._may_ask(report, trouble)
         if decision.verdict is Verdict.FALLBACK:
             return self.routine or self.internal or not decision.internal_only
         waits_its_turn = self.waits and trouble.failure.kind is Kind.OVER_LIMIT
         return self.routine and not waits_its_turn
+
+    def _may_ask(self, report, trouble):
+        if self._refused_twice[report.message_id] >= MOST_OPINIONS:
+            return False
+        at_dot = trouble.failure.phase is Phase.DOT
+        return not (at_dot and self.is_distrusted and self.is_distrusted())
 
     def quit(self):
         """Close the routes that are this session's alone."""

@@ -27,14 +27,20 @@ def clean(text, secrets=()):
 
     :param secrets: what must not survive; shorter ones than 4 characters would riddle any text
     """
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "***")
+    text = without_secrets(text, secrets)
     text = text[: 8 * TEXT_LIMIT]
     text = "".join(char if char.isprintable() else " " for char in text)
     text = _SECRET.sub(lambda match: f"{match['name'] or ''}***", text)
     text = " ".join(text.split())
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+
+
+def without_secrets(text, secrets):
+    """The text with ``***`` in the place of each secret."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "***")
+    return text
 
 
 def decode(value):

@@ -15,6 +15,7 @@ REASONS = {  # by rule
     "drill": _lt("the mailbox was treated as down, for a drill"),
     "host_invalid": _lt("the server name is not valid"),
     "unknown_host": _lt("the server name was not found"),
+    "certificate_expired": _lt("the server's certificate has expired"),
     "certificate": _lt("the server's certificate is not valid for it"),
     "tls_not_offered": _lt("the server offers no encryption"),
     "tls_mismatch": _lt("the server does not speak this kind of encryption"),
@@ -36,6 +37,10 @@ REASONS = {  # by rule
     "login_unavailable": _lt("the log-in did not work for the moment"),
     "not_authenticated": _lt("the server did not accept the log-in"),
     "send_as_denied": _lt("this log-in may not send from this address"),
+    "mailbox_full": _lt("the sending mailbox is full"),
+    "recipient_restricted": _lt("the recipient accepts mail only from certain senders"),
+    "helo_refused": _lt("the server does not accept the name that this host gives itself"),
+    "client_refused": _lt("the server does not accept mail from this host"),
     "over_limit": _lt("the limit set for System Mail is reached"),
     "quota_reached": _lt("the daily sending limit is reached"),
     "sender_blocked": _lt("the provider blocked this sender"),
@@ -53,6 +58,9 @@ REASONS = {  # by rule
     "relay_denied": _lt("the server does not send to other domains for this log-in"),
     "unanswered": _lt("the connection was lost before the server confirmed the message"),
     "refused": _lt("the server refused the message"),
+    "postponed": _lt("the server asks to try again later"),
+    "unproven": _lt("the server refused the message, and its words could mean several things"),
+    "refused_here": _lt("the server refused messages that System Mail could send"),
     "temporary": _lt("the server had a temporary problem"),
 }
 
@@ -68,6 +76,11 @@ REMEDIES = {
     "unavailable": _lt("The server is unavailable: it is tried again automatically."),
     "no_login": _lt("Check the port and the way to log in: it takes no such log-in here."),
     "login_characters": _lt("Use a user name and password of plain letters, digits and signs."),
+    "certificate_expired": _lt("Ask whoever runs the mail server to renew its certificate."),
+    "security_defaults": _lt(
+        "Your organization's security defaults don't allow passwords here. Sign in with Microsoft, "
+        "or ask an administrator of Microsoft 365 to change the security defaults."
+    ),
     "use_oauth": _lt("Connect the mailbox by signing in with the provider."),
     "app_password": _lt("Create an app password at the provider and reconnect with it."),
     "web_login": _lt("Sign in to the mailbox on the provider's website, then reconnect it."),
@@ -88,6 +101,14 @@ REMEDIES = {
     "spam": _lt("Change the message: the provider took it for spam."),
     "content": _lt("Change the message: its content was refused."),
     "recipient": _lt("Check the recipient's address."),
+    "recipient_restricted": _lt("Ask the recipient to accept mail from this sender."),
+    "mailbox_full": _lt("Delete messages from the mailbox, or ask for more space."),
+    "helo": _lt(
+        "Give Odoo's host a full name, such as odoo.company.com, or ask whoever runs the mail "
+        "server to accept it."
+    ),
+    "client": _lt("Ask whoever runs the mail server to accept mail from Odoo's host."),
+    "refused_here": _lt("Read the server's own words and check the mailbox at its provider."),
     "relay": _lt("Check the log-in: the server does not relay mail for it."),
     "uncertain": _lt("It may have been delivered: ask the recipient before you send it again."),
     "refused": _lt("Read the server's own words and change the message or the address."),

@@ -1,43 +1,12 @@
 """Microsoft 365 (Exchange Online) and Outlook.com.
 
 Replies: https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online/non-delivery-reports-in-exchange-online
-Limits: https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits
 """
 
-from .provider import Provider, Server, SignIn
+from .provider import Provider
 
 PROVIDER = Provider(
     name="Microsoft 365",
-    servers=(
-        Server(
-            "smtp.office365.com",
-            domains=(
-                "outlook.com",
-                "hotmail.com",
-                "live.com",
-                "msn.com",
-                "hotmail.fr",
-                "hotmail.co.uk",
-                "outlook.fr",
-                "outlook.de",
-            ),
-            mail_hosts=("mail.protection.outlook.com", "mx.microsoft"),
-            other_hosts=("office365.com", "outlook.com", "hotmail.com"),
-            spf_includes=("spf.protection.outlook.com",),
-        ),
-    ),
-    limit_minute=30,
-    limit_day=10000,
-    sign_in=SignIn(
-        authorization_endpoint="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize",
-        token_endpoint="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",  # noqa: S106
-        scope="openid email profile offline_access https://outlook.office.com/SMTP.Send",
-        tenant="common",
-        odoo_parameter="microsoft_outlook",
-        odoo_authentication="outlook",
-    ),
-    dkim_keys={"selector1": "", "selector2": ""},
-    dkim_type="CNAME",
     replies={
         "basic_auth_retired": (r"^5\d\d 5\.7\.30\b",),
         "smtp_auth_disabled": (
@@ -48,21 +17,16 @@ PROVIDER = Provider(
         "not_authenticated": (r"^5\d\d 5\.7\.57\b",),
         "send_as_denied": (r"^5\d\d 5\.(7\.60|2\.252)\b", r"SendAsDenied"),
         "sender_blocked": (
-            r"^5\d\d 5\.7\.(50[1-3]|705|750)\b",
+            r"^5\d\d 5\.7\.(50[1-9]|51\d|70[2-9]|750)\b",
             r"bad outbound sender",
             r"verdict is (Suspend|HipSend)",
         ),
         "quota_reached": (
-            r"^5\d\d 5\.(1\.9[02]|7\.23[23])\b",
-            r"SubmissionQuotaExceeded|RefuseQuota",
+            r"^5\d\d 5\.(1\.9[0-2]|7\.23[23])\b",
+            r"Submission ?Quota|RefuseQuota",
         ),
         "too_many_connections": (r"^4.*sender thread limit",),
         "spam": (r"OutboundSpamException",),
         "recipient_busy": (r"^4.*recipient thread limit", r"^432.*\bDeliver\b"),
-    },
-    pages={
-        "smtp_auth": "https://learn.microsoft.com/exchange/clients-and-mobile-in-exchange-online/authenticated-client-smtp-submission",
-        "send_as": "https://learn.microsoft.com/exchange/recipients-in-exchange-online/manage-permissions-for-recipients",
-        "compromised": "https://security.microsoft.com/restrictedentities",
     },
 )

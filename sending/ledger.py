@@ -7,7 +7,8 @@ import typing
 from odoo.api import SUPERUSER_ID
 
 from ..failover.failure import Verdict
-from ..failover.session import Fate, Report, Undelivered
+from ..failover.policy import Fate
+from ..failover.session import Report, Undelivered
 from ..failover.words import describe
 
 EVENTS_AT_ONCE = 100

@@ -8,7 +8,8 @@ from odoo.tools.mail import email_normalize_all, email_split_and_format_normaliz
 
 from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
 
-from ..failover.session import Fate, explain
+from ..failover.policy import Fate
+from ..failover.session import explain
 
 _OF_PARTNER = (Fate.ACCEPTED, Fate.HELD, Fate.DEFERRED, Fate.FAILED)
 """What a partner with several addresses comes to: the first of what these came to."""

@@ -77,6 +77,7 @@ class SendRun(Ledger):
             routes = [self.system, own]
         session = self._session(routes, server, smtp_from, routine=routes[0] is self.system)
         session.on_report = self._note
+        session.is_distrusted = self._is_distrusted
         try:
             return session.open()
         except Undelivered as exc:
@@ -191,6 +192,7 @@ class SendRun(Ledger):
             refresh=self._refresh(server) if server and server.system_mail_has_token() else None,
             on_failure=self._failed if server else None,
             on_success=self._succeeded if server else None,
+            on_doubt=self._doubted if server else None,
             **options,
         )
 
@@ -269,6 +271,17 @@ class SendRun(Ledger):
 
     def _succeeded(self, server):
         self._health.note_success(server, self._seen[server.id])
+
+    def _doubted(self, server, failure, message_id, address):
+        """System Mail could send what this mailbox refused in words that nobody knows."""
+        seen = self._seen[server.id]
+        generation = self._health.note_doubt(server, seen, failure, message_id, address)
+        # so that the next success is written: it ends the doubt
+        self._seen[server.id] = seen._replace(last_success=None, generation=generation)
+
+    def _is_distrusted(self):
+        """Whether both mailboxes refused the author's words at the dot within the last day."""
+        return self._event_model.has_refused_author(self._mail)
 
     def close(self):
         """Close System Mail, which served all the batches of the run, and write down what a broken

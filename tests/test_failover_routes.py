@@ -8,7 +8,8 @@ import pytest
 
 from ..failover.connection import Patience
 from ..failover.failure import OverLimit
-from ..failover.session import Fate, Route, Session, Undelivered
+from ..failover.policy import Fate
+from ..failover.session import Route, Session, Undelivered
 from .smtp_lab import SmtpLab
 
 PATIENT = Patience(log_in=5, command=5, body=5, dot=5, quit=5)
@@ -21,7 +22,7 @@ class Office:
 
     def __init__(self, lab):
         self.own, self.system = lab.server("own"), lab.server("system")
-        self.told, self.reports, self.limits = [], [], []
+        self.told, self.reports, self.limits, self.doubts = [], [], [], []
         self.routes = [
             self._route("own", self.own, admit=self._admit),
             self._route("system", self.system, shared=True, rewrite=self._rewrite),
@@ -42,6 +43,7 @@ class Office:
             patience=PATIENT,
             on_failure=lambda name, _failure, decision: self.told.append((name, decision.rule)),
             on_success=lambda name: self.told.append((name, "works")),
+            on_doubt=lambda name, _failure, *mail: self.doubts.append((name, *mail)),
             **options,
         )
 
@@ -289,5 +291,87 @@ def test_a_refusal_after_others_were_served_is_no_refusal_of_all(office):
     office.own.fail("rcpt", reply="550 5.7.1 Relaying denied", recipient=DORA)
     office.send(BEN, CLEO, DORA)
     assert office.readers(office.own) == [(BEN, CLEO)]
-    assert office.told == [("own", "works")]
+    assert office.readers(office.system) == [(DORA,)]
+    assert office.told == [("own", "works"), ("system", "works")]
+
+
+# --- a second opinion
+
+
+def test_a_refusal_in_unknown_words_is_carried_and_nobody_is_blamed(office):
+    office.own.fail("rcpt", reply="550 Computer says no")
+    report = office.send()
+    assert report.accepted == {BEN: office.routes[1]}
+    assert office.told == [("system", "works")]
+    assert office.doubts == [("own", "<0@company.test>", BEN)]
+    office.own.heal()
+    assert office.send().accepted == {BEN: office.routes[0]}
+
+
+@pytest.mark.parametrize("phase", ["mail", "rcpt", "data", "dot"])
+def test_what_both_refuse_for_good_is_the_recipients_or_the_messages_fault(office, phase):
+    for server in (office.own, office.system):
+        server.fail(phase, reply="550 Computer says no")
+    assert office.send().fate(BEN) is Fate.FAILED
+    assert (office.told, office.doubts) == ([], [])
+
+
+def test_a_no_for_now_from_either_waits(office):
+    office.own.fail("rcpt", reply="450 Computer says later")
+    office.system.fail("rcpt", reply="550 5.1.1 User unknown")
+    assert office.send().fate(BEN) is Fate.DEFERRED
+    office.own.heal()
+    office.system.heal()
+    office.own.fail("rcpt", reply="550 Computer says no")
+    office.system.fail("rcpt", reply="450 Computer says later")
+    assert office.send().fate(BEN) is Fate.DEFERRED
+    assert office.told == []
+
+
+def test_nothing_is_decided_while_system_mail_is_at_fault(office):
+    office.own.fail("rcpt", reply="550 Computer says no")
+    office.system.fail("rcpt", reply="550 5.7.1 Client host rejected: Access denied")
+    assert office.send().fate(BEN) is Fate.DEFERRED
+    assert office.told == [("system", "client_refused")]
+
+
+def test_mail_to_others_is_carried_only_where_the_mailbox_is_surely_at_fault(office):
+    office.own.fail("rcpt", reply="550 Computer says no")
+    assert office.send(internal=False).fate(BEN) is Fate.FAILED
+    assert not office.system.connections
+    office.own.heal()
+    office.own.fail("rcpt", reply="504 5.5.2 <odoo>: Helo command rejected: need a full name")
+    assert office.send(internal=False).fate(BEN) is Fate.ACCEPTED
+
+
+def test_after_three_that_system_mail_refused_too_unknown_words_are_not_carried(office):
+    for server in (office.own, office.system):
+        server.fail("rcpt", reply="550 Computer says no")
+    session = office.session()
+    for reader in "abcde":
+        message = EmailMessage()
+        message["From"], message["Message-Id"] = ANA, "<same@company.test>"
+        message.set_content("See this")
+        with contextlib.suppress(Undelivered):
+            session.send_message(message, ANA, [f"{reader}@company.test"])
+    [connection] = office.system.connections
+    asked = [command for command in connection.commands if command.lower().startswith("rcpt")]
+    assert len(asked) == 3
+
+
+def test_unknown_words_at_the_dot_are_not_carried_for_an_author_who_is_distrusted(office):
+    office.own.fail("dot", reply="550 Computer says no")
+    session = office.session()
+    session.is_distrusted = lambda: True
+    message = EmailMessage()
+    message["From"], message["Message-Id"] = ANA, "<1@company.test>"
+    message.set_content("See this")
+    with pytest.raises(Undelivered):
+        session.send_message(message, ANA, [BEN])
+    assert not office.system.connections
+
+
+def test_a_spam_verdict_is_never_carried(office):
+    office.own.fail("dot", reply="554 5.7.1 Message rejected under suspicion of SPAM")
+    assert office.send().fate(BEN) is Fate.FAILED
     assert not office.system.connections

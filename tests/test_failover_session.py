@@ -4,8 +4,9 @@ from email.message import EmailMessage
 
 from ..failover.connection import MailboxError, Outcome, Patience, Trace
 from ..failover.failure import Effect, Failure, Kind, Phase, Verdict
+from ..failover.policy import Fate
 from ..failover.rules import classify
-from ..failover.session import Fate, Route, RouteClosed, Session
+from ..failover.session import Route, RouteClosed, Session
 
 READER = "ben@company.test"
 REJECTED = Failure(Phase.MAIL, 535, "5.7.8", "Not accepted", Kind.REPLY)

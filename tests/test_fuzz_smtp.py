@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from ..failover.connection import Patience
 from ..failover.failure import Failure
+from ..failover.policy import Fate
 from ..failover.probe import probe
-from ..failover.session import Fate, Route, Session, Undelivered
+from ..failover.session import Route, Session, Undelivered
 from .leaks import everything_about, none_from
 from .property_tests import slow
 from .smtp_lab import Liar, SmtpLab

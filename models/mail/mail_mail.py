@@ -7,7 +7,7 @@ from odoo.tools import email_normalize
 from odoo.tools.mail import email_normalize_all
 
 from ...constants import HELD
-from ...failover.session import Fate
+from ...failover.policy import Fate
 from ...sending.fire_drill import FireDrill, FireDrillRun
 from ...sending.parts import parts_of, tales_of
 from ...sending.send_run import SendRun, Treatment

@@ -15,25 +15,31 @@ from system_mail.failover.words import REASONS, REMEDIES
 from .tables import cells
 
 PATH = "docs/answers.rst"
-EXAMPLES = Path(__file__).resolve().parents[2] / "tests" / "failure_rules.csv"
+TESTS = Path(__file__).resolve().parents[2] / "tests"
 MOST_EXAMPLES = 3
 LONGEST_EXAMPLE = 76
 HEAD = """\
 .. Made by "script/lint --fix" of failover/rules.py, failover/words.py and
-   tests/failure_rules.csv: change it there.
+   tests/failure_rules.csv and provider_replies.tsv: change it there.
 
 ======================
 What providers answer
 ======================
 
-Each trouble that System Mail tells apart: why, as Odoo words it in *Connections*, *Activity* and
-the chatter; what providers really say then, for instance; the state of the mailbox; what becomes of
-the message; and what to do. Providers use codes freely, so it is mostly their words that decide.
-What a state means, and what else may be wrong, is in `Troubleshooting <troubleshooting.rst>`__.
+This page lists each failure that System Mail tells apart: the reason, as *Connections*, *Activity*
+and the chatter show it, examples of what providers say, the state of the mailbox, what happens to
+the message, and what to do. `Troubleshooting <troubleshooting.rst>`__ explains the states.
 
-Where System Mail "carries it", that is so for mail within its scope (`It may carry
-<configure.rst#it-may-carry>`__); otherwise the message waits for a mailbox that mends itself, and
-fails where somebody has to act.
+"System Mail sends it" applies to mail within its scope (`It may carry
+<configure.rst#it-may-carry>`__). Other mail waits for a mailbox that recovers by itself. It fails
+where somebody has to act.
+
+"System Mail decides" means that nobody knows yet whose fault the refusal is. For notifications to
+colleagues, System Mail tries the same message. If System Mail's server accepts it, the message is
+sent. If both servers refuse it for good, it fails with both answers. If one of them says "later",
+or System Mail itself does not work, the message waits. For other mail, a refusal fails as in Odoo,
+and "later" waits. Only the server's own words count: addresses, the subject and what other servers
+said are ignored.
 """
 TITLES = {  # by the step that fails, the last one that it may be
     "Signing in with the provider": Phase.TOKEN,
@@ -50,11 +56,11 @@ STATES = {
     Effect.DISCONNECTED: "Disconnected",
 }
 FATES = {
-    Verdict.FALLBACK: "System Mail carries it",
+    Verdict.FALLBACK: "System Mail sends it",
     Verdict.DEFER: "it waits, and is tried again",
     Verdict.REFUSE: "it fails, as in Odoo",
     Verdict.SPLIT: "it goes in several sendings",
-    Verdict.UNCERTAIN: "to colleagues: System Mail carries it; else: held",
+    Verdict.UNCERTAIN: "to colleagues: System Mail sends it; to others: held",
 }
 NO_ANSWER = "\N{EN DASH}"
 
@@ -88,13 +94,24 @@ def _step(rule: Rule) -> Phase:
 def _answers() -> dict[str, list[str]]:
     """What providers said, by the name of the rule that knows it."""
     answers: dict[str, list[str]] = {}
-    with EXAMPLES.open(newline="") as file:
-        for row in csv.DictReader(file):
-            if failure := _failure(row):
-                said = answers.setdefault(match(failure).decision.rule, [])
-                if (shown := _shown(failure)) not in said:
-                    said.append(shown)
+    for failure in _examples():
+        said = answers.setdefault(match(failure).decision.rule, [])
+        if (shown := _shown(failure)) not in said:
+            said.append(shown)
     return answers
+
+
+def _examples() -> Iterator[Failure]:
+    """The failures that the tests know from providers' own words."""
+    with (TESTS / "failure_rules.csv").open(newline="") as file:
+        yield from filter(None, map(_failure, csv.DictReader(file)))
+    for line in (TESTS / "provider_replies.tsv").read_text().splitlines():
+        if line and not line.startswith("#"):
+            _verdicts, _rules, phase, flags, reply, _source = line.split("\t")
+            given = "all_recipients" if "all" in flags.split() else ""
+            example = f"HTTP {reply}" if phase == "token" else reply.replace("\\n", " ")
+            if failure := _failure({"phase": phase, "example": example, "given": given}):
+                yield failure
 
 
 def _failure(row: dict[str, str]) -> Failure | None:
@@ -137,8 +154,8 @@ def _row(rules: list[Rule], answers: list[str]) -> Iterator[str]:
             said or [NO_ANSWER],
             _listed(STATES[decision.effect] for decision in decisions),
             _listed(
-                FATES[decision.verdict]
-                + (", to colleagues alone" if decision.internal_only else "")
+                ("System Mail decides" if decision.is_open else FATES[decision.verdict])
+                + (", only to colleagues" if decision.internal_only else "")
                 for decision in decisions
             ),
             [REMEDIES[name] for name in dict.fromkeys(d.remedy for d in decisions)],
