@@ -153,8 +153,9 @@ class Ledger:
             return "fallback" if self.carried(report, address) else None
         if fate is Fate.FAILED:
             ours = troubles[-1].route is self.system
-            own_fault = troubles[-1].decision.verdict is Verdict.REFUSE
-            return "failed" if ours or not own_fault else None
+            last = troubles[-1].decision
+            of_mailbox = not (last.verdict is Verdict.REFUSE or last.is_open)
+            return "failed" if ours or of_mailbox else None
         return fate.value
 
     def carried(self, report, address):

@@ -34,7 +34,7 @@ class CombinationsCase(SystemMailCase):
         self.own.heal()
         self.system.heal()
         for server in (self.own_server, self.system_server):
-            self.health(server)._reset()
+            self.health(server).give_new_chance()
 
     def mails(self, count, **values):
         return self.env["mail.mail"].union(*(self.mail(**values) for _ in range(count)))
@@ -199,7 +199,7 @@ class TestHowLong(CombinationsCase):
         first, mail = self.mails(2)
         self.down()
         mail.send()  # a minute's trouble
-        self.health(self.system_server)._reset()
+        self.health(self.system_server).give_new_chance()
         self.system.heal()
         first.send()
         self.run_queue(mail)
@@ -218,7 +218,7 @@ class TestHowLong(CombinationsCase):
         fault = self.own.fail("auth", reply="454 4.7.0 Temporary")
         self.mail().send()  # uses the day's limit up
         self.own.heal(fault)
-        self.health(self.own_server)._reset()
+        self.health(self.own_server).give_new_chance()
         self.own.fail("dot", reply="451 4.3.0 Local error", times=1)
         self.own.fail("rcpt", reply="450 4.2.1 Greylisted", recipient="cleo@company.test")
         mail = self.mail(recipient_ids=[(6, 0, self.both.ids)])

@@ -44,12 +44,12 @@ banner   | S sent unst fallb      | S sent unst fallb      | S sent unst fallb |
 ehlo     | S sent unst fallb      | S sent unst fallb      | S sent unst fallb | S sent unst fallb  | S sent unst fallb  | S sent unst fallb
 starttls | S sent unst fallb      | S sent unst fallb      | S sent unst fallb | S sent unst fallb  | S sent unst fallb  | S sent unst fallb
 auth     | S sent unst fallb      | S sent disc fallb      | S sent unst fallb | S sent unst fallb  | S sent unst fallb  | S sent unst fallb
-mail     | S sent unst fallb      | - fail none -          | S sent unst fallb | S sent unst fallb  | S sent unst fallb  | S sent unst fallb
+mail     | S sent unst fallb      | S sent none fallb      | S sent unst fallb | S sent unst fallb  | S sent unst fallb  | S sent unst fallb
 rcpt 1   | -,O wait,sent conn defer | -,O fail,sent conn - | S sent unst fallb | S sent unst fallb  | S sent unst fallb  | S sent unst fallb
 rcpt 2   | O,- sent,wait conn defer | O,- sent,fail conn - | S sent unst fallb | S sent unst fallb  | S sent unst fallb  | S sent unst fallb
-data     | S sent unst fallb      | - fail none -          | S sent unst fallb | S sent unst fallb  | S sent unst fallb  | S sent unst fallb
+data     | S sent unst fallb      | S sent none fallb      | S sent unst fallb | S sent unst fallb  | S sent unst fallb  | S sent unst fallb
 mid-body |                        |                        | S sent unst fallb | S sent unst fallb  | S sent unst fallb  | S sent unst fallb
-dot      | S sent unst fallb      | - fail none -          | S sent unst fallb | OS sent unst fallb | OS sent unst fallb | OS sent unst fallb
+dot      | S sent unst fallb      | S sent none fallb      | S sent unst fallb | OS sent unst fallb | OS sent unst fallb | OS sent unst fallb
 quit     | O sent conn -          | O sent conn -          | O sent conn -     | O sent conn -      | O sent conn -      | O sent conn -
 """
 # The author's mailbox is down, and System Mail fails:
@@ -59,12 +59,12 @@ banner   | - wait unst defer      | - wait unst defer      | - wait unst defer |
 ehlo     | - wait unst defer      | - wait unst defer      | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
 starttls | - wait unst defer      | - wait unst defer      | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
 auth     | - wait unst defer      | - wait disc defer      | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
-mail     | - wait unst defer      | - fail none fail       | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
+mail     | - wait unst defer      | - wait none defer      | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
 rcpt 1   | -,S wait,sent conn defer,fallb | -,S fail,sent conn fail,fallb | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
 rcpt 2   | S,- sent,wait conn fallb,defer | S,- sent,fail conn fallb,fail | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
-data     | - wait unst defer      | - fail none fail       | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
+data     | - wait unst defer      | - wait none defer      | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
 mid-body |                        |                        | - wait unst defer | - wait unst defer | - wait unst defer | - wait unst defer
-dot      | - wait unst defer      | - fail none fail       | - wait unst defer | S wait unst defer | S wait unst defer | S wait unst defer
+dot      | - wait unst defer      | - wait none defer      | - wait unst defer | S wait unst defer | S wait unst defer | S wait unst defer
 quit     | S sent conn fallb      | S sent conn fallb      | S sent conn fallb | S sent conn fallb | S sent conn fallb | S sent conn fallb
 """
 # Mail to a customer, which System Mail may not carry:

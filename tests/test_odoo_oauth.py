@@ -171,7 +171,7 @@ class SignInCase:
                 self.assertEqual(len(self.system.accepted), count)
                 health = self.health(self.own_server)
                 self.assertEqual((health.state, health.phase), ("unstable", "token"))
-                health._reset()
+                health.give_new_chance()
 
     def test_a_wrong_client_secret_falls_back_but_does_not_disconnect(self):
         self.oauth.fail("token", error="invalid_client", description="AADSTS7000222: expired")

@@ -193,6 +193,8 @@ class SystemMailOauthProvider(models.Model):
             vals = {"client_rejected_at": False, **vals}
         before = snapshot(self.sudo(), (*AUDITED, "client_secret"))
         result = super().write(vals)
+        if {"client_id", "client_secret"} & vals.keys():
+            self._give_mailboxes_a_new_chance()
         for provider_sudo, changes in changes_since(before, secrets={"client_secret"}):
             provider = provider_sudo.with_env(self.env)
             provider._log(f"{provider.name}: {'; '.join(changes.values())}")
@@ -202,6 +204,15 @@ class SystemMailOauthProvider(models.Model):
         for provider in self:
             provider._log(self.env._("Provider %(name)s deleted", name=provider.name))
         return super().unlink()
+
+    def _give_mailboxes_a_new_chance(self):
+        """Another client may be accepted: the mailboxes that sign in here are tried again, and what
+        waits for them is sent.
+        """
+        signs_in_here = [("system_mail_provider_id", "in", self.ids)]
+        servers_sudo = self.env["ir.mail_server"].sudo().search(signs_in_here)
+        servers_sudo.system_mail_health_ids.give_new_chance()
+        self.env["mail.mail"].system_mail_wake(servers_sudo)
 
     def _log(self, what):
         """Write down who changed it, unless it came with the addon."""

@@ -72,6 +72,44 @@ class MailMail(models.Model):
             due + datetime.timedelta(seconds=1)
         )
 
+    # --- a mailbox works again
+
+    @api.model
+    @api.private
+    def system_mail_waiting_for(self, servers):
+        """The mails that may wait for these mailboxes, the oldest first: their owners' own, and
+        those of the companies whose System Mail they are. What waits its turn is none of them.
+        """
+        servers_sudo = servers.sudo()
+        waiting = self.sudo().search(
+            [("state", "=", "outgoing"), ("system_mail_waiting_since", "!=", False)], order="id"
+        )
+        owners = servers_sudo.owner_user_id
+        company_ids = set(servers_sudo.system_mail_company_ids.ids)
+        companies = waiting._system_mail_companies() if company_ids else {}
+        return waiting.filtered(
+            lambda mail: (
+                companies.get(mail.id) in company_ids
+                or mail.mail_message_id.create_uid in owners
+                or mail.author_id in owners.partner_id
+            )
+        )
+
+    @api.model
+    @api.private
+    def system_mail_wake(self, servers):
+        """These mailboxes work again: what waits for them is due now.
+
+        What another worker has in hand is left to it.
+
+        :return: the mails that are sent now
+        """
+        due = self.system_mail_waiting_for(servers).try_lock_for_update()
+        if due:
+            due.write({"scheduled_date": False, "system_mail_attempts": 0})
+            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
+        return due
+
     def _system_mail_notifications(self):
         return (
             self.env["mail.notification"]

@@ -7,4 +7,5 @@ from . import (
     ir_mail_server_uninstall,
     system_mail_health,
     system_mail_health_check,
+    system_mail_health_doubt,
 )

@@ -92,7 +92,7 @@ class IrMailServer(models.Model):
         if "active" in vals:
             clear_caches(self.env)
         if CONNECTION_FIELDS & vals.keys():
-            self.sudo().system_mail_health_ids._reset()
+            self.sudo().system_mail_health_ids.give_new_chance()
         self._system_mail_log_changes(before)
         return result
 

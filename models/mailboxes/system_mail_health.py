@@ -121,7 +121,8 @@ class SystemMailHealth(models.Model):
     def _as_seen(self):
         if not self:
             return UNSEEN
-        last_success = not self._failed_last() and self.last_success
+        in_doubt = self._failed_last() or self._is_doubted(fields.Datetime.now())
+        last_success = not in_doubt and self.last_success
         return Snapshot(self.state, last_success or None, self.generation)
 
     @api.model
@@ -131,7 +132,8 @@ class SystemMailHealth(models.Model):
         health = health or self.create({"server_id": server.id, "state": "not_connected"})
         health._write_success(fields.Datetime.now())
 
-    def _reset(self):
+    @api.private
+    def give_new_chance(self):
         """The credentials or the server changed: a new chance, and no late result counts."""
         for health in self:
             health.write(self._breaker_values(circuit.after_change(health._breaker())))
@@ -260,11 +262,13 @@ class SystemMailHealth(models.Model):
                 "remedy": False,
                 "answer": False,
                 "last_success": now,
+                "doubted_at": False,
                 "since": self.since if before == "connected" and self.last_success else now,
             }
         )
         if before in ("unstable", "disconnected"):
             self.env["system.mail.outage"].note_success(self)
+            self.env["mail.mail"].system_mail_wake(self.server_id)
             self.env["system.mail.alert"].look_soon()
         if before == "disconnected":
             self._log_event("reconnected")

@@ -145,6 +145,23 @@ class SystemMailEvent(models.Model):
 
     @api.model
     @api.private
+    def has_refused_author(self, mail):
+        """Whether, within the last day, both mailboxes refused a message of this mail's author at
+        the end of its transmission.
+        """
+        message_sudo = mail.sudo().mail_message_id
+        users_sudo = message_sudo.create_uid | message_sudo.author_id.user_ids
+        since = fields.Datetime.now() - datetime.timedelta(days=1)
+        domain = [
+            ("kind", "=", "failed"),
+            ("create_date", ">=", since),
+            ("user_id", "in", users_sudo.ids),
+            ("phase", "=", "dot"),
+        ]
+        return bool(self.sudo().search_count(domain, limit=1))
+
+    @api.model
+    @api.private
     def note_change(self, reason, company, **values):
         """Write down who changed what, in the caller's transaction: it is no sending.
 

@@ -43,7 +43,7 @@ class TestMailTracking(SystemMailCase):
         self.assertFalse(self.received("ben@company.test"))
         self.assertFalse(self.trackings(message), "nothing was tried for this mail yet")
         self.system.heal()
-        self.env["system.mail.health"].search([])._reset()
+        self.env["system.mail.health"].search([]).give_new_chance()
         mail = self.env["mail.mail"].search([("mail_message_id", "=", message.id)])
         self.assertEqual(mail.state, "outgoing")
         self.run_queue(mail)

@@ -1,0 +1,41 @@
+import datetime
+import hashlib
+
+from odoo import api, fields, models
+
+from ...failover.breaker import WINDOW
+from ...failover.rules import REFUSED_HERE
+
+LASTS = datetime.timedelta(seconds=WINDOW)
+
+
+class SystemMailHealth(models.Model):
+    """A doubt: the mailbox refused, in words that nobody knows, what System Mail could send. Once
+    proves nothing. Two messages to two recipients, with nothing accepted between, are its fault.
+    """
+
+    _inherit = "system.mail.health"
+
+    doubted_at = fields.Datetime(readonly=True)
+    doubted_mail = fields.Char(readonly=True, help="Digests of the message and of the recipient.")
+
+    @api.model
+    @api.private
+    def note_doubt(self, server, seen, failure, message_id, address):
+        """System Mail could send what this mailbox refused.
+
+        :param Snapshot seen: what ``look`` returned
+        :return: the generation from which on a result is not late
+        """
+        digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in (message_id, address)]
+        return self._record(server, seen, lambda health: health._write_doubt(failure, *digests))
+
+    def _write_doubt(self, failure, message, recipient):
+        now = fields.Datetime.now()
+        if not self._is_doubted(now):
+            self.write({"doubted_at": now, "doubted_mail": f"{message} {recipient}"})
+        elif not {message, recipient} & set(self.doubted_mail.split()):
+            self._write_failure(failure, REFUSED_HERE, now)
+
+    def _is_doubted(self, now):
+        return bool(self.doubted_at) and now - LASTS <= self.doubted_at <= now
