@@ -1,12 +1,43 @@
 """Microsoft 365 (Exchange Online) and Outlook.com.
 
 Replies: https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online/non-delivery-reports-in-exchange-online
+Limits: https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits
 """
 
-from .provider import Provider
+from .provider import Provider, Server, SignIn
 
 PROVIDER = Provider(
     name="Microsoft 365",
+    servers=(
+        Server(
+            "smtp.office365.com",
+            domains=(
+                "outlook.com",
+                "hotmail.com",
+                "live.com",
+                "msn.com",
+                "hotmail.fr",
+                "hotmail.co.uk",
+                "outlook.fr",
+                "outlook.de",
+            ),
+            mail_hosts=("mail.protection.outlook.com", "mx.microsoft"),
+            other_hosts=("office365.com", "outlook.com", "hotmail.com"),
+            spf_includes=("spf.protection.outlook.com",),
+        ),
+    ),
+    limit_minute=30,
+    limit_day=10000,
+    sign_in=SignIn(
+        authorization_endpoint="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize",
+        token_endpoint="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",  # noqa: S106
+        scope="openid email profile offline_access https://outlook.office.com/SMTP.Send",
+        tenant="common",
+        odoo_parameter="microsoft_outlook",
+        odoo_authentication="outlook",
+    ),
+    dkim_keys={"selector1": "", "selector2": ""},
+    dkim_type="CNAME",
     replies={
         "basic_auth_retired": (r"^5\d\d 5\.7\.30\b",),
         "smtp_auth_disabled": (
@@ -28,5 +59,10 @@ PROVIDER = Provider(
         "too_many_connections": (r"^4.*sender thread limit",),
         "spam": (r"OutboundSpamException",),
         "recipient_busy": (r"^4.*recipient thread limit", r"^432.*\bDeliver\b"),
+    },
+    pages={
+        "smtp_auth": "https://learn.microsoft.com/exchange/clients-and-mobile-in-exchange-online/authenticated-client-smtp-submission",
+        "send_as": "https://learn.microsoft.com/exchange/recipients-in-exchange-online/manage-permissions-for-recipients",
+        "compromised": "https://security.microsoft.com/restrictedentities",
     },
 )
