@@ -279,11 +279,11 @@ class TestReasons(CombinationsCase):
 
     def test_each_is_told_their_own_reason(self):
         self.own.fail("rcpt", reply="550 5.1.1 No such user", recipient="ben@company.test")
-        self.own.fail("rcpt", reply="550 5.7.1 Blocked", recipient="cleo@company.test")
+        self.own.fail("rcpt", reply="550 5.7.124 Restricted", recipient="cleo@company.test")
         message = self.mention(partners=self.both, force_send=False)
         self.in_order(message, self.both).send()
         told = {n.res_partner_id: n.failure_reason for n in message.notification_ids}
-        self.assertIn("5.7.1", told[self.cleo.partner_id])
+        self.assertIn("5.7.124", told[self.cleo.partner_id])
 
     def test_an_address_that_odoo_left_out_has_a_reason(self):
         self.own.fail("rcpt", reply="450 4.2.1 Busy", recipient="ben@company.test")
