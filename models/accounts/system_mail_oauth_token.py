@@ -5,7 +5,7 @@ import psycopg2
 
 from odoo import api, fields, models
 
-from ...connect.oauth import refresh
+from ...connect.oauth import Tokens, refresh
 from ...failover.connection import MailboxError
 from ...failover.failure import Failure, Kind, Phase
 from ...tools.encrypted import Encrypted, Unreadable
@@ -41,10 +41,16 @@ class SystemMailOauthToken(models.Model):
         """Store the tokens from a sign-in, in the caller's transaction.
 
         :param Tokens tokens: from ``connect.oauth``
+        :return: the server, with a context by which this transaction refreshes the tokens itself:
+            another cursor doesn't see them before the commit
         """
-        found = self.search([("server_id", "=", server.id)])
-        found = found or self.create({"server_id": server.id})
+        found = self._of(server) or self.create({"server_id": server.id})
         found._keep(tokens)
+        return server.with_context(system_mail_stored_tokens=tokens)
+
+    @api.model
+    def _of(self, server):
+        return self.search([("server_id", "=", server.id)])
 
     def _keep(self, tokens):
         values = {"access_token": tokens.access_token, "expires_at": tokens.expires_at}
@@ -58,7 +64,7 @@ class SystemMailOauthToken(models.Model):
 
         :raises MailboxError: the access was revoked, or the provider does not answer
         """
-        token = self.search([("server_id", "=", server.id)])
+        token = self._of(server)
         return token._if_fresh() or self._refreshed(server)
 
     @api.model
@@ -67,31 +73,32 @@ class SystemMailOauthToken(models.Model):
 
         :raises MailboxError: as for ``_access_token``
         """
-        token = self.search([("server_id", "=", server.id)])
-        successor = self._refreshed(server, unless=token.access_token)
-        # this transaction doesn't see what the own cursor wrote
-        self._fields["access_token"]._update_cache(token, successor)
+        self._refreshed(server, unless=self._of(server).access_token)
 
     @api.model
     def _refreshed(self, server, unless=None):
         """Refresh a mailbox's access token on its own cursor, which commits at once: a rollback
         must not lose the new tokens. If several workers need it, one refreshes, the others wait.
+        Tokens that this transaction has just stored are refreshed within it.
 
         :param str unless: a token that was refused. If the stored one differs, another worker has
             refreshed it already.
         :return: the access token
         :raises MailboxError: as for ``_access_token``
         """
+        token = self._of(server)
+        # a context key that came by RPC is plain data, not Tokens
+        if isinstance(self.env.context.get("system_mail_stored_tokens"), Tokens):
+            return token._refresh_once(unless)
         try:
             with own_environment(self.env, lock_timeout=LOCK_TIMEOUT) as env:
-                tokens = env[self._name]
                 env.cr.execute(
                     "SELECT id FROM system_mail_oauth_token WHERE server_id = %s FOR UPDATE",
                     [server.id],
                 )
-                token = tokens.browse(row[0] for row in env.cr.fetchall())
-                token.invalidate_recordset()
-                return token._refresh_once(unless)
+                locked = env[self._name].browse(row[0] for row in env.cr.fetchall())
+                locked.invalidate_recordset()
+                successor = locked._refresh_once(unless)
         except psycopg2.Error as exc:
             _logger.warning("The token of mailbox %s was not refreshed: %s", server.id, exc)
             raise MailboxError(
@@ -99,6 +106,9 @@ class SystemMailOauthToken(models.Model):
                     Phase.TOKEN, text="another worker refreshes it", kind=Kind.SIGN_IN_UNAVAILABLE
                 )
             ) from None
+        # this transaction doesn't see what the own cursor wrote
+        self._fields["access_token"]._update_cache(token, successor)
+        return successor
 
     def _refresh_once(self, unless):
         current = self._if_fresh()

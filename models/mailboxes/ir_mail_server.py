@@ -206,11 +206,12 @@ class IrMailServer(models.Model):
         """
         token_sudo = self.env["system.mail.oauth.token"].sudo()
         self.write(values)
+        server = self
         if tokens:
-            token_sudo.store_tokens(self, tokens)
+            server = token_sudo.store_tokens(self, tokens)
         elif self.smtp_authentication != OAUTH:
             token_sudo.search([("server_id", "=", self.id)]).unlink()
-        trouble = self._system_mail_probe()
+        trouble = server._system_mail_probe()
         if not trouble:
             self.env["system.mail.health"].sudo()._connected(self)
         return trouble
