@@ -345,6 +345,7 @@ def _watched(connection_class):
     return type(f"Watched{connection_class.__name__}", (WatchedConnection, connection_class), {})
 
 
+@functools.wraps(_get_socket)
 def _get_watched_socket(connection, host, port, timeout):
     """smtplib's only seam between a name and a socket: it has no other place for a deadline."""
     trace = _current.get()

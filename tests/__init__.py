@@ -50,6 +50,7 @@ from . import (
     test_personal_mailbox,
     test_providers,
     test_recipients,
+    test_seams,
     test_second_opinion,
     test_secrets,
     test_smtp_lab,

@@ -18,7 +18,7 @@ LOGS = SANDBOX / "log"
 IMPORT_ROOT = SANDBOX / "import"
 ADDON = IMPORT_ROOT / "odoo" / "addons" / "system_mail"
 _NO_PART_OF_THE_ADDON = {
-    *("docs", "script", "tests", "compose.yaml", "pyproject.toml"),
+    *("docs", "script", "seams.py", "tests", "compose.yaml", "pyproject.toml"),
     *("CHANGELOG.rst", "CONTRIBUTING.rst", "LICENSE", "README.rst"),
 }
 
