@@ -1,5 +1,3 @@
-import re
-
 from odoo import api, fields, models
 from odoo.tools import SQL, format_datetime
 
@@ -32,9 +30,9 @@ def _known_providers():
     """
     branches = [
         SQL(
-            "WHEN smtp_authentication = %s OR smtp_host ~* %s THEN %s",
+            "WHEN smtp_authentication = %s OR '.' || lower(smtp_host) LIKE ANY(%s) THEN %s",
             provider.sign_in and provider.sign_in.odoo_authentication,
-            f"(^|[.])({'|'.join(map(re.escape, provider.hosts()))})$",
+            [f"%.{host}" for host in provider.hosts()],
             provider.name,
         )
         for provider in all_providers().values()
