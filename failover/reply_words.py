@@ -73,7 +73,7 @@ NOT_AUTHENTICATED_LATE = (  # not what is said of the mail's own authentication,
 SEND_AS_DENIED = (
     r"permissions? to send (as|on behalf)"
     r"|relaying disallowed as|^5\d\d 5\.1\.[78]\b.*sender"
-    r"|^5.*sender (address )?(rejected|.{0,9} not allowed)|^5.*not owned by (auth )?user"
+    r"|^5.*sender (address )?(rejected|invalid|is invalid|.{0,9} not allowed)|^5.*not owned by (auth )?user"
     r"|\b(domain|address|identity) (is )?not verified|not authori[sz]ed to send (from|as|mail)"
     r"|^5.*from this header address"
     r"|sender verify failed|(incorrect|invalid) (sender|from) header|\bmail from invalid"
@@ -137,14 +137,17 @@ SERVER_TROUBLE_AT_RCPT = (  # X.4: the way to this recipient, maybe
 # --- the message
 TOO_BIG = (
     r"^5\d\d 5\.(3\.4|2\.3)\b"
-    r"|^5.*(\bsize (exceeds|limit)|exceed\w*.{0,30}\bsize|message (is )?too (big|large|long))"
+    r"|^5.*(message (file )?(size|is )?.{0,20}\b(too (big|large|long)|exceed)"
+    r"|exceed\w*.{0,30}\b(message size|size limit)|request too large)"
 )
 UNWRITABLE = (
     r"^5.*(bare (newline|<?lf>?|<?cr>?|line ?feed)|(line|header)s?( \w+)? (is |are )?too long"
     r"|(multiple|duplicate|missing|malformed|invalid|illegal|bad) (subject|date|to|cc|message-id"
     r"|mime|header)|non-?ascii|subject is mandatory|8-?bit)"
 )
-SPAM = r"^5.*(\bspam|unsolicited|\bjunk\b)"
+SPAM = (  # a verdict on this message; "your host sends spam" is one on the mailbox
+    r"^5(?!.*\b(ip|client|host|account|sender|user)\b).*(\bspam|unsolicited|\bjunk\b)"
+)
 CONTENT = (
     r"^5\d\d 5\.6\.\d|^5.*(virus|malware|trojan|phish|message content|(invalid|forbidden|prohibited"
     r"|illegal|banned|its|objectionable) (message )?(content|attachment|file)|attachment"
@@ -169,10 +172,10 @@ BAD_RECIPIENT_CODE = r"^5\d\d 5\.1\.([1236]|10)\b|^556\b|^5\d\d 5\.2\.[12]\b"
 RESTRICTED = r"^5\d\d 5\.7\.1(?!39\b)\d\d\b|RESOLVER\.RST"
 BAD_RECIPIENT = (
     r"^5\d\d 5\.4\.1 recipient address rejected"
-    r"|^5.*\b(user|recipient|addressee|account|mailbox|address)( \w+)? ?(is )?"
+    r"|^5(?!.*\b(sender|from|your|client|host|policy|auth\w*)\b).*"
+    r"(\b(user|recipient|addressee|mailbox)( \w+)? ?(is )?"
     r"(unknown|does ?n[o']t exist|not found|not known|invalid|no longer)"
-    r"|^5.*\b(unknown|no such|invalid|nonexistent) (user|recipient|mailbox|addressee|address"
-    r"|account|person)"
-    r"|^5.*(null ?mx|does not accept mail|domain (not found|does not exist)|no mailbox here)"
+    r"|\b(unknown|no such|invalid|nonexistent) (user|recipient|mailbox|addressee|address|person)"
+    r"|null ?mx|domain (not found|does not exist)|no mailbox here)"
     r"|^551.*not local"
 )
