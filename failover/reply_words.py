@@ -73,7 +73,8 @@ NOT_AUTHENTICATED_LATE = (  # not what is said of the mail's own authentication,
 SEND_AS_DENIED = (
     r"permissions? to send (as|on behalf)"
     r"|relaying disallowed as|^5\d\d 5\.1\.[78]\b.*sender"
-    r"|^5.*sender (address )?(rejected|invalid|is invalid|.{0,9} not allowed)|^5.*not owned by (auth )?user"
+    r"|^5.*sender (address )?(rejected|(is )?invalid|.{0,9} not allowed)"
+    r"|^5.*not owned by (auth )?user"
     r"|\b(domain|address|identity) (is )?not verified|not authori[sz]ed to send (from|as|mail)"
     r"|^5.*from this header address"
     r"|sender verify failed|(incorrect|invalid) (sender|from) header|\bmail from invalid"
