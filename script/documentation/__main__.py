@@ -17,6 +17,7 @@ addon.__path__ = [str(CHECKOUT)]
 
 from documentation import (  # noqa: E402 - they need what is above
     answers,
+    code_names,
     mail_providers,
     pages,
     picture,
@@ -35,6 +36,7 @@ def main() -> int:
     if not problems:  # a page can only be made of pages that are in order
         problems += _made(CHECKOUT / store_page.PATH, store_page.make(read), fix)
     problems += picture.problems(CHECKOUT)
+    problems += code_names.problems(read)
     for problem in problems:
         print(problem)
     return 1 if problems else 0
