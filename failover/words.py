@@ -117,6 +117,10 @@ REMEDIES = {
 
 def describe(failure, decision):
     """Why, in plain words, with the codes: ``the password was rejected (535 5.7.8)``."""
-    reason = REASONS[decision.rule]
-    codes = " ".join(filter(None, (str(failure.code or ""), failure.enhanced)))
-    return f"{reason} ({codes})" if codes else reason
+    return with_codes(REASONS[decision.rule], failure.code, failure.enhanced)
+
+
+def with_codes(reason, *codes):
+    """A reason, in any language, followed by those of the server's codes that there are."""
+    given = " ".join(str(code) for code in codes if code)
+    return f"{reason} ({given})" if given else reason

@@ -9,7 +9,6 @@ from odoo.api import SUPERUSER_ID
 from ..failover.failure import Verdict
 from ..failover.policy import Fate
 from ..failover.session import Report, Undelivered
-from ..failover.words import describe
 
 EVENTS_AT_ONCE = 100
 
@@ -41,6 +40,21 @@ class Letter(typing.NamedTuple):
 def writes_for_others(user):
     """Whether it is others who write in this user's name: OdooBot's, or a customer's."""
     return user.share or user.id == SUPERUSER_ID
+
+
+class Why(typing.NamedTuple):
+    """Why a mailbox failed: fields of ``system.mail.failure``, all false where it did not."""
+
+    rule: str | bool = False
+    smtp_code: int | bool = False
+    enhanced_code: str | bool = False
+
+    @classmethod
+    def of(cls, trouble):
+        """Why this attempt failed."""
+        return cls(
+            trouble.decision.rule, trouble.failure.code or False, trouble.failure.enhanced or False
+        )
 
 
 class Unit(typing.NamedTuple):
@@ -165,11 +179,13 @@ class Ledger:
         return any(trouble.route is not self.system for trouble in report.troubles.get(address, ()))
 
     def why(self, troubles):
-        """Why the mailbox failed, in words; False where only System Mail did, which is not for its
-        author to know.
+        """Why the mailbox failed; false where only System Mail did, which is not for its author to
+        know.
+
+        :rtype: Why
         """
-        own = (describe(t.failure, t.decision) for t in troubles if t.route is not self.system)
-        return next(own, False)
+        own = (Why.of(trouble) for trouble in troubles if trouble.route is not self.system)
+        return next(own, Why())
 
     @contextlib.contextmanager
     def telling(self, tales, default):
@@ -183,7 +199,7 @@ class Ledger:
     def tell(self, notifications):
         """What these notifications tell, if anything.
 
-        :return: ``{(sent_from, reason): notifications}``
+        :return: ``{(sent_from, Why): notifications}``
         """
         if self._tales is None:
             return {}
@@ -208,9 +224,7 @@ class Ledger:
             "recipient_count": recipient_count,
             "sent_from": self.sent_from if kind == "fallback" else False,
             "phase": first.failure.phase.value,
-            "smtp_code": first.failure.code,
-            "enhanced_code": first.failure.enhanced,
-            "reason": describe(first.failure, first.decision),
+            **Why.of(first)._asdict(),
             "answer": first.failure.text,
         }
 

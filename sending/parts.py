@@ -10,6 +10,7 @@ from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
 
 from ..failover.policy import Fate
 from ..failover.session import explain
+from .ledger import Why
 
 _OF_PARTNER = (Fate.ACCEPTED, Fate.HELD, Fate.DEFERRED, Fate.FAILED)
 """What a partner with several addresses comes to: the first of what these came to."""
@@ -149,7 +150,7 @@ def tales_of(run, units):
     """What the chatter tells of recipients whom their mailbox did not simply reach: System Mail's
     address where that carried the message, and why.
 
-    :return: ``{partner or address: (sent_from, reason)}``, and what all others tell
+    :return: ``{partner or address: (sent_from, Why)}``, and what all others tell
     """
     tales = {}
     recipients = set()
@@ -163,4 +164,4 @@ def tales_of(run, units):
                 tales[recipient] = (sent_from, run.why(troubles))
     if recipients == tales.keys() and len(set(tales.values())) == 1:
         return {}, tales.popitem()[1]  # nobody need be told apart
-    return tales, (False, False)
+    return tales, (False, Why())

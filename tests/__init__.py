@@ -49,6 +49,7 @@ from . import (
     test_odoo_oauth,
     test_personal_mailbox,
     test_providers,
+    test_reasons,
     test_recipients,
     test_seams,
     test_second_opinion,

@@ -40,19 +40,3 @@ class TestTranslations(TransactionCase):
                     )
                     self.assertEqual(given, expected)
                     self.assertEqual(entry.msgstr.strip() == entry.msgstr, True)
-
-    def test_reasons_are_read_in_the_readers_language(self):
-        self.env["res.lang"]._activate_lang("fr_FR")
-        health = self.env["system.mail.health"].create(
-            {
-                "server_id": self.env["ir.mail_server"].create({"name": "x", "smtp_host": "x"}).id,
-                "reason": "the password was rejected (535 5.7.8)",
-                "remedy": "Reconnect with the new password.",
-            }
-        )
-        [english] = health.read(["reason", "remedy"])
-        [french] = health.with_context(lang="fr_FR").read(["reason", "remedy"])
-        self.assertEqual(english["reason"], "the password was rejected (535 5.7.8)")
-        self.assertTrue(french["reason"].endswith(" (535 5.7.8)"))
-        self.assertNotEqual(french["reason"], english["reason"])
-        self.assertNotEqual(french["remedy"], english["remedy"])

@@ -1,38 +1,35 @@
-"""The engine's words, in the language of whoever reads them; they are kept in English."""
+"""Where a rule becomes words, in the language of the environment: what is stored is its id."""
 
-import re
-
-from odoo import fields
-
-from ..failover.words import REMEDIES, describe
-
-CODES = re.compile(r"(.*?)( \([\d. ]+\))?", re.DOTALL)
-"""A reason, and the codes that end it."""
+from ..failover.words import REASONS, REMEDIES, with_codes
 
 
-def in_words(env, text):
-    """What the engine says, translated; anything else as it is.
+def reasons(env):
+    """What to show for each rule: ``[(id, words)]``, as a Selection field has it."""
+    return [(rule, env._(words)) for rule, words in REASONS.items()]
 
-    :param text: a reason or a remedy, or False
+
+def in_words(env, rule, *codes):
+    """Why something failed, for a person: ``the password was rejected (535 5.7.8)``.
+
+    :param rule: a stored id, or False: nothing failed. A rule that no longer exists shows its id
+    :param codes: the server's, as far as there are any
     """
-    if not text:
-        return text
-    reason, codes = CODES.fullmatch(text).groups("")
-    return env._(reason) + codes
+    return rule and with_codes(env._(REASONS.get(rule, rule)), *codes)
 
 
 def reason_of(env, failure, decision):
-    """Why, for a person: ``the password was rejected (535 5.7.8)``."""
-    return in_words(env, describe(failure, decision))
+    """Why a mailbox failed just now, for a person."""
+    return in_words(env, decision.rule, failure.code, failure.enhanced)
+
+
+def remedy_in_words(env, remedy):
+    """What to do, for a person.
+
+    :param remedy: a stored id, or False. A remedy that no longer exists shows its id
+    """
+    return remedy and env._(REMEDIES.get(remedy, remedy))
 
 
 def remedy_of(env, decision):
-    """What to do, for a person."""
-    return env._(REMEDIES[decision.remedy])
-
-
-class Words(fields.Char):
-    """A Char of the engine's words: English for the code, translated where it is read."""
-
-    def convert_to_read(self, value, record, use_display_name=True):
-        return in_words(record.env, super().convert_to_read(value, record, use_display_name))
+    """What to do about what failed just now, for a person."""
+    return remedy_in_words(env, decision.remedy)

@@ -151,13 +151,13 @@ class SystemMailDrill(models.TransientModel):
         """Log the drill as an event, whatever its result."""
         trouble = drill.trouble
         if not drill.copies:
-            reason = self.env._("A drill. %(outcome)s", outcome=outcome["verdict"])
+            note = self.env._("A drill. %(outcome)s", outcome=outcome["verdict"])
         elif drill.mailbox:
-            reason = self.env._(
+            note = self.env._(
                 "A drill: the mailbox %(mailbox)s was treated as down.", mailbox=drill.mailbox
             )
         else:
-            reason = self.env._("A drill: the author has no mailbox of their own.")
+            note = self.env._("A drill: the author has no mailbox of their own.")
         self.env["system.mail.event"].write_down(
             [
                 {
@@ -175,7 +175,7 @@ class SystemMailDrill(models.TransientModel):
                     "phase": trouble and trouble.failure.phase.value,
                     "smtp_code": trouble and trouble.failure.code,
                     "enhanced_code": trouble and trouble.failure.enhanced,
-                    "reason": reason,
+                    "note": note,
                     "answer": outcome.get("answer"),
                 }
             ]

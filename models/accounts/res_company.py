@@ -114,7 +114,7 @@ class ResCompany(models.Model):
                 "recipient_count": 0 if problem else 1,
                 "original_from": str(message["From"]),
                 "sent_from": False if problem else run.sent_from,
-                "reason": problem or False,
+                "note": problem or False,
             }
         )
         return run.sent_from, problem

@@ -9,7 +9,7 @@ from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from ...constants import GROUP, OAUTH
 from ...failover.session import Undelivered
 from ...tools.odoo_20 import parameter
-from ...tools.reasons import in_words, reason_of
+from ...tools.reasons import reason_of
 from .res_company import TryFailed
 
 MAILBOX_TYPES = ("login", OAUTH)
@@ -75,7 +75,7 @@ class ResUsers(models.Model):
         values = {
             "address": health_sudo.server_id.from_filter,
             "date": format_datetime(self.env, health_sudo.since, dt_format="medium"),
-            "reason": in_words(self.env, health_sudo.reason) or self.env._("it does not answer"),
+            "reason": health_sudo.reason or self.env._("it does not answer"),
         }
         if health_sudo.state == "disconnected":
             what = self.env._(

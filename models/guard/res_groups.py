@@ -177,21 +177,21 @@ class ResGroups(models.Model):
         events = []
         for id_, member in sorted({**before, **after}.items()):
             if id_ not in before:
-                reason = self.env._("Super User granted to %(name)s", name=member.name)
+                note = self.env._("Super User granted to %(name)s", name=member.name)
             elif id_ not in after:
-                reason = self.env._("Super User withdrawn from %(name)s", name=member.name)
+                note = self.env._("Super User withdrawn from %(name)s", name=member.name)
             elif before[id_].active == member.active:
                 continue
             elif member.active:
-                reason = self.env._("Super User %(name)s is active again", name=member.name)
+                note = self.env._("Super User %(name)s is active again", name=member.name)
             else:
-                reason = self.env._("Super User %(name)s was archived", name=member.name)
+                note = self.env._("Super User %(name)s was archived", name=member.name)
             events.append(
                 {
                     "kind": "configured",
                     "company_id": member.company_id,
                     "user_id": self.env.uid,
-                    "reason": reason,
+                    "note": note,
                 }
             )
         self.env["system.mail.event"].sudo().create(events)

@@ -1,10 +1,10 @@
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.tools import email_normalize
 
 from odoo.addons.mail.tools.discuss import Store
 
 from ...constants import GROUP, HELD, WAITING
-from ...tools.reasons import in_words
+from ...tools.reasons import in_words, reasons
 
 
 class MailNotification(models.Model):
@@ -24,16 +24,35 @@ class MailNotification(models.Model):
         groups=GROUP,
         help="System Mail's address, where it stood in for a mailbox that failed.",
     )
-    system_mail_reason = fields.Char(
-        readonly=True, copy=False, groups=GROUP, help="Why the mailbox did not send it."
+    system_mail_rule = fields.Selection(
+        lambda self: reasons(self.env), readonly=True, copy=False, groups=GROUP
     )
+    system_mail_smtp_code = fields.Integer(readonly=True, copy=False, groups=GROUP)
+    system_mail_enhanced_code = fields.Char(readonly=True, copy=False, groups=GROUP)
+    system_mail_reason = fields.Char(
+        compute="_compute_system_mail_reason",
+        groups=GROUP,
+        help="Why the mailbox did not send it.",
+    )
+
+    @api.depends("system_mail_rule", "system_mail_smtp_code", "system_mail_enhanced_code")
+    @api.depends_context("lang")
+    def _compute_system_mail_reason(self):
+        for notification in self:
+            notification.system_mail_reason = in_words(
+                self.env,
+                notification.system_mail_rule,
+                notification.system_mail_smtp_code,
+                notification.system_mail_enhanced_code,
+            )
 
     def write(self, vals):
         """With what became of a message goes what its run has to tell of it."""
         run = self.env["ir.mail_server"].system_mail_run()
         tales = run.tell(self) if run and "notification_status" in vals else {}
-        for (sent_from, reason), alike in tales.items():
-            tale = {"system_mail_sent_from": sent_from, "system_mail_reason": reason}
+        for (sent_from, why), alike in tales.items():
+            tale = {f"system_mail_{name}": value for name, value in why._asdict().items()}
+            tale["system_mail_sent_from"] = sent_from
             super(MailNotification, alike).write({**vals, **tale})
         return True if tales else super().write(vals)
 
@@ -51,9 +70,7 @@ class MailNotification(models.Model):
             return notification.sudo().system_mail_sent_from
 
         def has_reason(notification):
-            return notification.sudo().system_mail_reason and notification._system_mail_is_of(
-                viewer
-            )
+            return notification.sudo().system_mail_rule and notification._system_mail_is_of(viewer)
 
         def waits(notification):
             return notification.failure_type == WAITING
@@ -63,7 +80,7 @@ class MailNotification(models.Model):
             Store.Attr("system_mail_sent_from", sudo=True, predicate=is_carried),
             Store.Attr(
                 "system_mail_reason",
-                lambda n: in_words(self.env, n.sudo().system_mail_reason),
+                lambda n: n.sudo().with_context(lang=viewer.lang).system_mail_reason,
                 predicate=has_reason,
             ),
             Store.Attr(

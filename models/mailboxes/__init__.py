@@ -5,6 +5,7 @@ from . import (
     ir_mail_server_audit,
     ir_mail_server_check,
     ir_mail_server_uninstall,
+    system_mail_failure,
     system_mail_health,
     system_mail_health_check,
     system_mail_health_doubt,

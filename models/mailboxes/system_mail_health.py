@@ -12,9 +12,8 @@ from ...failover import breaker as circuit
 from ...failover.failure import Effect, Failure, Kind, Phase
 from ...failover.rules import classify
 from ...failover.session import RouteClosed
-from ...failover.words import REMEDIES, describe
 from ...tools.own_cursor import own_environment
-from ...tools.reasons import Words
+from ...tools.reasons import remedy_in_words
 
 _logger = logging.getLogger(__name__)
 
@@ -41,14 +40,15 @@ class SystemMailHealth(models.Model):
     """
 
     _name = "system.mail.health"
+    _inherit = "system.mail.failure"
     _description = "Mailbox Health"
     _rec_name = "server_id"
     _order = "server_id"
 
     server_id = fields.Many2one("ir.mail_server", required=True, ondelete="cascade", readonly=True)
     state = fields.Selection("states", required=True, default="connected", readonly=True)
-    reason = Words(readonly=True, help="What is wrong, in plain words.")
-    remedy = Words(readonly=True, help="What to do about it.")
+    remedy_key = fields.Char(readonly=True)
+    remedy = fields.Char(compute="_compute_remedy", help="What to do about it.")
     since = fields.Datetime(default=fields.Datetime.now, readonly=True)
     last_success = fields.Datetime(readonly=True)
     last_failure = fields.Datetime(readonly=True)
@@ -59,8 +59,6 @@ class SystemMailHealth(models.Model):
 
     phase = fields.Char(readonly=True)
     kind = fields.Char(readonly=True)
-    smtp_code = fields.Integer(readonly=True)
-    enhanced_code = fields.Char(readonly=True)
     answer = fields.Char("Provider's Answer", readonly=True)
 
     breaker_state = fields.Char(default=circuit.State.CLOSED.value, required=True, readonly=True)
@@ -68,7 +66,7 @@ class SystemMailHealth(models.Model):
     first_failure_at = fields.Datetime(readonly=True)
     opened_at = fields.Datetime(readonly=True)
     delay = fields.Float(readonly=True)
-    generation = fields.Integer(readonly=True)
+    generation = fields.Integer(default=0, readonly=True)
 
     _server_uniq = models.Constraint("UNIQUE(server_id)", "A mailbox has one health.")
 
@@ -81,6 +79,12 @@ class SystemMailHealth(models.Model):
             ("unstable", self.env._("Unstable")),
             ("disconnected", self.env._("Disconnected")),
         ]
+
+    @api.depends("remedy_key")
+    @api.depends_context("lang")
+    def _compute_remedy(self):
+        for health in self:
+            health.remedy = remedy_in_words(self.env, health.remedy_key)
 
     # --- before a connection
 
@@ -128,9 +132,7 @@ class SystemMailHealth(models.Model):
     @api.model
     def _connected(self, server):
         """The mailbox has just been connected, in this very transaction."""
-        health = self.search([("server_id", "=", server.id)])
-        health = health or self.create({"server_id": server.id, "state": "not_connected"})
-        health._write_success(fields.Datetime.now())
+        self._of(server)._write_success(fields.Datetime.now())
 
     @api.private
     def give_new_chance(self):
@@ -212,7 +214,7 @@ class SystemMailHealth(models.Model):
         """
         try:
             with own_environment(self.env) as env:
-                health = env[self._name]._locked(server.id, seen.generation)
+                health = env[self._name]._locked(server.with_env(env), seen.generation)
                 if health:
                     write(health)
                     return health.generation
@@ -221,23 +223,28 @@ class SystemMailHealth(models.Model):
         return seen.generation
 
     @api.model
-    def _locked(self, server_id, generation):
-        cr = self.env.cr
-        cr.execute(
-            """INSERT INTO system_mail_health
-                      (server_id, state, since, breaker_state, effect, delay, generation,
-                       failure_count, create_date, write_date)
-               SELECT id, 'not_connected', now() AT TIME ZONE 'utc', 'closed', 'none', 0, 0, 0,
-                      now() AT TIME ZONE 'utc', now() AT TIME ZONE 'utc'
-                 FROM ir_mail_server WHERE id = %s
-          ON CONFLICT (server_id) DO NOTHING""",
-            [server_id],
-        )
-        cr.execute(
+    def _locked(self, server, generation):
+        """The mailbox's row, locked; empty where it changed since, or the mailbox is gone."""
+        self._of(server)
+        self.env.cr.execute(
             "SELECT id FROM system_mail_health WHERE server_id = %s AND generation = %s FOR UPDATE",
-            [server_id, generation],
+            [server.id, generation],
         )
-        return self.browse(row[0] for row in cr.fetchall())
+        return self.browse(row[0] for row in self.env.cr.fetchall())
+
+    @api.model
+    def _of(self, server):
+        """The mailbox's row, made where there is none yet; empty where the mailbox is gone."""
+        mailbox = [("server_id", "=", server.id)]
+        if health := self.search(mailbox):
+            return health
+        # one worker at a time makes the row: the others wait here, and then find it
+        key = f"{self._name}:{server.id}"
+        self.env.cr.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [key])
+        health = self.search(mailbox)
+        if health or not server.exists():
+            return health
+        return self.create({"server_id": server.id, "state": "not_connected"})
 
     @api.model
     @api.private
@@ -258,8 +265,8 @@ class SystemMailHealth(models.Model):
             {
                 **self._breaker_values(circuit.after_success(self._breaker())),
                 "state": "connected",
-                "reason": False,
-                "remedy": False,
+                "rule": False,
+                "remedy_key": False,
                 "answer": False,
                 "last_success": now,
                 "doubted_at": False,
@@ -305,8 +312,7 @@ class SystemMailHealth(models.Model):
         if not (circuit.is_network_failure(failure) and self._own_network_suspected(now)):
             self._trip(failure, decision, now)
             if tells:
-                reason, remedy = describe(failure, decision), REMEDIES[decision.remedy]
-                self.write({"reason": reason, "remedy": remedy})
+                self.write({"rule": decision.rule, "remedy_key": decision.remedy})
         cron = self.env.ref("system_mail.ir_cron_probe", raise_if_not_found=False)
         if cron and self.next_probe_at:
             cron._trigger(self.next_probe_at)
@@ -367,6 +373,6 @@ class SystemMailHealth(models.Model):
                 "phase": self.phase,
                 "smtp_code": self.smtp_code,
                 "enhanced_code": self.enhanced_code,
-                "reason": self.reason,
+                "rule": self.rule,
             }
         )

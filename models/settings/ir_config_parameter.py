@@ -69,10 +69,10 @@ class IrConfigParameter(models.Model):
             if old == new:
                 continue
             if key in DEFAULTS:
-                reason = change(key, old, new)
+                note = change(key, old, new)
             else:
-                reason = self.env._("%(setting)s changed", setting=key)
-            self.env["system.mail.event"].note_change(reason, self.env.company)
+                note = self.env._("%(setting)s changed", setting=key)
+            self.env["system.mail.event"].note_change(note, self.env.company)
 
     def _system_mail_check_access(self):
         """Check that the current user may change these parameters. Without this check, any

@@ -7,7 +7,6 @@ from odoo.tools import email_normalize, format_date, format_time, ormcache
 from ...constants import GROUP
 from ...tools.changes import snapshot
 from ...tools.odoo_20 import clear_caches
-from ...tools.reasons import in_words
 
 LIMIT_FIELDS = (
     "system_mail_limit_minute",
@@ -94,7 +93,7 @@ class ResCompany(models.Model):
             used = company.system_mail_address and server.active
             health = server.system_mail_health_ids[:1]
             company.system_mail_state = (used and health.state) or "not_connected"
-            company.system_mail_reason = used and in_words(self.env, health.reason)
+            company.system_mail_reason = used and health.reason
             company.system_mail_message = company._system_mail_message(health)
 
     def _system_mail_message(self, health):
@@ -107,8 +106,8 @@ class ResCompany(models.Model):
             "Since %(date)s, %(time)s: %(reason)s. %(remedy)s",
             date=format_date(self.env, since, date_format="long"),
             time=format_time(self.env, since.time(), time_format="short"),
-            reason=in_words(self.env, health.reason),
-            remedy=in_words(self.env, health.remedy),
+            reason=health.reason,
+            remedy=health.remedy,
         )
 
     @api.constrains("system_mail_address")

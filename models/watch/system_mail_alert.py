@@ -8,8 +8,7 @@ from odoo.fields import Domain
 from odoo.tools import format_datetime
 
 from ...constants import BATCH, GROUP
-from ...failover.words import REASONS, REMEDIES
-from ...tools.reasons import in_words
+from ...failover.rules import COMPROMISED
 
 DOWN_AFTER = datetime.timedelta(minutes=5)
 """System Mail may be unstable for so long before the Super Users hear of it."""
@@ -165,8 +164,8 @@ class SystemMailAlert(models.Model):
                     address=policy.address,
                     company=policy.company_name,
                     since=format_datetime(self.env, health.since, dt_format="medium"),
-                    reason=in_words(self.env, health.reason),
-                    remedy=in_words(self.env, health.remedy),
+                    reason=health.reason,
+                    remedy=health.remedy,
                 )
                 self.tell_super_users(
                     Markup("%s %s") % (what, self._link(SETTINGS, self.env._("Settings")))
@@ -174,7 +173,7 @@ class SystemMailAlert(models.Model):
 
     def _tell_blocked(self):
         healths = self.env["system.mail.health"]
-        for health in healths.search([("remedy", "=", REMEDIES["compromised"])]):
+        for health in healths.search([("rule", "in", COMPROMISED)]):
             if not self._is_new(f"blocked:{health.server_id.id}:{health.since}"):
                 continue
             what = self.env._(
@@ -192,7 +191,7 @@ class SystemMailAlert(models.Model):
         domain = [
             ("kind", "=", "deferred"),
             ("create_date", ">=", today),
-            ("reason", "=", REASONS["over_limit"]),
+            ("rule", "=", "over_limit"),
         ]
         # each of them is an event again whenever its turn had not yet come
         counts = self.env["system.mail.event"]._read_group(

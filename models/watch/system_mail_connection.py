@@ -2,7 +2,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL, format_datetime
 
 from ...providers import all_providers
-from ...tools.reasons import Words, in_words
+from ...tools.reasons import remedy_in_words
 
 FALLBACK_DAYS = 7
 HISTORY = 80
@@ -46,6 +46,7 @@ class SystemMailConnection(models.Model):
     """
 
     _name = "system.mail.connection"
+    _inherit = "system.mail.failure"
     _description = "Mailbox Connection"
     _rec_name = "address"
     _auto = False
@@ -64,8 +65,10 @@ class SystemMailConnection(models.Model):
         "res.company": ["system_mail_server_id", "system_mail_address"],
         "system.mail.health": [
             "state",
-            "reason",
-            "remedy",
+            "rule",
+            "smtp_code",
+            "enhanced_code",
+            "remedy_key",
             "answer",
             "effect",
             "since",
@@ -86,8 +89,8 @@ class SystemMailConnection(models.Model):
     address = fields.Char(readonly=True)
     provider = fields.Char(readonly=True)
     state = fields.Selection("states", readonly=True)
-    reason = Words(readonly=True)
-    remedy = Words("Next Step", readonly=True)
+    remedy_key = fields.Char(readonly=True)
+    remedy = fields.Char("Next Step", compute="_compute_remedy")
     answer = fields.Char("Provider's Answer", readonly=True)
     needs_attention = fields.Boolean(
         readonly=True, help="Somebody has something to do: it does not mend itself."
@@ -112,8 +115,9 @@ class SystemMailConnection(models.Model):
             WITH mailbox AS NOT MATERIALIZED (
                 SELECT s.id AS server_id, s.owner_user_id, s.name, s.from_filter,
                        c.id AS system_company_id, c.system_mail_address,
-                       COALESCE(h.state, 'not_connected') AS state, h.reason, h.remedy, h.answer,
-                       h.since, h.last_success, h.next_probe_at,
+                       COALESCE(h.state, 'not_connected') AS state, h.rule, h.smtp_code,
+                       h.enhanced_code, h.remedy_key, h.answer, h.since, h.last_success,
+                       h.next_probe_at,
                        COALESCE(h.state = 'disconnected'
                            OR h.effect IN ('misconfigured', 'provider_misconfigured'), FALSE)
                            AS needs_attention
@@ -124,7 +128,8 @@ class SystemMailConnection(models.Model):
             )
             SELECT 3 * u.id AS id, 'personal' AS kind, 1 AS priority, u.id AS user_id,
                    m.server_id, u.company_id, COALESCE(m.from_filter, p.email) AS address,
-                   COALESCE(m.state, 'not_connected') AS state, m.reason, m.remedy, m.answer,
+                   COALESCE(m.state, 'not_connected') AS state, m.rule, m.smtp_code,
+                   m.enhanced_code, m.remedy_key, m.answer,
                    COALESCE(m.needs_attention, FALSE) AS needs_attention, m.since,
                    m.last_success, m.next_probe_at
               FROM res_users u
@@ -137,8 +142,8 @@ class SystemMailConnection(models.Model):
                    CASE WHEN m.system_company_id IS NULL THEN 1 ELSE 0 END,
                    NULL, m.server_id, m.system_company_id,
                    COALESCE(m.system_mail_address, m.from_filter, m.name),
-                   m.state, m.reason, m.remedy, m.answer, m.needs_attention, m.since,
-                   m.last_success, m.next_probe_at
+                   m.state, m.rule, m.smtp_code, m.enhanced_code, m.remedy_key, m.answer,
+                   m.needs_attention, m.since, m.last_success, m.next_probe_at
               FROM mailbox m
              WHERE m.owner_user_id IS NULL
             """
@@ -156,6 +161,12 @@ class SystemMailConnection(models.Model):
     def _order_to_sql(self, order, query, alias=None, reverse=False):
         terms = super()._order_to_sql(order, query, alias, reverse)
         return SQL("%s, %s", SQL.identifier(alias or self._table, "priority"), terms)
+
+    @api.depends("remedy_key")
+    @api.depends_context("lang")
+    def _compute_remedy(self):
+        for connection in self:
+            connection.remedy = remedy_in_words(self.env, connection.remedy_key)
 
     @api.depends("server_id")
     def _compute_history(self):
@@ -225,8 +236,7 @@ class SystemMailConnection(models.Model):
         date = format_datetime(self.env, event.create_date, dt_format="medium")
         if event.sent_from:
             return self.env._("Last test on %(date)s: passed.", date=date)
-        reason = in_words(self.env, event.reason)
-        return self.env._("Last test on %(date)s: %(reason)s", date=date, reason=reason)
+        return self.env._("Last test on %(date)s: %(reason)s", date=date, reason=event.reason)
 
     # --- test
 

@@ -5,11 +5,11 @@ import psycopg2
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
+from odoo.fields import Domain
 
 from ...constants import BATCH
 from ...sending.ledger import writes_for_others
 from ...tools.own_cursor import own_environment
-from ...tools.reasons import Words
 
 _logger = logging.getLogger(__name__)
 
@@ -20,6 +20,7 @@ class SystemMailEvent(models.Model):
     """
 
     _name = "system.mail.event"
+    _inherit = "system.mail.failure"
     _description = "System Mail Activity"
     _order = "create_date desc, id desc"
     _rec_name = "kind"
@@ -57,9 +58,7 @@ class SystemMailEvent(models.Model):
     original_from = fields.Char("Author", readonly=True)
     sent_from = fields.Char(readonly=True)
     phase = fields.Char(readonly=True, help="The step of the SMTP conversation that failed.")
-    smtp_code = fields.Integer("SMTP Code", readonly=True)
-    enhanced_code = fields.Char(readonly=True)
-    reason = Words(readonly=True, help="Why, in plain words.")
+    note = fields.Char(readonly=True, help="What happened, where no mailbox failed.")
     answer = fields.Char("Provider's Answer", readonly=True)
 
     _kind_date = models.Index("(kind, create_date)")
@@ -72,6 +71,18 @@ class SystemMailEvent(models.Model):
         kinds = dict(self._fields["kind"]._description_selection(self.env))
         for event in self:
             event.display_name = kinds.get(event.kind)
+
+    @api.depends("note")
+    def _compute_reason(self):
+        super()._compute_reason()
+        for event in self.filtered("note"):
+            event.reason = event.note
+
+    @api.model
+    def _reason_says(self, text):
+        if not text:
+            return super()._reason_says(text) & Domain("note", "=", False)
+        return super()._reason_says(text) | Domain("note", "ilike", text)
 
     def write(self, vals):  # pylint: disable=method-required-super
         raise AccessError(
@@ -162,10 +173,10 @@ class SystemMailEvent(models.Model):
 
     @api.model
     @api.private
-    def note_change(self, reason, company, **values):
+    def note_change(self, note, company, **values):
         """Write down who changed what, in the caller's transaction: it is no sending.
 
-        :param str reason: what changed, as people read it
+        :param str note: what changed, as people read it
         :param values: further ones of the event
         """
         self.sudo().create(
@@ -173,7 +184,7 @@ class SystemMailEvent(models.Model):
                 "kind": "configured",
                 "company_id": company.id,
                 "user_id": self.env.uid,
-                "reason": reason,
+                "note": note,
                 **values,
             }
         )

@@ -2,7 +2,8 @@ import collections
 
 from odoo import api, fields, models
 
-from ...tools.reasons import Words
+OF_HEALTH = ("state", "rule", "smtp_code", "enhanced_code", "answer")
+"""What an outage keeps of a mailbox's health at its worst."""
 
 
 class SystemMailOutage(models.Model):
@@ -11,6 +12,7 @@ class SystemMailOutage(models.Model):
     """
 
     _name = "system.mail.outage"
+    _inherit = "system.mail.failure"
     _description = "Mailbox Outage"
     _order = "started_at desc, id desc"
     _rec_name = "server_name"
@@ -27,7 +29,6 @@ class SystemMailOutage(models.Model):
     user_id = fields.Many2one("res.users", readonly=True, ondelete="set null")
     company_id = fields.Many2one("res.company", required=True, readonly=True, ondelete="cascade")
     state = fields.Selection("states", "Worst State", readonly=True)
-    reason = Words(readonly=True)
     answer = fields.Char("Provider's Answer", readonly=True)
     started_at = fields.Datetime("From", required=True, readonly=True, index=True)
     ended_at = fields.Datetime("To", readonly=True, help="Empty: it is not over.")
@@ -59,7 +60,7 @@ class SystemMailOutage(models.Model):
     @api.private
     def note_failure(self, health):
         """The mailbox does not work: the outage begins, or goes on and got worse."""
-        values = {"state": health.state, "reason": health.reason, "answer": health.answer}
+        values = {name: health[name] for name in OF_HEALTH}
         if outage := self._current(health.server_id):
             if outage.state != "disconnected":
                 outage.write(values)

@@ -44,13 +44,16 @@ class SystemMailSummary(models.AbstractModel):
             {
                 **self.env["system.mail.connection"].get_overview(),
                 "base_url": self.get_base_url(),
-                "kinds": self._counted(events._read_group(recent, ["kind"], ["__count"]), "kind"),
-                "reasons": events._read_group(
-                    [*recent, ("kind", "=", "fallback")],
-                    ["reason"],
-                    ["__count", "recipient_count:sum"],
-                    order="__count desc",
-                    limit=LINES,
+                "kinds": self._labelled(events._read_group(recent, ["kind"], ["__count"]), "kind"),
+                "reasons": self._labelled(
+                    events._read_group(
+                        [*recent, ("kind", "=", "fallback")],
+                        ["rule"],
+                        ["__count", "recipient_count:sum"],
+                        order="__count desc",
+                        limit=LINES,
+                    ),
+                    "rule",
                 ),
                 "outages": outages.search(
                     ["|", ("ended_at", "=", False), ("ended_at", ">=", since)],
@@ -60,6 +63,7 @@ class SystemMailSummary(models.AbstractModel):
             },
         )
 
-    def _counted(self, groups, name):
+    def _labelled(self, groups, name):
+        """The groups, each by its field's label instead of the value."""
         labels = dict(self.env["system.mail.event"]._fields[name]._description_selection(self.env))
-        return [(labels[value], count) for value, count in groups]
+        return [(labels.get(value, value), *figures) for value, *figures in groups]

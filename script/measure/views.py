@@ -133,7 +133,7 @@ def _open_activity(env):
 def _open_graph(env):
     env["system.mail.event"].formatted_read_group(
         [("kind", "=", "fallback"), ("create_date", ">=", "today -7d")],
-        ["create_date:day", "reason"],
+        ["create_date:day", "rule"],
         ["__count"],
     )
 
@@ -191,17 +191,19 @@ FILL = (
                      ELSE 'mail.' || %(domain)s END, 587, 'starttls', 'login', login, id, TRUE, 10,
               now(), now()
          FROM res_users WHERE login LIKE %(prefix)s || '%%'""",
-    """INSERT INTO system_mail_health (server_id, state, reason, remedy, since, last_success,
-                                       breaker_state, effect, delay, generation, failure_count)
+    """INSERT INTO system_mail_health (server_id, state, rule, smtp_code, enhanced_code,
+                                       remedy_key, since, last_success, breaker_state,
+                                       effect, delay, generation, failure_count)
        SELECT id, CASE WHEN id %% 20 = 0 THEN 'disconnected' WHEN id %% 20 = 1 THEN 'unstable'
-                  ELSE 'connected' END, 'the password was rejected (535 5.7.8)', 'Reconnect.',
+                  ELSE 'connected' END, 'password_rejected', 535, '5.7.8', 'password',
               now(), now(), 'closed', 'none', 0, 0, 0
          FROM ir_mail_server WHERE from_filter LIKE %(prefix)s || '%%'""",
-    """INSERT INTO system_mail_event (kind, company_id, server_id, user_id, server_name, reason,
-                                      recipient_count, message_id, create_date, write_date)
+    """INSERT INTO system_mail_event (kind, company_id, server_id, user_id, server_name, rule,
+                                      smtp_code, enhanced_code, recipient_count, message_id,
+                                      create_date, write_date)
        SELECT CASE WHEN n %% 50 = 0 THEN 'disconnected' WHEN n %% 50 = 1 THEN 'reconnected'
               ELSE 'fallback' END, %(company)s, s.id, s.owner_user_id, s.name,
-              'the password was rejected (535 5.7.' || n %% 9 || ')', 1 + n %% 5,
+              'password_rejected', 535, '5.7.' || n %% 9, 1 + n %% 5,
               '<' || n || '@' || %(domain)s || '>',
               now() AT TIME ZONE 'utc'
                   - (1 - n::float / %(events)s) * %(days)s * interval '1 day', now()
@@ -210,9 +212,9 @@ FILL = (
                 WHERE from_filter LIKE %(prefix)s || '%%') s
            ON s.number = 1 + n %% %(mailboxes)s
      ORDER BY n""",
-    """INSERT INTO system_mail_outage (server_id, server_name, user_id, company_id, state, reason,
+    """INSERT INTO system_mail_outage (server_id, server_name, user_id, company_id, state, rule,
                                        started_at, ended_at, message_count, recipient_count)
-       SELECT s.id, s.name, s.owner_user_id, %(company)s, 'disconnected', 'rejected',
+       SELECT s.id, s.name, s.owner_user_id, %(company)s, 'disconnected', 'password_rejected',
               now() - n * interval '3 days', now() - n * interval '2 days', n, 2 * n
          FROM ir_mail_server s, generate_series(1, 10) n
         WHERE s.from_filter LIKE %(prefix)s || '%%'""",

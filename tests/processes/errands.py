@@ -94,7 +94,14 @@ def live_on(env):
     env["ir.config_parameter"].set_param("system_mail.retention_days", 90)
     env["system.mail.monitoring"].new_token()
     env["system.mail.alert"]._cron_tell()
-    env["ir.filters"].create({"name": "Mine", "model_id": "system.mail.event"})
+    env["ir.filters"].create(
+        {
+            "name": "Mine",
+            "model_id": "system.mail.event",
+            "context": "{'group_by': ['rule']}",
+            "sort": '["rule desc"]',
+        }
+    )
     env.ref("system_mail.group_super_user").user_ids += user
     env.ref("system_mail.ir_cron_sweep").interval_number = 45
 
@@ -113,6 +120,69 @@ def be_of_before(env):
            DELETE FROM system_mail_outage WHERE server_id = %(author)s""",
         {"author": author.id},
     )
+
+
+def store_sentences(env):
+    """As versions up to 19.0.1.0.1 stored why a password was rejected, and what they called what
+    people group and sort by.
+    """
+    env.flush_all()
+    env.cr.execute(
+        """UPDATE ir_module_module SET latest_version = LEAST(latest_version, '19.0.1.0.1')
+            WHERE name = 'system_mail';
+           UPDATE ir_filters SET context = '{''group_by'': [''reason'']}', sort = '["reason desc"]'
+            WHERE model_id = 'system.mail.event';
+
+           ALTER TABLE system_mail_event RENAME rule TO reason;
+           UPDATE system_mail_event SET reason = COALESCE(note, %(sentence)s)
+            WHERE note IS NOT NULL OR reason = 'password_rejected';
+           ALTER TABLE system_mail_event DROP note;
+
+           ALTER TABLE system_mail_health RENAME rule TO reason;
+           ALTER TABLE system_mail_health RENAME remedy_key TO remedy;
+           UPDATE system_mail_health
+              SET reason = %(sentence)s, remedy = 'Reconnect with the new password.'
+            WHERE reason = 'password_rejected';
+
+           ALTER TABLE system_mail_outage RENAME rule TO reason;
+           ALTER TABLE system_mail_outage DROP smtp_code, DROP enhanced_code;
+           UPDATE system_mail_outage SET reason = %(sentence)s WHERE reason = 'password_rejected';
+
+           ALTER TABLE mail_notification RENAME system_mail_rule TO system_mail_reason;
+           ALTER TABLE mail_notification DROP system_mail_smtp_code,
+                                         DROP system_mail_enhanced_code;
+           UPDATE mail_notification SET system_mail_reason = %(sentence)s
+            WHERE system_mail_reason = 'password_rejected'""",
+        {"sentence": "the password was rejected (535 5.7.8)"},
+    )
+
+
+def tell_reasons(env):
+    """Each model's reasons, with what they are made of, and the filter that people keep."""
+    healths = env["system.mail.health"].search([])
+    filters = env["ir.filters"].search([("model_id", "=", "system.mail.event")])
+    return {
+        "health": [[*_stored(h), h.remedy_key, h.reason, h.remedy] for h in healths if h.rule],
+        "event": [
+            [*_stored(event), event.note, event.reason]
+            for event in env["system.mail.event"].search([])
+        ],
+        "outage": [[*_stored(o), o.reason] for o in env["system.mail.outage"].search([])],
+        "notification": [
+            [
+                notification.system_mail_rule,
+                notification.system_mail_smtp_code,
+                notification.system_mail_enhanced_code,
+                notification.system_mail_reason,
+            ]
+            for notification in env["mail.notification"].search([("system_mail_rule", "!=", False)])
+        ],
+        "filter": [filters.context, filters.sort],
+    }
+
+
+def _stored(record):
+    return record.rule, record.smtp_code, record.enhanced_code
 
 
 def tell_settings(env):
@@ -201,7 +271,7 @@ def tell_demo(env):
         ],
         "last tests": [system["last_test"] for system in connections.get_overview()["systems"]],
         "miscounted": [o.server_name for o in outages if not _adds_up(o, events)],
-        "words amiss": [h.server_id.name for h in health if h.phase and not _is_in_our_words(h)],
+        "judged otherwise": [h.server_id.name for h in health if h.phase and not _is_judged_so(h)],
         "hosts": sorted({server.smtp_host for server in servers}),
         "crons at work": sorted(crons.mapped("cron_name")),
         "mails in the queue": env["mail.mail"].search_count([("state", "=", "outgoing")]),
@@ -222,14 +292,14 @@ def _adds_up(outage, events):
     )
 
 
-def _is_in_our_words(health):
-    from odoo.addons.system_mail.failover import rules, words  # noqa: PLC0415
+def _is_judged_so(health):
+    from odoo.addons.system_mail.failover import rules  # noqa: PLC0415
 
     failure = health._last_failure()
     decision = rules.classify(failure)
-    return (health.state, health.effect, health.reason, health.remedy) == (
+    return (health.state, health.effect, health.rule, health.remedy_key) == (
         decision.effect.state,
         decision.effect.value,
-        words.describe(failure, decision),
-        words.REMEDIES[decision.remedy],
+        decision.rule,
+        decision.remedy,
     )

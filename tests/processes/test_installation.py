@@ -90,11 +90,25 @@ def test_an_update_keeps_what_people_did_and_writes_down_the_outage(office, foun
     own.fail("auth", reply=REJECTED)
     *_, before = office.do(found, errands.mention, errands.live_on, errands.tell_settings)
     assert (before["cron"], before["retention"], before["secret"]) == (45, "90", "secret")
-    office.do(errands.be_of_before)
+    office.do(errands.be_of_before, errands.store_sentences)
     office.update()
     after, outages = office.do(errands.tell_settings, errands.tell_outages)
     assert after == before
     assert outages == {AUTHOR[1]: [True, False, 1], SIGNED_IN[1]: [True, False, 0]}
+
+
+def test_an_update_turns_stored_sentences_into_rules(office, found, own):
+    own.fail("auth", reply=REJECTED)
+    *_, before = office.do(found, errands.mention, errands.live_on, errands.tell_reasons)
+    why = ["password_rejected", 535, "5.7.8"]
+    words = "the password was rejected (535 5.7.8)"
+    assert before["health"] == [[*why, "password", words, "Reconnect with the new password."]]
+    assert before["outage"] == before["notification"] == [[*why, words]]
+    assert before["event"].count([*why, False, words]) == 2, "carried, and disconnected"
+    office.do(errands.store_sentences)
+    office.update()
+    [after] = office.do(errands.tell_reasons)
+    assert after == before
 
 
 def test_uninstalling_leaves_stock_odoo_and_it_can_be_installed_again(office, found, own, system):
@@ -145,7 +159,7 @@ def test_demo_data_tells_of_three_companies_and_a_fortnight(made):
     )
     assert sum("passed" in test for test in told["last tests"]) == 2
     assert told["miscounted"] == [], "outages count what Activity lists"
-    assert told["words amiss"] == [], "the engine would say it like this"
+    assert told["judged otherwise"] == [], "the engine would judge it like this"
     assert all(host.endswith(".example") for host in told["hosts"]), "no name that anybody has"
     outward = ("System Mail: check", "System Mail: try")
     assert not any(cron.startswith(outward) for cron in told["crons at work"])
