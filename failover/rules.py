@@ -236,6 +236,5 @@ UNPROVEN = _on(TRANSACTION, (FALLBACK, NONE), "unproven", "refused", **_OPEN)
 """The words that would decide are also words of the mail."""
 REFUSED_HERE = _on(TRANSACTION, (FALLBACK, TRANSIENT), "refused_here", "refused_here").decision
 """A mailbox that refused, in words that nobody knows, what another one accepted twice."""
-
-COMPROMISED = frozenset(rule.decision.rule for rule in RULES if rule.decision.compromised)
+COMPROMISED = {rule.decision.rule for rule in RULES if rule.decision.remedy == "compromised"}
 """The rules by which somebody may be abusing the account."""
