@@ -13,7 +13,7 @@ import typing
 from email.errors import MessageError
 from email.header import decode_header, make_header
 
-LONGEST = 2_000
+LONGEST = 1_000
 """Characters of a reply that are read; RFC 5321 4.5.3.1.5 gives a line 512 bytes."""
 
 LONGEST_MAIL = 65_536
