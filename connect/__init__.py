@@ -1,1 +1,1 @@
-"""What connecting a mailbox takes: who serves an address, and signing in there. No odoo import."""
+"""Detects an address's provider, signs in with it, and checks a domain's DNS. Plain Python."""

@@ -1,4 +1,4 @@
-"""Who serves an address: by its domain, or by the hosts that receive the domain's mail (MX)."""
+"""Detects the mail service of an address, by its domain or by the domain's mail hosts (MX)."""
 
 import typing
 
@@ -6,11 +6,11 @@ from ..providers import all_providers, is_within
 from .lookup import Lookup, Unanswered
 
 PATIENCE = 2.0
-"""Seconds for the DNS to answer."""
+"""Seconds that the DNS may take to answer."""
 
 
 class Service(typing.NamedTuple):
-    """A mail service and how a program sends by it."""
+    """A mail service, with the settings to send by it."""
 
     name: str
     domains: tuple[str, ...]
@@ -22,9 +22,9 @@ class Service(typing.NamedTuple):
     smtp_encryption: str
     """A value of ``ir.mail_server.smtp_encryption``."""
     provider_id: int = 0
-    """The ``system.mail.oauth.provider`` to sign in with; 0: it takes a password only."""
+    """The ``system.mail.oauth.provider`` to sign in with; 0: people connect by password."""
     app_password: bool = False
-    """Whether it wants an app password, not the one that people know."""
+    """Whether it asks for an app password instead of the account's usual one."""
     limit_minute: int = 0
     limit_day: int = 0
     """Recipients that it lets through; 0 = unknown."""
@@ -37,11 +37,11 @@ class Service(typing.NamedTuple):
 
 
 class Detected(typing.NamedTuple):
-    """The outcome of a look at an address."""
+    """The result of a detection."""
 
     service: Service | None
     looked_up: bool
-    """Whether the domain's mail hosts could be asked for."""
+    """Whether the domain was known, or the DNS answered."""
 
 
 def password_services():
@@ -70,11 +70,11 @@ def password_services():
 
 
 def detect(address, services, seconds=PATIENCE):
-    """The service of an address.
+    """Detect the service of an address.
 
     :param str address: ``hello@company.com``
     :param services: the ``Service`` records to choose from
-    :param float seconds: the longest that the DNS may take; 0 asks only the domain's own name
+    :param float seconds: the longest that the DNS may take; 0: don't ask it
     :rtype: Detected
     """
     domain = address.rpartition("@")[2].strip().lower()

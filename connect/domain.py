@@ -1,6 +1,5 @@
-"""What the DNS says of a sending domain: who receives its mail (MX), who may send for it (SPF), how
-its mail is signed (DKIM), and what receivers do with mail that is neither (DMARC, RFC 9989). Facts
-for words; it changes nothing, and it never stands in the way of a connection.
+"""Checks the DNS of a sending domain: who receives its mail (MX), who may send for it (SPF), how
+its mail is signed (DKIM), and what receivers do with mail that fails both (DMARC, RFC 9989).
 """
 
 import enum
@@ -14,18 +13,18 @@ from .detection import password_services
 from .lookup import Lookup, Unanswered
 
 PATIENCE = 6.0
-"""Seconds for all that is asked of the DNS."""
+"""Seconds that all questions to the DNS may take together."""
 MOST_LABELS = 8
-"""Longer names are cut to one label less on the way up (RFC 9989, 4.10)."""
+"""Longer names are shortened before their parents are asked for a policy (RFC 9989, 4.10)."""
 MOST_HOSTS = 3
-"""Receiving hosts to name; the others are like them."""
+"""The most receiving hosts that are listed."""
 POLICIES = ("none", "quarantine", "reject")
 LONGEST_SUBJECT = 80
-"""Characters: what is shown of a record that cannot be read."""
+"""Characters that are shown of a broken record."""
 
 
 class Status(enum.Enum):
-    """Of a finding, the worse the later."""
+    """The status of a finding, from the best to the worst."""
 
     GOOD = "good"
     UNKNOWN = "unknown"
@@ -34,12 +33,12 @@ class Status(enum.Enum):
 
     @property
     def is_known(self):
-        """Whether the DNS had an answer."""
+        """Whether the DNS answered, so that the status is certain."""
         return self is not Status.UNKNOWN
 
 
 class Record(typing.NamedTuple):
-    """A record for the domain's DNS; without a value where only the service knows it."""
+    """A DNS record to add. The value is empty if only the service knows it."""
 
     name: str
     type: str
@@ -47,26 +46,26 @@ class Record(typing.NamedTuple):
 
 
 class Finding(typing.NamedTuple):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     kind: str
-    """``mx``, ``spf``, ``dkim``, ``dmarc``, or ``provider`` for all of them at once."""
+    """``mx``, ``spf``, ``dkim``, ``dmarc``, or ``provider`` for a domain of the provider's own."""
     status: Status
     key: str
-    """What was found; with ``facts`` it makes a sentence."""
+    """What was found. The caller has a sentence for it, into which it puts ``facts``."""
     facts: dict[str, str] = {}
     record: Record | None = None
-    """What to add, or to put in the place of what is there."""
+    """What to add, or to replace the present record with."""
 
 
 def check(domain, smtp_host, services=None, resolver=None, seconds=PATIENCE):
-    """Look at a domain from which mail is sent by a host. Trouble with the DNS makes a finding
-    *unknown*, and nothing else.
+    """Check the DNS of a domain whose mail a host sends. If the DNS doesn't answer, the finding is
+    *unknown*.
 
-    :param services: the ``Service`` records that are known, by default those that take a password;
-        their own domains are not looked at
-    :param dns.resolver.Resolver resolver: whom to ask; None: as this machine is configured
-    :param float seconds: the longest that it takes
+    :param services: the ``Service`` records whose own domains need no check; by default those that
+        take a password
+    :param dns.resolver.Resolver resolver: None: as this machine is configured
+    :param float seconds: the longest that it may take
     :rtype: list[Finding]
     """
     domain, smtp_host = domain.strip().lower().rstrip("."), smtp_host.strip().lower().rstrip(".")
@@ -85,7 +84,7 @@ def check(domain, smtp_host, services=None, resolver=None, seconds=PATIENCE):
 
 
 def _may_prove(finding):
-    """Whether receivers may take the mail for the domain's own, by SPF or by DKIM."""
+    """Whether SPF or DKIM may prove to receivers that the mail comes from the domain."""
     return finding.status in (Status.GOOD, Status.UNKNOWN) or finding.key == "open"
 
 
@@ -98,7 +97,7 @@ def _checked(kind, look, *args):
 
 
 def _provider(service, smtp_host):
-    """A domain of the service's own: it publishes what its own hosts need, and no others may."""
+    """The finding for a domain of a service's own: only the service's own hosts may send for it."""
     own = (service.smtp_host, *service.domains, *service.mail_hosts)
     sender, _server = known_at(smtp_host)
     if any(is_within(smtp_host, host) for host in own) or (
@@ -119,7 +118,7 @@ SPF_FINDINGS = {
 }
 SPF_ADVICE = {"none", "not_named", "forbidden", "other_host"}
 
-# Each of these returns the parts of its finding after the kind.
+# Each of these functions returns the arguments of its finding, without the kind.
 
 
 def _mx(lookup, domain, _smtp_host):
@@ -153,7 +152,7 @@ def _spf(lookup, domain, smtp_host):
 
 
 def _senders(lookup, smtp_host, includes):
-    """Who is to be allowed, as far as others see them, and the mechanism that allows them."""
+    """The senders that SPF must allow, as receivers see them, and the mechanism to add for them."""
     if includes:
         return [spf.Sender(includes=includes)], f"include:{includes[0]}"
     try:
@@ -168,7 +167,7 @@ def _senders(lookup, smtp_host, includes):
 
 
 def _shown(text):
-    """What a stranger's record says, fit to be stored and shown."""
+    """A text from the DNS, made safe to store and to show."""
     shown = (char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     return "".join(shown)[:LONGEST_SUBJECT]
 
@@ -230,8 +229,10 @@ def _dmarc_records(lookup, domain):
 
 
 def _inherited_dmarc(lookup, domain):
-    """Where the domain's policy comes from, on the way up to the organisation's own domain (RFC
-    9989, 4.10, in place of a list of public suffixes); no tags: from nowhere.
+    """Look for a DMARC policy at the domain's parents, up to the organisation's own domain (RFC
+    9989, 4.10, which needs no list of public suffixes).
+
+    :return: the domain with the policy, and its tags; no tags if there is no policy
     """
     labels = domain.split(".")
     found = domain, {}

@@ -1,4 +1,4 @@
-"""Questions to the DNS, all of them within one deadline."""
+"""Asks the DNS, with one deadline for all questions."""
 
 import ipaddress
 import time
@@ -8,18 +8,18 @@ import dns.name
 import dns.resolver
 
 LONGEST_QUESTION = 3.0
-"""Seconds for one answer: a dead name server must not take the time of all other questions."""
+"""Seconds for one answer. A dead name server must not use up the time of the other questions."""
 
 
 class Unanswered(Exception):
-    """The DNS did not answer in time, or could not."""
+    """The DNS did not answer in time, or answered with an error."""
 
 
 class Lookup:
-    """Asks each question once.
+    """Asks the DNS, each question only once.
 
-    :param float seconds: for all questions together
-    :param dns.resolver.Resolver resolver: whom to ask; None: as this machine is configured
+    :param float seconds: the time for all questions together
+    :param dns.resolver.Resolver resolver: None: as this machine is configured
     """
 
     def __init__(self, seconds, resolver=None):
@@ -28,10 +28,10 @@ class Lookup:
         self._known = {}
 
     def records(self, name, kind):
-        """The records of a name; none where there are none, or where it cannot be a name.
+        """The records of a name; an empty list if there are none, or if the name is not valid.
 
-        :param str kind: ``TXT``
-        :raises Unanswered: also when the time is up
+        :param str kind: the type of the records, such as ``TXT``
+        :raises Unanswered: the DNS did not answer, or the time is up
         """
         question = (name.lower().rstrip("."), kind)
         if question not in self._known:
@@ -43,7 +43,7 @@ class Lookup:
             name = dns.name.from_text(name)
         except (dns.exception.DNSException, UnicodeError):
             return []
-        left = self._until - time.monotonic()  # below 0 the resolver asks nobody
+        left = self._until - time.monotonic()  # if negative, the resolver times out at once
         try:
             resolver = self._resolver or dns.resolver.get_default_resolver()
             return list(resolver.resolve(name, kind, lifetime=min(left, LONGEST_QUESTION)))
@@ -53,7 +53,7 @@ class Lookup:
             raise Unanswered from exc
 
     def texts(self, name):
-        """The TXT records of a name as text; what is not ASCII becomes U+FFFD.
+        """The TXT records of a name as text. Characters outside ASCII become U+FFFD.
 
         :raises Unanswered: as for ``records``
         """
@@ -61,7 +61,7 @@ class Lookup:
         return [b"".join(record.strings).decode("ascii", "replace") for record in records]
 
     def mail_hosts(self, name):
-        """The hosts that receive a domain's mail, the preferred one first; ``""`` is a null MX.
+        """The hosts that receive a domain's mail (MX), in order of preference. A null MX is ``""``.
 
         :raises Unanswered: as for ``records``
         """
@@ -69,9 +69,9 @@ class Lookup:
         return [str(record.exchange).rstrip(".").lower() for record in records]
 
     def addresses(self, name, *versions):
-        """The addresses of a host.
+        """The IP addresses of a host.
 
-        :param int versions: of IP, 4 and 6
+        :param int versions: 4, 6 or both
         :raises Unanswered: as for ``records``
         """
         return [

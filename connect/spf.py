@@ -1,5 +1,5 @@
-"""Who may send for a domain, as receivers work it out: RFC 7208 without macros, which depend on the
-single message.
+"""Evaluates SPF records as receivers do (RFC 7208): who may send for a domain. Macros are not
+evaluated, since they depend on each message.
 """
 
 import ipaddress
@@ -7,13 +7,13 @@ import re
 import typing
 
 MOST_LOOKUPS = 10
-"""Terms that ask the DNS, all records together (RFC 7208, 4.6.4)."""
+"""The most terms that may ask the DNS, in all records together (RFC 7208, 4.6.4)."""
 MOST_VOID = 2
-"""Of them, those that find nothing."""
+"""The most terms that may ask the DNS and find nothing."""
 MOST_MAIL_HOSTS = 10
 RESULTS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
 WITH_DOMAIN = {"include", "exists", "redirect"}
-"""Terms that do not work without a domain."""
+"""Terms that need a domain."""
 
 _VERSION = re.compile(r"v=spf1(?: |$)", re.IGNORECASE)
 _MODIFIER = re.compile(r"(?P<name>[a-z][a-z0-9_.-]*)=(?P<value>.*)", re.IGNORECASE)
@@ -29,7 +29,7 @@ _TOP_LABEL = re.compile(r"(?![0-9]+$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.IGNORE
 
 
 class Broken(Exception):
-    """Receivers take the record for broken (permerror), so it allows nobody.
+    """The record is broken (permerror): for receivers it allows nobody.
 
     :param str key: ``several``, ``syntax``, ``lookups``, ``void`` or ``included``
     :param str subject: what is wrong: a term, or the domain of an ``include``
@@ -42,7 +42,7 @@ class Broken(Exception):
 
 
 class Term(typing.NamedTuple):
-    """A mechanism, or the modifier ``redirect``."""
+    """A term of a record: a mechanism, or the modifier ``redirect``."""
 
     name: str
     qualifier: str = "+"
@@ -53,8 +53,8 @@ class Term(typing.NamedTuple):
 
 
 class Sender(typing.NamedTuple):
-    """Whose right to send is asked for: an address, or whoever these domains include. One without
-    either stands for everybody.
+    """A sender whose right to send is evaluated: an address, or all that the records of these
+    domains allow. A sender without either stands for everybody.
     """
 
     address: ipaddress.IPv4Address | ipaddress.IPv6Address | None = None
@@ -64,8 +64,8 @@ class Sender(typing.NamedTuple):
 def find(lookup, domain):
     """The SPF record of a domain, or None.
 
-    :raises Broken: it has several
-    :raises Unanswered: by the DNS
+    :raises Broken: the domain has several
+    :raises Unanswered: the DNS did not answer
     """
     found = [text for text in lookup.texts(domain) if _VERSION.match(text)]
     if len(found) > 1:
@@ -74,10 +74,10 @@ def find(lookup, domain):
 
 
 def parse(record):
-    """The terms of a record in the order in which they count, a ``redirect`` last.
+    """The terms of a record in the order in which they are evaluated, ``redirect`` last.
 
     :rtype: list[Term]
-    :raises Broken: with the term that is wrong
+    :raises Broken: a term is wrong
     """
     terms, modifiers = [], {}
     for text in record.split(" ")[1:]:
@@ -153,10 +153,10 @@ def _is_domain(value):
 
 
 class Evaluation:
-    """One sender, put to a domain's record as a receiver does it.
+    """Evaluates for one sender the record of a domain.
 
-    ``lookups`` counts the terms that asked the DNS. ``uncertain``: terms were passed over, since
-    what they say depends on the message; a ``pass`` is sure nonetheless.
+    ``lookups`` counts the terms that asked the DNS. ``uncertain`` says that terms were skipped
+    which depend on the message: then a ``pass`` is certain, and other results are not.
     """
 
     def __init__(self, lookup, sender):
@@ -167,10 +167,10 @@ class Evaluation:
         self.uncertain = False
 
     def result(self, domain):
-        """``none``, ``neutral``, ``pass``, ``fail`` or ``softfail``.
+        """The result for the sender: ``none``, ``neutral``, ``pass``, ``fail`` or ``softfail``.
 
-        :raises Broken: permerror
-        :raises Unanswered: temperror
+        :raises Broken: SPF's permerror
+        :raises Unanswered: SPF's temperror
         """
         record = find(self._lookup, domain)
         if record is None:
@@ -254,7 +254,7 @@ class Evaluation:
 
 
 def with_mechanism(record, mechanism):
-    """The record with one mechanism more, where it counts: before ``all`` and the modifiers."""
+    """Add a mechanism to a record, before ``all`` and the modifiers, where it has an effect."""
     terms = record.split()
     ends = (
         index

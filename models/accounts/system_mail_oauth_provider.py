@@ -19,7 +19,7 @@ AUDITED = ("active", "client_id", *ENDPOINTS, "scope", "tenant", "smtp_host", "s
 
 
 class SystemMailOauthProvider(models.Model):
-    """Where people sign in to connect their mailbox, and the server that it then sends by."""
+    """A mail provider where people sign in to connect a mailbox, and its mail server."""
 
     _name = "system.mail.oauth.provider"
     _description = "Mail Provider"
@@ -91,7 +91,7 @@ class SystemMailOauthProvider(models.Model):
     def _inverse_client_secret_input(self):
         for provider in self.filtered(lambda provider: provider.client_secret_input != MASK):
             provider.sudo().client_secret = (provider.client_secret_input or "").strip()
-        self.invalidate_recordset(["client_secret_input"])  # or whoever wrote it could read it
+        self.invalidate_recordset(["client_secret_input"])  # or the user who wrote it could read it
 
     @api.depends("authorization_endpoint", "token_endpoint")
     def _compute_needs_tenant(self):
@@ -143,8 +143,8 @@ class SystemMailOauthProvider(models.Model):
 
     @api.model
     def _create_known(self):
-        """Create the providers of ``providers/`` that offer a sign-in, at an installation and at an
-        update. Those that exist stay as they are.
+        """Create records for the providers in ``providers/`` that offer a sign-in. Called at each
+        installation and update; existing records stay as they are.
         """
         with_sign_in = {name: each for name, each in all_providers().items() if each.sign_in}
         self._load_records(
@@ -161,7 +161,10 @@ class SystemMailOauthProvider(models.Model):
 
     @api.model
     def _known_values(self, provider):
-        """What the file of a provider with a sign-in says, as values of a record."""
+        """The values of a record for a provider with a sign-in.
+
+        :param Provider provider: from ``providers/``
+        """
         sign_in, server = provider.sign_in, provider.servers[0]
         return {
             "name": provider.name,
@@ -194,7 +197,7 @@ class SystemMailOauthProvider(models.Model):
         before = snapshot(self.sudo(), (*AUDITED, "client_secret"))
         result = super().write(vals)
         if {"client_id", "client_secret"} & vals.keys():
-            self._give_mailboxes_a_new_chance()
+            self._retry_mailboxes()
         for provider_sudo, changes in changes_since(before, secrets={"client_secret"}):
             provider = provider_sudo.with_env(self.env)
             provider._log(f"{provider.name}: {'; '.join(changes.values())}")
@@ -205,9 +208,9 @@ class SystemMailOauthProvider(models.Model):
             provider._log(self.env._("Provider %(name)s deleted", name=provider.name))
         return super().unlink()
 
-    def _give_mailboxes_a_new_chance(self):
-        """Another client may be accepted: the mailboxes that sign in here are tried again, and what
-        waits for them is sent.
+    def _retry_mailboxes(self):
+        """Try the mailboxes that sign in here again, and send the mail that waits for them: the
+        provider may accept the new client.
         """
         signs_in_here = [("system_mail_provider_id", "in", self.ids)]
         servers_sudo = self.env["ir.mail_server"].sudo().search(signs_in_here)
@@ -215,7 +218,7 @@ class SystemMailOauthProvider(models.Model):
         self.env["mail.mail"].system_mail_wake(servers_sudo)
 
     def _log(self, what):
-        """Write down who changed it, unless it came with the addon."""
+        """Log a change, unless OdooBot makes it at an installation or update."""
         if self.env.uid == SUPERUSER_ID:
             return
         self.env["system.mail.event"].note_change(what, self.env.company)
@@ -223,7 +226,7 @@ class SystemMailOauthProvider(models.Model):
     @api.model
     @api.private
     def of_server(self, server):
-        """The provider where a mailbox signs in, also one that Odoo's own modules connected."""
+        """The provider where a mailbox signs in, by this addon or by Odoo's own modules."""
         parameters = [
             provider.sign_in.odoo_parameter
             for provider in all_providers().values()
@@ -236,7 +239,9 @@ class SystemMailOauthProvider(models.Model):
 
     @api.private
     def tell_client_rejected(self):
-        """Tell the Super Users, once for all mailboxes, until the client is changed."""
+        """Tell the Super Users that these providers reject our client. Each is told only once until
+        its client changes, not once for each mailbox.
+        """
         self.env.cr.execute(
             """UPDATE system_mail_oauth_provider SET client_rejected_at = %s
                 WHERE id IN %s AND client_rejected_at IS NULL
@@ -257,7 +262,7 @@ class SystemMailOauthProvider(models.Model):
             )
 
     def action_reuse_client(self):
-        """Take the client that Odoo's own settings have for this provider."""
+        """Use the client ID and secret from Odoo's own settings for this provider."""
         self.ensure_one()
         self.client_id, self.sudo().client_secret = self._odoo_client()
 
@@ -273,7 +278,7 @@ class SystemMailOauthProvider(models.Model):
 
     @api.private
     def oauth_client(self):
-        """Ourselves as this provider knows us.
+        """The client data for this provider's endpoints.
 
         :rtype: Client
         """
@@ -311,8 +316,8 @@ class SystemMailOauthProvider(models.Model):
         ]
 
     def _own_limit_day(self):
-        """The known limit of addresses at the provider's own domains, unless somebody changed the
-        daily limit.
+        """The daily limit for addresses at the provider's own domains; 0 if somebody changed the
+        daily limit, or if there is none.
         """
         known, _server = known_at(self.smtp_host)
         return known.own_limit_day if known and known.limit_day == self.limit_day else 0
@@ -320,7 +325,7 @@ class SystemMailOauthProvider(models.Model):
     @api.model
     @api.private
     def all_services(self):
-        """The active providers, and the services that take a password alone.
+        """The active providers, and the services without a sign-in.
 
         :rtype: list[Service]
         """
