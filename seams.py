@@ -319,6 +319,13 @@ SEAMS = (
     ),
     Seam(
         "res.users",
+        "_compute_outgoing_mail_server_id",
+        "()",
+        "models/mailboxes/res_users.py",
+        "Finds a user's mailbox; ours looks again for one that only capitals keep from the user.",
+    ),
+    Seam(
+        "res.users",
         "_get_mail_server_setup_end_action",
         "(smtp_server)",
         "models/accounts/res_users.py",

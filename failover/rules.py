@@ -131,6 +131,14 @@ RULES = (
     _on(TOKEN, (FALLBACK, TRANSIENT), "token_unavailable", kinds=ANY),
     # The way to the server
     _on(CONNECT, (FALLBACK, NONE), "drill", kinds=Kind.DRILL),
+    # What Odoo refuses before it connects
+    _on(CONNECT, (FALLBACK, MISCONFIGURED), "archived", "unarchive", kinds=Kind.ARCHIVED),
+    _on(CONNECT, (FALLBACK, MISCONFIGURED), "from_filter", "from_filter", kinds=Kind.FROM_FILTER),
+    _on(CONNECT, (FALLBACK, MISCONFIGURED), "user_name", "user_name", kinds=Kind.USER_NAME),
+    _on(CONNECT, (FALLBACK, NONE), "other_sender", "other_sender", kinds=Kind.OTHER_SENDER),
+    _on(CONNECT, (FALLBACK, MISCONFIGURED), "client_certificate", "client_certificate",
+        kinds=Kind.CLIENT_CERTIFICATE),
+    _on(CONNECT, (FALLBACK, MISCONFIGURED), "unusable", "unusable", kinds=Kind.UNUSABLE),
     _on({DNS, CONNECT}, (FALLBACK, MISCONFIGURED), "host_invalid", "server_name",
         kinds=Kind.INVALID),
     _on(SETUP, (FALLBACK, TRANSIENT), "unknown_host", "server_name", kinds=Kind.UNKNOWN_HOST),

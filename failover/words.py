@@ -13,6 +13,12 @@ REASONS = {  # by rule
     "token_client": _lt("the provider rejected this system's client secret"),
     "token_unavailable": _lt("the provider's sign-in service did not answer"),
     "drill": _lt("the mailbox was treated as down, for a drill"),
+    "archived": _lt("the mailbox is archived"),
+    "from_filter": _lt("its FROM Filtering is not its owner's e-mail address"),
+    "user_name": _lt("its user name is not its owner's e-mail address"),
+    "other_sender": _lt("the message is not from the mailbox's owner"),
+    "client_certificate": _lt("its SSL certificate or private key cannot be read"),
+    "unusable": _lt("Odoo cannot use the mailbox with these settings"),
     "host_invalid": _lt("the server name is not valid"),
     "unknown_host": _lt("the server name was not found"),
     "certificate_expired": _lt("the server's certificate has expired"),
@@ -68,6 +74,21 @@ REMEDIES = {
     "none": _lt("Nothing to do: it is tried again automatically."),
     "reconnect": _lt("Reconnect the mailbox."),
     "client_secret": _lt("A Super User must renew the provider's client secret."),
+    "unarchive": _lt("Unarchive the mailbox in Outgoing Mail Servers, or choose another one."),
+    "from_filter": _lt(
+        "Reconnect the mailbox, or set FROM Filtering in Outgoing Mail Servers to its owner's "
+        "e-mail address only, in small letters."
+    ),
+    "user_name": _lt(
+        "Reconnect the mailbox, or set Username in Outgoing Mail Servers to its owner's e-mail "
+        "address."
+    ),
+    "other_sender": _lt("Choose another outgoing mail server for messages from this address."),
+    "client_certificate": _lt(
+        "Upload SSL Certificate and SSL Private Key in Outgoing Mail Servers again: two PEM files "
+        "without a passphrase."
+    ),
+    "unusable": _lt("Check the mailbox in Outgoing Mail Servers."),
     "server_name": _lt("Check the server name."),
     "encryption": _lt("Check the server name and the encryption setting."),
     "encryption_on": _lt("Switch the encryption on."),

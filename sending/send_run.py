@@ -6,18 +6,18 @@ import typing
 
 import psycopg2
 
-from odoo.exceptions import UserError
 from odoo.http import request
 from odoo.tools import config, email_normalize
 
 from odoo.addons.base.models import ir_mail_server as core
 
-from ..failover.connection import MailboxError, Patience
-from ..failover.failure import Failure, Kind, Phase
+from ..failover.connection import Patience
+from ..failover.failure import Effect
 from ..failover.rewrite import in_the_name_of, sender
 from ..failover.session import Route, RouteClosed, Session, Undelivered
 from ..tools.own_cursor import own_environment
 from .ledger import Ledger, writes_for_others
+from .refusals import refusals_as_failures
 
 _logger = logging.getLogger(__name__)
 
@@ -123,10 +123,8 @@ class SendRun(Ledger):
     def _own_route(self, server, smtp_from, connect):
         def open_own():
             self._look(server)
-            try:
+            with refusals_as_failures(server, smtp_from):
                 return connect(mail_server_id=server.id or None, smtp_from=smtp_from)
-            except UserError as exc:
-                raise as_mailbox_error(exc) from exc
 
         return self._route(server, open_own)
 
@@ -139,9 +137,8 @@ class SendRun(Ledger):
             self._look(server)
             self.opening_system = True
             try:
-                return servers._connect__(mail_server_id=server.id, smtp_from=policy.address)
-            except UserError as exc:
-                raise as_mailbox_error(exc) from exc
+                with refusals_as_failures(server, policy.address):
+                    return servers._connect__(mail_server_id=server.id, smtp_from=policy.address)
             finally:
                 self.opening_system = False
 
@@ -264,6 +261,8 @@ class SendRun(Ledger):
             _logger.warning("%s of %s not written: %s", ", ".join(vals), servers, exc)
 
     def _failed(self, server, failure, decision):
+        if decision.effect is Effect.NONE:
+            return
         seen = self._seen[server.id]
         generation = self._health.note_failure(server, seen, failure, decision)
         # so that the next success is written, and does not count as late
@@ -311,8 +310,3 @@ def patience():
         dot=dot,
         quit=min(5, timeout),
     )
-
-
-def as_mailbox_error(exc):
-    """What Odoo says of settings that cannot work: a broken certificate, no server at all."""
-    return MailboxError(Failure(Phase.CONNECT, text=str(exc), kind=Kind.INVALID))

@@ -51,6 +51,7 @@ from . import (
     test_providers,
     test_reasons,
     test_recipients,
+    test_refusals,
     test_seams,
     test_second_opinion,
     test_secrets,

@@ -46,7 +46,16 @@ class OAuthError(Exception):
         self.error, self.description = error, ""
 
 
-OURS = {"treated as down": Kind.DRILL, "no key": Kind.NO_KEY}
+OURS = {
+    "treated as down": Kind.DRILL,
+    "no key": Kind.NO_KEY,
+    "archived": Kind.ARCHIVED,
+    "other FROM Filtering": Kind.FROM_FILTER,
+    "other user name": Kind.USER_NAME,
+    "other sender": Kind.OTHER_SENDER,
+    "no PEM file": Kind.CLIENT_CERTIFICATE,
+    "Odoo refuses": Kind.UNUSABLE,
+}
 
 
 def _failure(phase, example, **fields):

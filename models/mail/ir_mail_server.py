@@ -32,6 +32,10 @@ class IrMailServer(models.Model):
 
     def _check_forced_mail_server(self, mail_server, allow_archived, smtp_from):
         super()._check_forced_mail_server(mail_server, allow_archived, smtp_from)
+        self._system_mail_check_reserved(mail_server, allow_archived)
+
+    def _system_mail_check_reserved(self, mail_server, allow_archived):
+        """:raises UserError: it is System Mail's, and it is not System Mail that uses it"""
         if mail_server.id not in self.env["res.company"].system_mail_server_ids():
             return
         run = self.system_mail_run()
@@ -70,7 +74,8 @@ class IrMailServer(models.Model):
         run.begin_batch()
         if mail_server_id:
             server = self.sudo().browse(mail_server_id)
-            self._check_forced_mail_server(server, kwargs.get("allow_archived"), smtp_from)
+            # The other refusals come when the route opens: then another mailbox can take over.
+            self._system_mail_check_reserved(server, kwargs.get("allow_archived"))
         else:
             server, smtp_from = self.sudo()._find_mail_server(smtp_from)
             server = server or self.browse()

@@ -5,6 +5,7 @@ from . import (
     ir_mail_server_audit,
     ir_mail_server_check,
     ir_mail_server_uninstall,
+    res_users,
     system_mail_failure,
     system_mail_health,
     system_mail_health_check,

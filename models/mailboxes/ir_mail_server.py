@@ -1,16 +1,20 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.tools import email_normalize
 
 from ...constants import OAUTH
+from ...failover.failure import Kind
 from ...failover.probe import probe
 from ...failover.rules import classify
 from ...failover.session import Route, Session
-from ...sending.send_run import LIMIT_FIELDS, as_mailbox_error, patience
+from ...sending.refusals import refusals_as_failures
+from ...sending.send_run import LIMIT_FIELDS, patience
 from ...tools.encrypted import Encrypted
 from ...tools.odoo_20 import clear_caches
 
 CONNECTION_FIELDS = {
     "active",
+    "owner_user_id",
+    "from_filter",
     "smtp_host",
     "smtp_port",
     "smtp_encryption",
@@ -156,6 +160,25 @@ class IrMailServer(models.Model):
             or self.env.company
         )
 
+    @api.private
+    def system_mail_refusal(self, sender):
+        """Why Odoo does not connect to this mailbox; it checks a personal one in
+        ``_check_forced_mail_server``.
+
+        :param str sender: the address to send from
+        :rtype: Kind | None
+        """
+        owner = self.owner_user_id
+        if self and not self.active:
+            return Kind.ARCHIVED
+        if owner and self.from_filter != owner.email_normalized:
+            return Kind.FROM_FILTER
+        if owner and self != owner.outgoing_mail_server_id:
+            return Kind.USER_NAME
+        if owner and self.from_filter != email_normalize(sender):
+            return Kind.OTHER_SENDER
+        return None
+
     def _system_mail_probe(self):
         """Try the mailbox, up to the log-in and its right to send from its address.
 
@@ -181,10 +204,8 @@ class IrMailServer(models.Model):
 
     def _system_mail_open(self, sender):
         """A logged-in connection, as a ``Route`` wants it."""
-        try:
+        with refusals_as_failures(self, sender):
             return self._connect__(mail_server_id=self.id, smtp_from=sender, allow_archived=True)
-        except UserError as exc:
-            raise as_mailbox_error(exc) from exc
 
     @api.private
     def system_mail_session(self, sender):
