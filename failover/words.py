@@ -6,6 +6,9 @@ A reason completes "… is disconnected: " or "… is unstable: "; a remedy is a
 _lt = str
 """Marks what is to be translated, for the tools that collect it."""
 
+BY_SYSTEM_MAIL = "system_mail"
+"""A reason that is no rule: what an author reads where System Mail keeps a message waiting."""
+
 REASONS = {  # by rule
     "quit": _lt("the server broke off after it had accepted the message"),
     "accepted": _lt("the server accepted it"),
@@ -63,6 +66,7 @@ REASONS = {  # by rule
     "too_many_recipients": _lt("the message has too many recipients for one sending"),
     "relay_denied": _lt("the server does not send to other domains for this log-in"),
     "unanswered": _lt("the connection was lost before the server confirmed the message"),
+    BY_SYSTEM_MAIL: _lt("System Mail can't send it at the moment"),
     "refused": _lt("the server refused the message"),
     "postponed": _lt("the server asks to try again later"),
     "unproven": _lt("the server refused the message, and its words could mean several things"),

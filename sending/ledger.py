@@ -9,6 +9,7 @@ from odoo.api import SUPERUSER_ID
 from ..failover.failure import Verdict
 from ..failover.policy import Fate
 from ..failover.session import Report, Undelivered
+from ..failover.words import BY_SYSTEM_MAIL
 
 EVENTS_AT_ONCE = 100
 
@@ -178,12 +179,15 @@ class Ledger:
             return False
         return any(trouble.route is not self.system for trouble in report.troubles.get(address, ()))
 
-    def why(self, troubles):
-        """Why the mailbox failed; false where only System Mail did, which is not for its author to
-        know.
+    def why(self, troubles, fate):
+        """What the author reads of the reason: why the mailbox failed. What waits for System Mail
+        says just that: how System Mail is, only Super Users know.
 
         :rtype: Why
         """
+        last = troubles[-1]
+        if fate is Fate.DEFERRED and last.route is self.system and not last.retry_at:
+            return Why(BY_SYSTEM_MAIL)
         own = (Why.of(trouble) for trouble in troubles if trouble.route is not self.system)
         return next(own, Why())
 
@@ -212,20 +216,20 @@ class Ledger:
         )
 
     def _event(self, kind, troubles, letter, recipient_count):
-        # one that waits its turn does so for a limit, whatever had failed before
-        first = troubles[-1] if kind == "deferred" and troubles[-1].retry_at else troubles[0]
-        server_sudo = first.route.mailbox.sudo()
+        # for what was carried, the mailbox that failed; else what keeps it from being sent
+        told = troubles[0] if kind == "fallback" else troubles[-1]
+        server_sudo = told.route.mailbox.sudo()
         return {
             **letter._asdict(),
             "kind": kind,
             "company_id": self.policy.company_id,
             "server_id": server_sudo.id,
-            "server_name": first.route.name,
+            "server_name": told.route.name,
             "recipient_count": recipient_count,
             "sent_from": self.sent_from if kind == "fallback" else False,
-            "phase": first.failure.phase.value,
-            **Why.of(first)._asdict(),
-            "answer": first.failure.text,
+            "phase": told.failure.phase.value,
+            **Why.of(told)._asdict(),
+            "answer": told.failure.text,
         }
 
     def _note_events(self, events):

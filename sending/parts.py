@@ -161,7 +161,7 @@ def tales_of(run, units):
             recipient = unit.partner or email_normalize(address)
             if carried or recipient not in tales:
                 sent_from = carried and run.policy.address
-                tales[recipient] = (sent_from, run.why(troubles))
+                tales[recipient] = (sent_from, run.why(troubles, unit.report.fate(address)))
     if recipients == tales.keys() and len(set(tales.values())) == 1:
         return {}, tales.popitem()[1]  # nobody need be told apart
     return tales, (False, Why())

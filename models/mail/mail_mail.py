@@ -191,8 +191,9 @@ class MailMail(models.Model):
             return settle(success_pids, success_emails, failure_reason, failure_type)
         if run.refusal:
             run.settle_refused(self)
-            with run.telling({}, (False, run.why(run.refusal.report.troubles[""]))):
-                if run.refusal.report.fate("") is Fate.DEFERRED:
+            fate = run.refusal.report.fate("")
+            with run.telling({}, (False, run.why(run.refusal.report.troubles[""], fate))):
+                if fate is Fate.DEFERRED:
                     self._system_mail_requeue(str(run.refusal))
                 else:  # core tells the mail why, but not its notifications
                     self._system_mail_fail(str(run.refusal), failure_type)

@@ -9,8 +9,8 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 
 from ...failover import breaker as circuit
-from ...failover.failure import Effect, Failure, Kind, Phase
-from ...failover.rules import classify
+from ...failover.failure import Decision, Effect, Failure, Kind, Phase, Verdict
+from ...failover.rules import COMPROMISED
 from ...failover.session import RouteClosed
 from ...tools.own_cursor import own_environment
 from ...tools.reasons import remedy_in_words
@@ -118,8 +118,7 @@ class SystemMailHealth(models.Model):
 
     def _as_allowed(self):
         if self and circuit.allows(self._breaker(), fields.Datetime.now()) != "send":
-            failure = self._last_failure()
-            raise RouteClosed(failure, classify(failure))
+            raise RouteClosed(self._last_failure(), self._last_decision())
         return self._as_seen()
 
     def _as_seen(self):
@@ -175,6 +174,16 @@ class SystemMailHealth(models.Model):
             self.answer or "",
             Kind(self.kind),
             all_recipients=True,  # else it would not be the mailbox's
+        )
+
+    def _last_decision(self):
+        """What was decided of it, as it is stored: its words are not read again."""
+        return Decision(
+            Verdict.FALLBACK,
+            Effect(self.effect),
+            self.rule or "unavailable",
+            self.remedy_key or "none",
+            internal_only=self.rule in COMPROMISED,
         )
 
     def _lease_if_due(self):

@@ -168,6 +168,7 @@ class SystemMailEvent(models.Model):
             ("create_date", ">=", since),
             ("user_id", "in", users_sudo.ids),
             ("phase", "=", "dot"),
+            ("rule", "in", ("refused", "unproven")),
         ]
         return bool(self.sudo().search_count(domain, limit=1))
 
