@@ -22,7 +22,7 @@ _END_OF_HEADER = re.compile(r"[\r\n](?![\n \t]|\Z)")
 _OF_THE_BODY = ("mime-version", "content-type", "content-transfer-encoding")
 
 
-def in_the_name_of(message, address, author):
+def in_the_name_of(message, address, author, known_as=""):
     """A copy of the message from ``"Author" <address>``; the original stays as it is.
 
     Reply-To is kept, or becomes the author, so that replies reach the thread or the person. The
@@ -31,13 +31,14 @@ def in_the_name_of(message, address, author):
     :param EmailMessage message: as prepared for the author's own mailbox
     :param str address: System Mail's address
     :param str author: the From that the author wrote, ``Name <address>``
+    :param str known_as: as for ``sender``
     """
     system = copy.copy(message)
     for header in ("From", *_PERSONAL_HEADERS):
         del system[header]  # del makes a new list: the original keeps its headers
     _tidy(system)
     author = str(author or "")
-    system["From"] = _header(system.policy, "From", sender(author, address))
+    system["From"] = _header(system.policy, "From", sender(author, address, known_as))
     name, own = _parsed(author)
     if not system["Reply-To"] and own:
         system["Reply-To"] = _header(system.policy, "Reply-To", _mailbox(name, own))
@@ -85,12 +86,19 @@ def _header(policy, name, value):
 
 
 @functools.lru_cache(maxsize=256)
-def sender(author, address):
-    """The From that readers see: the author's name, System Mail's address.
+def sender(author, address, known_as=""):
+    """The From that readers see: the author's name, System Mail's address. Where the author wrote
+    no name, it is the one they are known by; where there is none, the part of their address before
+    the @, as Odoo's own sender has it.
 
     :param str author: as for ``in_the_name_of``
+    :param str address: System Mail's address
+    :param str known_as: the name of the author's contact; one that is an e-mail address is none
     """
-    return _mailbox(_parsed(author)[0], address)
+    name, own = _parsed(author)
+    if "@" not in known_as:
+        name = name or _fit(known_as)
+    return _mailbox(name or (own or address).partition("@")[0], address)
 
 
 @functools.lru_cache(maxsize=256)

@@ -149,10 +149,11 @@ class SendRun(Ledger):
             return bounce if bounce_allowed else policy.address
 
         def rewrite(message, from_addr, author):
-            self.sent_from = sender(author, policy.address)
+            known_as = self._mail.sudo().author_id.name or ""
+            self.sent_from = sender(author, policy.address, known_as)
             # from_addr is the author's own wherever their mailbox may not bounce to Odoo
             from_addr = envelope(str(message["Return-Path"] or ""))
-            return in_the_name_of(message, policy.address, author), from_addr
+            return in_the_name_of(message, policy.address, author, known_as), from_addr
 
         admit = self._admit if policy.limited else None
         return self._route(server, open_system, rewrite=rewrite, admit=admit, shared=True)

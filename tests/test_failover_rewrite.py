@@ -20,6 +20,12 @@ def written_by(author, **headers):
     return message
 
 
+def name_of(system):
+    [mailbox] = system["From"].addresses
+    assert mailbox.addr_spec == HELLO
+    return mailbox.display_name
+
+
 def test_the_original_stays_as_it_is():
     message = written_by('"Ana" <ana@company.test>', Sender="ana@company.test")
     before = message.as_bytes()
@@ -43,19 +49,34 @@ def test_each_author_has_their_own_name_however_often_they_write():
         (r'"Ana \"the Boss\"" <ana@company.test>', 'Ana "the Boss"'),
         (r'"Ana \\ Co" <ana@company.test>', r"Ana \ Co"),
         ('"Ana\x00\u2028Author" <ana@company.test>', "Ana Author"),
-        ("ana@company.test", ""),
     ],
 )
 def test_the_name_that_readers_see(author, name):
-    system = in_the_name_of(written_by("ana@company.test"), HELLO, author)
+    system = in_the_name_of(written_by("ana@company.test"), HELLO, author, "Another Name")
     for header, address in (("From", HELLO), ("Reply-To", "ana@company.test")):
         [mailbox] = system[header].addresses
         assert (mailbox.display_name, mailbox.addr_spec) == (name, address)
 
 
+@pytest.mark.parametrize(
+    ("known_as", "name"),
+    [
+        ("Ana Author", "Ana Author"),
+        ("Ana\r\nBcc: Eve", "Ana Bcc: Eve"),
+        ("", "sales"),
+        ("ana@company.test", "sales"),
+    ],
+)
+def test_an_author_who_wrote_no_name_has_one_all_the_same(known_as, name):
+    author = "sales@company.test"
+    system = in_the_name_of(written_by(author), HELLO, author, known_as)
+    assert name_of(system) == name
+    assert system["Reply-To"] == author
+
+
 def test_a_message_of_nobody_has_no_reply_to():
     system = in_the_name_of(written_by("ana@company.test"), HELLO, None)
-    assert (system["From"], system["Reply-To"]) == (HELLO, None)
+    assert (name_of(system), system["Reply-To"]) == ("hello", None)
 
 
 def test_a_reply_to_that_is_there_is_kept_and_personal_headers_are_not():
@@ -68,7 +89,7 @@ def test_a_reply_to_that_is_there_is_kept_and_personal_headers_are_not():
     )
     system = in_the_name_of(message, HELLO, "ana@company.test")
     assert system["Reply-To"] == "catchall@company.test"
-    assert system["From"] == HELLO
+    assert name_of(system) == "ana"
     assert not system["Sender"]
     assert not system["Return-Path"]
     assert not system["Disposition-Notification-To"]
