@@ -84,6 +84,7 @@ class Kind(Word):
     CLIENT_CERTIFICATE = "client_certificate"  # ours, or its private key, cannot be read
     UNUSABLE = "unusable"  # Odoo's own words say why
     OVER_LIMIT = "over_limit"  # a limit that we keep ourselves
+    MORE_THAN_LIMIT = "more_than_limit"  # it alone has more recipients than such a limit
     DRILL = "drill"  # nothing failed: the mailbox is treated as down
     UNKNOWN = "unknown"
 
@@ -94,6 +95,10 @@ class OverLimit(Exception):
     def __init__(self, text, retry_at=None):
         super().__init__(text)
         self.retry_at = retry_at
+
+
+class MoreThanLimit(OverLimit):
+    """One message has more recipients than a limit that we keep ourselves: it can never be sent."""
 
 
 class Verdict(Word):
@@ -331,6 +336,7 @@ def _is_line_too_long(exc):
 
 
 _KINDS = (  # first match wins: SMTPException is an OSError, a certificate error a ValueError too
+    (MoreThanLimit, Kind.MORE_THAN_LIMIT),
     (OverLimit, Kind.OVER_LIMIT),
     (smtplib.SMTPServerDisconnected, Kind.DROP),
     (smtplib.SMTPNotSupportedError, Kind.NOT_OFFERED),

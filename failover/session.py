@@ -10,7 +10,7 @@ import dataclasses
 import smtplib
 from collections.abc import Callable
 from email.errors import MessageError
-from typing import Any
+from typing import Any, NamedTuple
 
 from .connection import CONNECTION_ERRORS, Outcome, Patience, WatchedConnection, leave, watching
 from .failure import Decision, Effect, Failure, Kind, OverLimit, Phase, Verdict
@@ -59,6 +59,17 @@ def explain(troubles):
     )
 
 
+class Admission(NamedTuple):
+    """How many of a message's recipients the limits that we keep ourselves let through now."""
+
+    number: int
+    """The first ones of them."""
+    over: OverLimit | None = None
+    """Why the others must wait or fail; None where all are let through."""
+    give_back: Callable[[int], None] | None = None
+    """To be called with the number of those whom the mailbox did not take in the end."""
+
+
 class RouteClosed(OSError):
     """The mailbox is known to be out of order: nobody even tried."""
 
@@ -92,8 +103,7 @@ class Route:
         :param name: what people call the mailbox
         :param refresh: fetches a new access token, where one was refused; may raise as ``connect``
         :param rewrite: ``(message, from_addr, author) -> (message, from_addr)``
-        :param admit: called with the number of recipients, may raise OverLimit; returns what is to
-            be called with the number of those whom the mailbox did not take in the end, or None
+        :param admit: called with the number of recipients, returns an ``Admission``
         :param on_failure: ``(mailbox, failure, decision)``, once per connection
         :param on_success: ``(mailbox)``, once per connection, at the first accepted message, and
             at the next one after a failure or a doubt
@@ -163,15 +173,14 @@ class Route:
         """
         if not self.open():
             return Carried((), dict.fromkeys(to_addrs, self.trouble))
-        try:
-            give_back = self._admit(len(to_addrs)) if self._admit else None
-        except OverLimit as exc:
-            failure = Failure.from_exception(Phase.MAIL, exc)
-            trouble = Trouble(self, failure, classify(failure), exc.retry_at)
-            return Carried((), dict.fromkeys(to_addrs, trouble))
+        count = len(to_addrs)
+        admission = self._admit(count) if self._admit else Admission(count)
+        over_limit = self._over_limit(to_addrs[admission.number :], admission.over)
+        if not admission.number:
+            return Carried((), over_limit)
         if self._rewrite:
             message, from_addr = self._rewrite(message, from_addr, author)
-        accepted, failures, reply, pending = [], {}, "", list(to_addrs)
+        accepted, failures, reply, pending = [], {}, "", list(to_addrs[: admission.number])
         while pending:
             served = self._connection.trace.accepted
             outcome = self._transact(message, from_addr, pending)
@@ -195,9 +204,16 @@ class Route:
             decision.verdict is not Verdict.UNCERTAIN and address not in second_opinion
             for address, decision in decisions.items()
         )
-        if give_back and not_taken:
-            give_back(not_taken)
-        return Carried(tuple(accepted), troubles, reply)
+        if admission.give_back and not_taken:
+            admission.give_back(not_taken)
+        return Carried(tuple(accepted), troubles | over_limit, reply)
+
+    def _over_limit(self, addresses, over):
+        """The troubles of those who are over a limit of ours."""
+        if not addresses:
+            return {}
+        failure = Failure.from_exception(Phase.MAIL, over)
+        return dict.fromkeys(addresses, Trouble(self, failure, classify(failure), over.retry_at))
 
     def _transact(self, message, from_addr, to_addrs):
         self._connection.trace.phase = Phase.MAIL  # the log-in, or the last message, went well

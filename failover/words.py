@@ -51,6 +51,7 @@ REASONS = {  # by rule
     "helo_refused": _lt("the server does not accept the name that this host gives itself"),
     "client_refused": _lt("the server does not accept mail from this host"),
     "over_limit": _lt("the limit set for System Mail is reached"),
+    "more_than_limit": _lt("the message has more recipients than a limit of System Mail allows"),
     "quota_reached": _lt("the daily sending limit is reached"),
     "sender_blocked": _lt("the provider blocked this sender"),
     "recipient_busy": _lt("the recipient's side asks to try again later"),
@@ -116,6 +117,7 @@ REMEDIES = {
     "password": _lt("Reconnect with the new password."),
     "send_as": _lt("Allow this log-in to send from this address, or use another address."),
     "quota": _lt("The daily limit is reached; sending is tried again when it resets."),
+    "fewer_recipients": _lt("Send it to fewer recipients, or ask a Super User to raise the limit."),
     "compromised": _lt(
         "The provider blocked this mailbox: it may be compromised. "
         "Change its password and ask the provider to unblock it."

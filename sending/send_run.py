@@ -14,7 +14,7 @@ from odoo.addons.base.models import ir_mail_server as core
 from ..failover.connection import Patience
 from ..failover.failure import Effect
 from ..failover.rewrite import in_the_name_of, sender
-from ..failover.session import Route, RouteClosed, Session, Undelivered
+from ..failover.session import Admission, Route, RouteClosed, Session, Undelivered
 from ..tools.own_cursor import own_environment
 from .ledger import Ledger, writes_for_others
 from .refusals import refusals_as_failures
@@ -163,7 +163,7 @@ class SendRun(Ledger):
         writer = message_sudo.create_uid
         author = message_sudo.author_id if writes_for_others(writer) else writer.partner_id
         try:
-            row_id = self._usage.admit(
+            number, row_id, over = self._usage.admit(
                 self.policy,
                 author.id or 0,
                 recipient_count,
@@ -172,8 +172,8 @@ class SendRun(Ledger):
             )
         except psycopg2.Error as exc:
             _logger.warning("System Mail's limits could not be checked: %s", exc)
-            return None
-        return functools.partial(self._give_back, row_id)
+            return Admission(recipient_count)
+        return Admission(number, over, functools.partial(self._give_back, row_id))
 
     def _give_back(self, row_id, recipient_count):
         try:

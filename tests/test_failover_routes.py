@@ -7,9 +7,9 @@ from email.message import EmailMessage
 import pytest
 
 from ..failover.connection import Patience
-from ..failover.failure import OverLimit
+from ..failover.failure import MoreThanLimit, OverLimit
 from ..failover.policy import Fate
-from ..failover.session import Route, Session, Undelivered
+from ..failover.session import Admission, Route, Session, Undelivered
 from .smtp_lab import SmtpLab
 
 PATIENT = Patience(log_in=5, command=5, body=5, dot=5, quit=5)
@@ -23,6 +23,8 @@ class Office:
     def __init__(self, lab):
         self.own, self.system = lab.server("own"), lab.server("system")
         self.told, self.reports, self.limits, self.doubts = [], [], [], []
+        self.most = 3
+        """Recipients that the limit of the first route lets through for now."""
         self.routes = [
             self._route("own", self.own, admit=self._admit),
             self._route("system", self.system, shared=True, rewrite=self._rewrite),
@@ -49,9 +51,13 @@ class Office:
 
     def _admit(self, count):
         self.limits.append(count)
-        if count > 2:
-            raise OverLimit("two at once", retry_at="at noon")
-        return lambda not_taken: self.limits.append(-not_taken)
+        if count > self.most:
+            over = MoreThanLimit("three") if count > 3 else OverLimit("three", retry_at="at noon")
+            return Admission(0 if count > 3 else self.most, over, self._give_back)
+        return Admission(count, None, self._give_back)
+
+    def _give_back(self, not_taken):
+        self.limits.append(-not_taken)
 
     @staticmethod
     def _rewrite(message, _from_addr, author):
@@ -210,7 +216,7 @@ def test_a_line_that_ends_at_the_first_message_is_not(office):
 
 
 def test_a_limit_of_ours_defers_until_it_says(office):
-    readers = [BEN, CLEO, ANA]
+    readers, office.most = [BEN, CLEO, ANA], 0
     report = office.send(*readers)
     assert {report.fate(reader) for reader in readers} == {Fate.DEFERRED}
     [trouble] = report.all_troubles
@@ -218,7 +224,27 @@ def test_a_limit_of_ours_defers_until_it_says(office):
     assert office.limits == [3]
     assert not office.system.connections
     assert office.told == [], "nothing is wrong with the mailbox"
+    office.most = 3
     assert office.send().accepted == {BEN: office.routes[0]}
+
+
+def test_who_fits_within_a_limit_of_ours_goes_now_and_the_others_wait(office):
+    office.most = 2
+    office.own.fail("rcpt", reply="550 5.1.1 No such user", recipient=CLEO)
+    report = office.send(BEN, CLEO, DORA)
+    fates = {BEN: Fate.ACCEPTED, CLEO: Fate.FAILED, DORA: Fate.DEFERRED}
+    assert {reader: report.fate(reader) for reader in fates} == fates
+    assert report.troubles[DORA][0].retry_at == "at noon"
+    assert office.readers(office.own) == [(BEN,)]
+    assert office.limits == [3, -1], "who waits was not counted in"
+
+
+def test_a_message_with_more_recipients_than_a_limit_of_ours_fails_at_once(office):
+    report = office.send(BEN, CLEO, DORA, ANA)
+    assert {report.fate(reader) for reader in report.recipients} == {Fate.FAILED}
+    [trouble] = report.all_troubles
+    assert (trouble.decision.rule, trouble.failure.text) == ("more_than_limit", "three")
+    assert not office.system.connections
 
 
 @pytest.mark.parametrize(
@@ -231,6 +257,7 @@ def test_a_limit_of_ours_defers_until_it_says(office):
     ],
 )
 def test_what_may_not_wait_its_turn_goes_on_as_a_matter_of_routine(office, options, accepted):
+    office.most = 0
     office.send(BEN, CLEO, ANA, **options)
     assert len(office.system.accepted) == accepted
 
@@ -286,7 +313,6 @@ def test_who_is_named_twice_gets_one_copy_where_a_server_takes_few_at_once(offic
 
 def test_a_refusal_after_others_were_served_is_no_refusal_of_all(office):
     """The rest of a message that was split is a transaction of its own."""
-    office.routes[0]._admit = None
     office.own.fail("rcpt", reply="452 4.5.3 Too many recipients", nth=3)
     office.own.fail("rcpt", reply="550 5.7.1 Relaying denied", recipient=DORA)
     office.send(BEN, CLEO, DORA)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ..failover.failure import Effect, Failure, Kind, OverLimit, Phase, Verdict
+from ..failover.failure import Effect, Failure, Kind, MoreThanLimit, OverLimit, Phase, Verdict
 from ..failover.rules import REFUSED_HERE, RULES, UNPROVEN, classify, classify_recipients, match
 from ..failover.text import TEXT_LIMIT
 from ..failover.words import BY_SYSTEM_MAIL, REASONS, REMEDIES, describe
@@ -22,6 +22,7 @@ EXCEPTIONS = {
     "ConnectionRefusedError": ConnectionRefusedError(111, "Connection refused"),
     "ConnectionResetError": ConnectionResetError(104, "Connection reset by peer"),
     "KeyError": KeyError("x"),
+    "MoreThanLimit": MoreThanLimit("30 recipients a minute"),
     "OverLimit": OverLimit("30 recipients a minute"),
     "OSError": OSError(113, "No route to host"),
     "SMTPException": smtplib.SMTPException("No suitable authentication method found."),

@@ -200,6 +200,7 @@ class TestLimits(SystemMailCase):
         return self.env["mail.mail"].union(*(self.mail(**values) for _ in range(count)))
 
     def pass_time(self, passed):
+        self.env["system.mail.usage"].invalidate_model()  # the own cursor has written there
         for usage in self.env["system.mail.usage"].search([]):
             usage.minute -= passed
         self.env.flush_all()
@@ -268,6 +269,66 @@ class TestLimits(SystemMailCase):
         (own | theirs).send()
         self.assertEqual(own.mapped("state"), ["sent", "outgoing"])
         self.assertEqual(theirs.state, "sent")
+
+    def test_nobody_waits_behind_all_that_another_author_wrote(self):
+        self.company.system_mail_limit_minute = 2
+        dora = self._user("Dora Author", "dora@company.test")
+        many = self.mails(20)
+        many.send()
+        late = self.mail(author=dora) | self.mail(author=dora)
+        late.send()
+        now = fields.Datetime.now()
+        for mail, minutes in zip(late, (1, 2), strict=True):
+            self.assertLessEqual(mail.scheduled_date - now, minutes * MINUTE)
+        for sent in (1, 2):
+            self.pass_time(MINUTE)
+            self.run_queue((many | late).filtered(lambda mail: mail.state == "outgoing"))
+            self.assertEqual(len(self.carried()), 2 + 2 * sent, "no more than the limit")
+            self.assertEqual(late.mapped("state").count("sent"), sent)
+
+    def test_of_many_readers_those_who_fit_get_it_now_and_the_others_wait(self):
+        self.company.system_mail_limit_day = 3
+        readers = [f"reader{number}@company.test" for number in range(5)]
+        users = [self._user("Reader", address) for address in readers]
+        mail = self.mail(recipient_ids=[(6, 0, [user.partner_id.id for user in users])])
+        mail.send()
+        self.assertEqual(
+            (mail.state, mail.recipient_ids),
+            ("outgoing", users[3].partner_id | users[4].partner_id),
+        )
+        self.pass_time(24 * HOUR)
+        self.run_queue(mail)
+        self.assertEqual(
+            [delivery.rcpt_to for delivery in self.system.accepted], [(a,) for a in readers]
+        )
+
+    def test_of_one_message_to_many_those_who_fit_get_it_now_and_the_others_wait(self):
+        self.company.system_mail_limit_day = 3
+        readers = [
+            self._user("Reader", f"reader{number}@company.test").email for number in range(3)
+        ]
+        self.mail().send()
+        mail = self.mail(recipient_ids=False, email_to=", ".join(readers))
+        mail.send()
+        self.assertEqual((mail.state, mail.email_to), ("outgoing", readers[2]))
+        self.assertGreater(mail.scheduled_date, fields.Datetime.now() + 22 * HOUR)
+        self.pass_time(24 * HOUR)
+        self.run_queue(mail)
+        carried = [delivery.rcpt_to for delivery in self.system.accepted[1:]]
+        self.assertEqual(carried, [tuple(readers[:2]), (readers[2],)])
+
+    def test_one_message_to_more_than_a_limit_allows_fails_at_once_and_says_why(self):
+        self.company.system_mail_limit_day = 2
+        readers = [
+            self._user("Reader", f"reader{number}@company.test").email for number in range(3)
+        ]
+        mail = self.mail(recipient_ids=False, email_to=", ".join(readers))
+        mail.send()
+        self.assertEqual(mail.state, "exception")
+        self.assertIn("2 recipients a day", mail.failure_reason)
+        self.assertFalse(self.system.accepted)
+        self.mail().send()
+        self.assertEqual(len(self.system.accepted), 1, "it takes nobody's turn")
 
     def test_the_limit_of_a_day(self):
         self.company.system_mail_limit_day = 1

@@ -2,30 +2,55 @@ import datetime
 import typing
 
 from odoo import api, fields, models
-from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ...constants import BATCH
-from ...failover.failure import OverLimit
+from ...failover.failure import MoreThanLimit, OverLimit
 from ...tools.own_cursor import own_environment
 
 MINUTE, HOUR, DAY = (datetime.timedelta(seconds=s) for s in (60, 3600, 86400))
 GRACE = 5 * MINUTE
 """A turn that nobody took for so long holds up nobody."""
+_NEW = 2**31 - 1
+"""Stands for the id of a row that is not yet written: all others are older."""
 
 
 class Limit(typing.NamedTuple):
-    """So many recipients in a window of time, of one author or of all."""
+    """So many recipients in a window of time, of all authors or of each."""
 
     name: str
     recipients: int
     window: datetime.timedelta
-    author_id: int | None
+    of_each_author: bool
     text: str
+
+    def __str__(self):
+        return self.text.format(self.recipients)
+
+
+class Counted(typing.NamedTuple):
+    """What the limits mean for the recipients of one e-mail."""
+
+    number: int
+    """So many of them are let through now."""
+    row_id: int | None = None
+    """The row that counts these, for ``give_back``."""
+    over: OverLimit | None = None
+    """Why the others are not, and when it is their turn."""
+
+
+class Wait(typing.NamedTuple):
+    """A limit that does not let all recipients of an e-mail through."""
+
+    due: datetime.datetime
+    """When the last of them may be sent to."""
+    limit: Limit
+    room: int
+    """So many may be sent to now."""
 
 
 class SystemMailUsage(models.Model):
-    """How many recipients System Mail served, message by message, and whose turn comes when. Kept
+    """How many recipients System Mail served, e-mail by e-mail, and whose turn comes when. Kept
     only while a limit is set, and no longer than a day.
     """
 
@@ -46,49 +71,54 @@ class SystemMailUsage(models.Model):
     @api.model
     @api.private
     def admit(self, policy, author_id, recipient_count, mail_id, taken):
-        """Count the recipients in, or give them all a turn: nobody counts past another, and who
-        comes later gets a later turn.
-
-        A message with more recipients than a limit has is let through when it comes first.
+        """Count in as many recipients of an e-mail as the limits let through now, and give the
+        others a turn. Nobody counts past what waits already, but authors take turns: each one's
+        mail waits behind that author's own.
 
         :param Policy policy: the company's System Mail and its limits
         :param int author_id: the author's partner, 0 for nobody
+        :param int recipient_count: at least 1
         :param mail_id: of the mail that is to wait; None where it cannot
-        :param set taken: the turns of the mail's other messages, to which this one's is added
-        :return: the id of the row that counts them, for ``give_back``
-        :raises OverLimit: with the time of its turn
+        :param set taken: the turns of the mail's other e-mails, to which this one's is added
+        :rtype: Counted
         :raises psycopg2.Error: the count could not be kept
         """
-        now = fields.Datetime.now()
+        now, limits = fields.Datetime.now(), self._limits(policy)
+        for limit in limits:
+            if recipient_count > limit.recipients:
+                return Counted(0, over=MoreThanLimit(str(limit)))
+        asked = {
+            "company_id": policy.company_id,
+            "author_id": author_id,
+            "recipient_count": recipient_count,
+            "minute": now,
+        }
         with own_environment(self.env) as env:
             key = f"{self._name}{policy.company_id}"
             env.cr.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [key])
             usage = env[self._name]
             turns = [("mail_id", "=", mail_id), ("id", "not in", list(taken))]
             turn = usage.search(turns, order="id", limit=1) if mail_id else usage
-            values = {
-                "company_id": policy.company_id,
-                "author_id": author_id,
-                "recipient_count": recipient_count,
-            }
-            over = [
-                (due, limit)
-                for limit in self._limits(policy, author_id)
-                if (due := turn._due(limit, values, now))
-            ]
-            if over:
-                due, limit = max(over)
-                values |= {"minute": due, "waits_for": limit.name, "mail_id": mail_id}
-            else:
-                values |= {"minute": now, "waits_for": False, "mail_id": False}
-            if turn:
-                turn.write(values)
-            elif mail_id or not over:
-                turn = usage.create(values)
-            taken.update(turn.ids)
-        if over:
-            raise OverLimit(limit.text.format(limit.recipients), due)
-        return turn.id
+            waits = [wait for limit in limits if (wait := turn._wait(limit, asked))]
+            number = min((wait.room for wait in waits), default=recipient_count)
+            served = usage.create({**asked, "recipient_count": number}) if number else usage
+            if not waits:
+                turn.unlink()
+                return Counted(number, served.id)
+            due, limit, _room = max(waits)
+            if mail_id:
+                rest = {
+                    "recipient_count": recipient_count - number,
+                    "minute": due,
+                    "waits_for": limit.name,
+                    "mail_id": mail_id,
+                }
+                if turn:
+                    turn.write(rest)
+                else:
+                    turn = usage.create({**asked, **rest})
+                taken.add(turn.id)
+        return Counted(number, served.id, OverLimit(str(limit), due))
 
     @api.model
     @api.private
@@ -105,57 +135,87 @@ class SystemMailUsage(models.Model):
                 usage.unlink()
 
     @api.model
-    def _limits(self, policy, author_id):
+    def _limits(self, policy):
         limits = (
-            Limit("minute", policy.limit_minute, MINUTE, None, "{} recipients a minute"),
-            Limit("day", policy.limit_day, DAY, None, "{} recipients a day"),
-            Limit(
-                "author",
-                policy.limit_user_hour,
-                HOUR,
-                author_id,
-                "{} recipients an hour and author",
-            ),
+            Limit("minute", policy.limit_minute, MINUTE, False, "{} recipients a minute"),
+            Limit("day", policy.limit_day, DAY, False, "{} recipients a day"),
+            Limit("author", policy.limit_user_hour, HOUR, True, "{} recipients an hour and author"),
         )
         return [limit for limit in limits if limit.recipients]
 
-    def _due(self, limit, values, now):
-        """When it is the turn of a message, None for now. ``self`` is the turn that it has.
+    def _wait(self, limit, asked):
+        """How long the limit has an e-mail wait. ``self`` is the turn that it has, if any.
 
-        What waits for another limit does not count: it may wait long, and this one is not for it.
+        :param Limit limit: the e-mail alone does not exceed it
+        :param dict asked: the values of a row for all recipients of the e-mail, now
+        :rtype: Wait | None
         """
-        ahead = Domain("waits_for", "=", limit.name) & Domain("minute", ">", now - GRACE)
-        if self.waits_for == limit.name:
-            ahead &= Domain("id", "<", self.id)
-        # what is later than now was written before the clock was set back
-        served = Domain("waits_for", "=", False) & Domain("minute", "<=", now + MINUTE)
-        domain = (
-            Domain("company_id", "=", values["company_id"])
-            & Domain("minute", ">", now - limit.window)
-            & (served | ahead)
-        )
-        if limit.author_id is not None:
-            domain &= Domain("author_id", "=", limit.author_id)
-        [(used, count, last)] = self._read_group(
-            domain, [], ["recipient_count:sum", "__count", "minute:max"]
-        )
-        missing = used + values["recipient_count"] - limit.recipients
-        if not count or missing <= 0:
-            return None
-        query = self._search(domain)
+        count = asked["recipient_count"]
         self.env.cr.execute(
             SQL(  # the oldest leave the window first
-                """SELECT minute FROM (
-                          SELECT minute, SUM(recipient_count) OVER (ORDER BY minute, id) AS freed
-                            FROM %s WHERE %s) AS leaving
-                    WHERE freed >= %s ORDER BY freed LIMIT 1""",
-                query.from_clause,
-                query.where_clause,
-                missing,
+                """SELECT MAX(freed), MAX(minute), MIN(minute) FILTER (WHERE freed >= total - %s)
+                     FROM (SELECT minute,
+                                  SUM(recipient_count) OVER (ORDER BY minute, id) AS freed,
+                                  SUM(recipient_count) OVER () AS total
+                             FROM (%s) AS counted) AS leaving""",
+                limit.recipients - count,
+                self._counted(limit, asked),
             )
         )
-        [minute] = self.env.cr.fetchone() or [last]
-        return max(minute + limit.window, last)
+        [(used, last, leaves)] = self.env.cr.fetchall()
+        room = limit.recipients - (used or 0)
+        if count <= room:
+            return None
+        return Wait(max(leaves + limit.window, last), limit, max(room, 0))
+
+    def _counted(self, limit, asked):
+        """The query of the rows that count before an e-mail: who was served within the window, and
+        who waits for the same limit and comes first. What waits for another limit does not count:
+        it may wait long, and this one is not for it.
+
+        The author's own mail that waited before comes first. Other authors' mail does where its
+        author has been served less: authors are served in turn, recipient by recipient.
+        """
+        author_id, now = asked["author_id"], asked["minute"]
+        of_author = SQL("AND author_id = %s", author_id) if limit.of_each_author else SQL()
+        return SQL(
+            """WITH served AS (
+                    SELECT id, minute, recipient_count, author_id
+                      FROM system_mail_usage
+                     WHERE company_id = %(company)s AND waits_for IS NULL
+                           AND minute > %(begin)s AND minute <= %(end)s %(of_author)s),
+                    used AS (
+                    SELECT author_id, SUM(recipient_count) AS used FROM served GROUP BY author_id),
+                    waiting AS (
+                    SELECT id, minute, recipient_count, author_id = %(author)s AS is_own,
+                           COALESCE(used, 0)
+                           + SUM(recipient_count) OVER (PARTITION BY author_id ORDER BY id) AS place
+                      FROM system_mail_usage LEFT JOIN used USING (author_id)
+                     WHERE company_id = %(company)s AND waits_for = %(limit)s AND minute > %(due)s
+                           %(of_author)s),
+                    own AS (
+                    SELECT %(count)s
+                           + COALESCE((SELECT used FROM used WHERE author_id = %(author)s), 0)
+                           + COALESCE(SUM(recipient_count), 0) AS place
+                      FROM waiting
+                     WHERE is_own AND id < %(turn)s)
+               SELECT id, minute, recipient_count
+                 FROM served
+            UNION ALL
+               SELECT id, minute, recipient_count
+                 FROM waiting
+                WHERE CASE WHEN is_own THEN id < %(turn)s
+                           ELSE (place, id) < ((SELECT place FROM own), %(turn)s) END""",
+            author=author_id,
+            company=asked["company_id"],
+            limit=limit.name,
+            count=asked["recipient_count"],
+            turn=self.id or _NEW,
+            due=now - min(GRACE, limit.window),
+            begin=now - limit.window,
+            end=now + MINUTE,  # what is later was written before the clock was set back
+            of_author=of_author,
+        )
 
     @api.autovacuum
     def _gc_usage(self):
