@@ -77,7 +77,8 @@ class Kind(Word):
     INVALID_CLIENT = "token:invalid_client"
     SIGN_IN_UNAVAILABLE = "token:unavailable"
     NO_KEY = "no_key"  # the stored credentials are encrypted, and we have no key
-    ARCHIVED = "archived"  # from here on: Odoo does not even connect to the mailbox
+    PERSONAL_OFF = "personal_off"  # from here on: Odoo does not even connect to the mailbox
+    ARCHIVED = "archived"
     FROM_FILTER = "from_filter"  # its FROM Filtering is not exactly its owner's e-mail address
     USER_NAME = "user_name"  # its user name is not its owner's e-mail address
     OTHER_SENDER = "other_sender"  # it was chosen for a message that is not from its owner

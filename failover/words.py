@@ -16,6 +16,7 @@ REASONS = {  # by rule
     "token_client": _lt("the provider rejected this system's client secret"),
     "token_unavailable": _lt("the provider's sign-in service did not answer"),
     "drill": _lt("the mailbox was treated as down, for a drill"),
+    "personal_off": _lt("personal mailboxes are switched off"),
     "archived": _lt("the mailbox is archived"),
     "from_filter": _lt("its FROM Filtering is not its owner's e-mail address"),
     "user_name": _lt("its user name is not its owner's e-mail address"),
@@ -79,6 +80,9 @@ REMEDIES = {
     "none": _lt("Nothing to do: it is tried again automatically."),
     "reconnect": _lt("Reconnect the mailbox."),
     "client_secret": _lt("A Super User must renew the provider's client secret."),
+    "personal_off": _lt(
+        "To use it, delete mail.disable_personal_mail_servers in System Parameters."
+    ),
     "unarchive": _lt("Unarchive the mailbox in Outgoing Mail Servers, or choose another one."),
     "from_filter": _lt(
         "Reconnect the mailbox, or set FROM Filtering in Outgoing Mail Servers to its owner's "

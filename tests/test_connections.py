@@ -137,12 +137,14 @@ class TestConnections(SystemMailCase):
             )
             return self.env.cr.sql_log_count - before
 
-        queries()
+        for _ in range(2):
+            queries()  # what Odoo keeps in its caches
         few = queries()
         users = [self._user(f"User {n}", f"user{n}@company.test") for n in range(30)]
         for user in users:
             self.mailbox(self.own, user.email, "x", owner_user_id=user.id)
-        queries()  # what Odoo keeps in its caches
+        for _ in range(2):
+            queries()
         self.assertEqual(queries(), few)
 
 

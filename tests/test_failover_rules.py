@@ -50,6 +50,7 @@ class OAuthError(Exception):
 OURS = {
     "treated as down": Kind.DRILL,
     "no key": Kind.NO_KEY,
+    "switched off": Kind.PERSONAL_OFF,
     "archived": Kind.ARCHIVED,
     "other FROM Filtering": Kind.FROM_FILTER,
     "other user name": Kind.USER_NAME,

@@ -79,6 +79,59 @@ class TestRefusals(SystemMailCase):
         self.assertEqual(message.notification_ids.notification_status, "exception")
         self.assertIn("FROM Filtering", message.notification_ids.failure_reason)
 
+    # --- what people see before anything failed
+
+    def assert_shown(self, state, rule):
+        """Connections, the owner's preferences and what a message would run into agree."""
+        self.env.flush_all()
+        self.env.invalidate_all()
+        row = self.env["system.mail.connection"].search([("user_id", "=", self.ana.id)])
+        self.assertEqual((row.server_id, row.state), (self.own_server, state))
+        self.assertEqual(row.rule, rule)
+        self.assertEqual(row.needs_attention, state == "unstable")
+        refusal = self.own_server.system_mail_refusal(self.ana.email)
+        self.assertEqual(refusal and refusal.value, rule or None)
+        ana = self.ana.with_user(self.ana)
+        self.assertEqual(ana.system_mail_state, state)
+        if rule:
+            self.assert_says(row, rule)
+            self.assertIn(SAID[rule][0], ana.system_mail_message)
+            self.assertIn(SAID[rule][1], ana.system_mail_message)
+        else:
+            self.assertFalse(ana.system_mail_message)
+
+    def test_a_mailbox_that_odoo_refuses_is_never_shown_as_connected(self):
+        self.mention()
+        self.assert_shown("connected", False)
+        self.own_server.from_filter = "ana@company.test, ana@group.test"
+        self.assert_shown("unstable", "from_filter")
+        self.own_server.write({"from_filter": "ana@company.test", "smtp_user": "ana.author"})
+        self.assert_shown("unstable", "user_name")
+        self.own_server.smtp_user = "ANA@company.test"
+        self.assert_shown("connected", False)
+
+    def test_a_mailbox_of_the_address_that_ana_had_before(self):
+        self.mention()
+        self.ana.email = "ana.new@company.test"
+        self.mention()
+        self.assertEqual((len(self.own.accepted), len(self.system.accepted)), (1, 1))
+        self.assert_shown("unstable", "from_filter")
+        self.ana.email = "ana@company.test"
+        self.assert_shown("connected", False)
+
+    def test_personal_mailboxes_that_are_switched_off(self):
+        self.mention()
+        self.env["ir.config_parameter"].set_param("mail.disable_personal_mail_servers", "1")
+        self.assert_shown("not_connected", "personal_off")
+
+    def test_rejected_credentials_stay_the_reason(self):
+        self.own.fail("auth", reply="535 5.7.8 Rejected")
+        self.mention()
+        self.own_server.from_filter = "ana@company.test, ana@group.test"
+        self.env.flush_all()
+        row = self.env["system.mail.connection"].search([("user_id", "=", self.ana.id)])
+        self.assertEqual((row.state, row.rule), ("disconnected", "password_rejected"))
+
     # --- settings that Odoo cannot use
 
     def test_an_archived_server_that_was_chosen(self):
@@ -120,6 +173,7 @@ class TestRefusals(SystemMailCase):
 
 
 SAID = {
+    "personal_off": ("switched off", "System Parameters"),
     "archived": ("archived", "Unarchive"),
     "from_filter": ("FROM Filtering", "FROM Filtering"),
     "user_name": ("user name", "Username"),

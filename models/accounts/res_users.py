@@ -7,9 +7,11 @@ from odoo.tools import email_normalize, format_datetime
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from ...constants import GROUP, OAUTH
+from ...failover.failure import Failure, Kind, Phase
+from ...failover.rules import classify
 from ...failover.session import Undelivered
 from ...tools.odoo_20 import parameter
-from ...tools.reasons import reason_of
+from ...tools.reasons import reason_of, remedy_of
 from .res_company import TryFailed
 
 MAILBOX_TYPES = ("login", OAUTH)
@@ -59,10 +61,18 @@ class ResUsers(models.Model):
         """Show users only the state of their own mailbox. Connections has all mailboxes."""
         for user in self:
             own = user._origin == self.env.user
-            health_sudo = user.outgoing_mail_server_id.sudo().system_mail_health_ids[:1]
-            user.system_mail_state = (own and health_sudo.state) or "not_connected"
-            user.system_mail_last_success = own and health_sudo.last_success
-            user.system_mail_message = own and user.system_mail_trouble(health_sudo)
+            server_sudo = self.env["ir.mail_server"].sudo()
+            if own:
+                server_sudo = server_sudo.search([("owner_user_id", "=", user._origin.id)])
+            health_sudo = server_sudo.system_mail_health_ids[:1]
+            user.system_mail_state = health_sudo.state or "not_connected"
+            user.system_mail_last_success = health_sudo.last_success
+            user.system_mail_message = user.system_mail_trouble(health_sudo)
+            refusal = server_sudo.system_mail_refusal(user.email)
+            if refusal and not user.system_mail_message:
+                off = refusal is Kind.PERSONAL_OFF
+                user.system_mail_state = "not_connected" if off else "unstable"
+                user.system_mail_message = user._system_mail_not_used(server_sudo, refusal)
 
     @api.private
     def system_mail_trouble(self, health_sudo):
@@ -88,6 +98,20 @@ class ResUsers(models.Model):
             **values,
         )
         return f"{what} {self._system_mail_substitute()}".strip()
+
+    def _system_mail_not_used(self, server_sudo, refusal):
+        """Tell the user in sentences why Odoo doesn't use their mailbox.
+
+        :param Kind refusal: as of ``system_mail_refusal``
+        """
+        failure = Failure(Phase.CONNECT, kind=refusal)
+        decision = classify(failure)
+        return self.env._(
+            "Your mailbox %(address)s is not used: %(reason)s. %(remedy)s",
+            address=server_sudo.from_filter,
+            reason=reason_of(self.env, failure, decision),
+            remedy=remedy_of(self.env, decision),
+        )
 
     def _system_mail_substitute(self):
         """Say that System Mail sends notifications meanwhile; empty if it does not."""

@@ -9,7 +9,7 @@ from ...failover.session import Route, Session
 from ...sending.refusals import refusals_as_failures
 from ...sending.send_run import LIMIT_FIELDS, patience
 from ...tools.encrypted import Encrypted
-from ...tools.odoo_20 import clear_caches
+from ...tools.odoo_20 import clear_caches, parameter
 
 CONNECTION_FIELDS = {
     "active",
@@ -162,13 +162,15 @@ class IrMailServer(models.Model):
 
     @api.private
     def system_mail_refusal(self, sender):
-        """Why Odoo does not connect to this mailbox; it checks a personal one in
+        """Why Odoo doesn't use this mailbox; it checks a personal one in
         ``_check_forced_mail_server``.
 
         :param str sender: the address to send from
         :rtype: Kind | None
         """
         owner = self.owner_user_id
+        if owner and parameter(self.env, "mail.disable_personal_mail_servers"):
+            return Kind.PERSONAL_OFF
         if self and not self.active:
             return Kind.ARCHIVED
         if owner and self.from_filter != owner.email_normalized:

@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL, format_datetime
 
 from ...providers import all_providers
+from ...tools.odoo_20 import parameter
 from ...tools.reasons import remedy_in_words
 
 FALLBACK_DAYS = 7
@@ -53,12 +54,13 @@ class SystemMailConnection(models.Model):
     _order = "address, id"
     _depends = {
         "res.users": ["active", "share", "partner_id", "company_id"],
-        "res.partner": ["email"],
+        "res.partner": ["email", "email_normalized"],
         "ir.mail_server": [
             "active",
             "owner_user_id",
             "smtp_host",
             "smtp_authentication",
+            "smtp_user",
             "from_filter",
             "name",
         ],
@@ -115,15 +117,21 @@ class SystemMailConnection(models.Model):
             WITH mailbox AS NOT MATERIALIZED (
                 SELECT s.id AS server_id, s.owner_user_id, s.name, s.from_filter,
                        c.id AS system_company_id, c.system_mail_address,
-                       COALESCE(h.state, 'not_connected') AS state, h.rule, h.smtp_code,
-                       h.enhanced_code, h.remedy_key, h.answer, h.since, h.last_success,
-                       h.next_probe_at,
+                       COALESCE(h.state, r.state, 'not_connected') AS state,
+                       COALESCE(h.rule, r.rule) AS rule, h.smtp_code, h.enhanced_code,
+                       COALESCE(h.remedy_key, r.rule) AS remedy_key, h.answer, h.since,
+                       h.last_success, h.next_probe_at,
                        COALESCE(h.state = 'disconnected'
-                           OR h.effect IN ('misconfigured', 'provider_misconfigured'), FALSE)
+                           OR h.effect IN ('misconfigured', 'provider_misconfigured'),
+                           r.state = 'unstable', FALSE)
                            AS needs_attention
                   FROM ir_mail_server s
              LEFT JOIN res_company c ON c.system_mail_server_id = s.id
+             LEFT JOIN res_users owner ON owner.id = s.owner_user_id
+             LEFT JOIN res_partner op ON op.id = owner.partner_id
+             LEFT JOIN LATERAL (%(refusal)s) r ON r.rule IS NOT NULL
              LEFT JOIN system_mail_health h ON h.server_id = s.id
+                   AND (r.rule IS NULL OR h.state NOT IN ('connected', 'not_connected'))
                  WHERE s.active
             )
             SELECT 3 * u.id AS id, 'personal' AS kind, 1 AS priority, u.id AS user_id,
@@ -146,7 +154,29 @@ class SystemMailConnection(models.Model):
                    m.needs_attention, m.since, m.last_success, m.next_probe_at
               FROM mailbox m
              WHERE m.owner_user_id IS NULL
+            """,
+            refusal=self._refusal(),
+        )
+
+    def _refusal(self):
+        """Why Odoo doesn't use a personal mailbox; ``system_mail_refusal`` in SQL. It outweighs a
+        success that the mailbox had before.
+        """
+        return SQL(
             """
+            SELECT CASE WHEN rule = 'personal_off' THEN 'not_connected' ELSE 'unstable' END
+                   AS state, rule
+              FROM (SELECT CASE WHEN s.owner_user_id IS NULL THEN NULL
+                                WHEN %(off)s THEN 'personal_off'
+                                WHEN s.from_filter IS DISTINCT FROM op.email_normalized
+                                THEN 'from_filter'
+                                WHEN s.smtp_user IS DISTINCT FROM op.email
+                                 AND NOT (%(any_case)s AND lower(s.smtp_user) = s.from_filter)
+                                THEN 'user_name'
+                            END AS rule) found
+            """,
+            off=bool(parameter(self.env, "mail.disable_personal_mail_servers")),
+            any_case=bool(self.env["res.company"].system_mail_policies()),
         )
 
     def _field_to_sql(self, alias, field_expr, query=None):
