@@ -540,13 +540,6 @@ SEAMS = (
         "Sums and counts.",
     ),
     Seam(
-        "odoo.models.BaseModel",
-        "_search",
-        "(domain, offset=0, limit=None, order=None, *, active_test=True, bypass_access=False)",
-        "models/mail/system_mail_usage.py",
-        "A domain as a query, with the access rules.",
-    ),
-    Seam(
         "odoo.sql_db",
         "BaseCursor",
         "",
