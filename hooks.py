@@ -1,11 +1,11 @@
-"""What removing the addon leaves behind."""
+"""What happens when the addon is uninstalled."""
 
 from .constants import PARAMETERS
 
 
 def uninstall_hook(env):
-    """Remove every System Mail: left alone it would become an ordinary server that sends anybody's
-    mail. People's mailboxes go on where Odoo alone can log in to them. No setting is left.
+    """Remove each System Mail, which would become an ordinary server that sends anybody's mail, and
+    all settings. People's mailboxes stay if Odoo without this addon can log in to them.
     """
     archived_too = env(su=True, context={**env.context, "active_test": False})
     archived_too["res.company"].search([]).system_mail_forget()

@@ -88,6 +88,7 @@ class SystemMailConnectSignIn(models.TransientModel):
         key = request.session.sid[:STORED_SESSION_BYTES].encode()
         return hmac.new(key, state.encode(), hashlib.sha256).hexdigest()
 
+    @api.model
     @api.private
     def claim(self, state):
         """Find the dialog that a sign-in belongs to, and mark the sign-in as used.
