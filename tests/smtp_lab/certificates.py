@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 #: The certificates a server may show; all but the first must be refused by a careful client.
-KINDS = ("valid", "other-name", "self-signed", "expired")
+KINDS = ("valid", "other-name", "self-signed", "expired", "expired-authority")
 
 _DAY = timedelta(days=1)
+_LONG_AGO = 10 * _DAY
 _HERE = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
 _ELSEWHERE = [x509.DNSName("elsewhere.test")]
 
@@ -28,15 +29,18 @@ class CertificateAuthority:
         self._directory = Path(directory)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("SMTP lab authority")
-        self._certificate = (
-            _builder(self._name, self._name, self._key.public_key(), datetime.now(timezone.utc))
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        certificate = self._sign_authority(self._name, self._key.public_key(), _now())
+        self._contexts = {}
+        self.cafile = str(self._directory / "ca.pem")
+        Path(self.cafile).write_bytes(_pem(certificate))
+
+    def _sign_authority(self, name, public_key, issued):
+        return (
+            _builder(name, self._name, public_key, issued)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(_may_sign(), critical=True)
             .sign(self._key, hashes.SHA256())
         )
-        self._contexts = {}
-        self.cafile = str(self._directory / "ca.pem")
-        Path(self.cafile).write_bytes(_pem(self._certificate))
 
     def context(self, kind: str) -> ssl.SSLContext:
         """The server side's TLS context that shows a certificate of this kind."""
@@ -49,11 +53,13 @@ class CertificateAuthority:
             raise ValueError(f"no such certificate: {kind}")
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(f"SMTP lab, {kind}")
-        issuer, signer = self._name, self._key
+        issuer, signer, authority = self._name, self._key, b""
         if kind == "self-signed":
             issuer, signer = subject, key
-        today = datetime.now(timezone.utc)
-        issued = today - 10 * _DAY if kind == "expired" else today
+        elif kind == "expired-authority":
+            issuer, signer = _name(kind), ec.generate_private_key(ec.SECP256R1())
+            authority = _pem(self._sign_authority(issuer, signer.public_key(), _now() - _LONG_AGO))
+        issued = _now() - _LONG_AGO if kind == "expired" else _now()
         certificate = (
             _builder(subject, issuer, key.public_key(), issued)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -76,10 +82,15 @@ class CertificateAuthority:
                 serialization.NoEncryption(),
             )
             + _pem(certificate)
+            + authority
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain)
         return context
+
+
+def _now():
+    return datetime.now(timezone.utc)
 
 
 def _name(common_name):
