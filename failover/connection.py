@@ -17,6 +17,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from .encryption import awaits_tls
 from .failure import Failure, Kind, Phase
 from .network import LineReader, connect, resolve
 from .own_words import SentMail
@@ -45,6 +46,8 @@ class Patience:
 
     log_in: float = 12.0
     """For everything up to the log-in: name resolution, connection, TLS, greeting, AUTH."""
+    silence: float = 2.0
+    """Before the greeting, until the server is asked whether it waits for TLS."""
     command: float = 60.0
     """For the reply to one command."""
     body: float = 180.0
@@ -83,6 +86,10 @@ class Trace:
     settled: bool = False
     """The log-in is over: from now on each command has its own time."""
     connection: smtplib.SMTP | None = None
+    host: str = ""
+    """The server's name."""
+    peer: tuple = ()
+    """The address that it is connected to, as ``getaddrinfo`` has it."""
     mail: SentMail | None = None
     """The mail that is being sent."""
 
@@ -198,8 +205,9 @@ class WatchedConnection:
 
     def getreply(self):
         trace = self.trace
-        if trace.phase <= Phase.TLS and not self.greeted:
+        if not self.greeted:
             trace.phase = Phase.BANNER
+            self._look_for_tls()
         self.greeted = True
         if self.file is None:
             self.file = LineReader(self.sock, trace)
@@ -210,6 +218,12 @@ class WatchedConnection:
         if trace.phase is Phase.TLS and self.sock:
             self.sock.settimeout(trace.remaining())  # of the handshake, which begins now
         return code, text
+
+    def _look_for_tls(self):
+        if not isinstance(self, smtplib.SMTP_SSL) and awaits_tls(self.sock, self.trace):
+            self.close()
+            text = "the server waits for TLS to begin"
+            raise MailboxError(Failure(self.trace.phase, text=text, kind=Kind.HANDSHAKE))
 
     def _read_log_in(self, code, text):
         if code == 334 and self.mechanism == "XOAUTH2":
@@ -357,11 +371,11 @@ def _get_watched_socket(connection, host, port, timeout):
         return _get_socket(connection, host, port, timeout)
     connection.__class__ = _watched(type(connection))
     connection.trace, trace.connection = trace, connection
-    trace.phase = Phase.DNS
+    trace.phase, trace.host = Phase.DNS, host
     addresses = resolve(host, port, trace)
     check(addresses, port)
     trace.phase = Phase.CONNECT
-    sock = connect(addresses, trace, connection.source_address)
+    sock, trace.peer = connect(addresses, trace, connection.source_address)
     trace.phase = Phase.TLS if isinstance(connection, smtplib.SMTP_SSL) else Phase.BANNER
     return sock
 

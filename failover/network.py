@@ -37,10 +37,12 @@ def connect(addresses, trace, source_address):
     """A socket to the first address that answers; those before it share the time equally.
 
     :param addresses: as ``resolve`` returns them
+    :return: the socket, and which of the addresses it is connected to
     :raises OSError: none did
     """
     error = OSError("the name has no address")
-    for tried, (family, kind, protocol, _name, address) in enumerate(addresses):
+    for tried, peer in enumerate(addresses):
+        family, kind, protocol, _name, address = peer
         try:
             sock = socket.socket(family, kind, protocol)  # refused where the family is switched off
         except OSError as exc:
@@ -57,7 +59,7 @@ def connect(addresses, trace, source_address):
             sock.close()
             error = exc
         else:
-            return sock
+            return sock, peer
     trace.timed_out = isinstance(error, TimeoutError)
     raise error
 

@@ -23,6 +23,7 @@ TLS_MISMATCH = (  # OpenSSL's names: TLS spoken to a plain port, or an outdated 
     r"WRONG[_ ]VERSION[_ ]NUMBER|RECORD[_ ]LAYER[_ ]FAILURE|UN(SUPPORTED|KNOWN)[_ ]PROTOCOL"
     r"|PROTOCOL[_ ]VERSION|HTTP[_ ]REQUEST|KEY[_ ]TOO[_ ]SMALL|NO[_ ]PROTOCOLS"
     r"|ALERT[_ ]HANDSHAKE[_ ]FAILURE|NO[_ ]SHARED[_ ]CIPHER|PACKET[_ ]LENGTH[_ ]TOO[_ ]LONG"
+    r"|waits for TLS to begin"  # our own, see connection
 )
 CERTIFICATE_EXPIRED = r"certificate has expired"
 

@@ -1,0 +1,161 @@
+"""What is said of a mailbox with the wrong encryption."""
+
+import smtplib
+import socket
+import ssl
+import time
+from unittest.mock import patch
+
+import pytest
+
+from ..failover import encryption
+from ..failover.connection import CONNECTION_ERRORS, Patience, leave, watching
+from ..failover.failure import Failure, Kind, Phase
+from ..failover.rules import classify
+from ..failover.session import Route
+from .leaks import none_from
+from .smtp_lab import Liar, SmtpLab
+
+HURRY = Patience(log_in=2, silence=0.2)
+HOST = "127.0.0.1"
+
+
+@pytest.fixture(name="lab")
+def _lab():
+    with SmtpLab() as lab:
+        yield lab
+
+
+def connect(server, kind=smtplib.SMTP, **options):
+    return kind(HOST, server.port, local_hostname="here.test", timeout=60, **options)
+
+
+def failing(connect_, patience=HURRY):
+    """What failed, and after how many seconds."""
+    begin = time.monotonic()
+    with watching(patience) as trace, pytest.raises(CONNECTION_ERRORS) as caught:
+        connect_()
+    return trace.failure(caught.value), time.monotonic() - begin
+
+
+class Choosy(Liar):
+    """Serves its first client after ``pause`` seconds, and treats the others as ``further`` says:
+    "wait", "close", or bytes to say.
+    """
+
+    def __init__(self, pause, further):
+        super().__init__({"banner": [pause, b"220 hello\r\n"]})
+        self._further = further
+        self.lived = []
+        """Seconds that each of the others stayed."""
+
+    def _serve(self, sock):
+        if self.clients == 1:
+            return super()._serve(sock)
+        begin = time.monotonic()
+        with sock:
+            sock.settimeout(5)
+            if isinstance(self._further, bytes):
+                sock.sendall(self._further)
+            if self._further != "close":
+                self._read_all(sock)
+        self.lived.append(time.monotonic() - begin)
+        return None
+
+    def _read_all(self, sock):
+        try:
+            while sock.recv(4096):
+                pass
+        except ConnectionResetError:
+            pass
+
+
+class TestPlainToTls:
+    """The server waits for TLS to begin, and we for its greeting."""
+
+    def test_a_server_that_waits_for_tls_is_told_from_a_slow_one(self, lab):
+        server = lab.server(encryption="ssl")
+        failure, seconds = failing(lambda: connect(server))
+        assert (failure.phase, failure.kind) == (Phase.BANNER, Kind.HANDSHAKE)
+        decision = classify(failure)
+        assert (decision.rule, decision.remedy) == ("tls_mismatch", "encryption")
+        assert seconds < 1
+
+    def test_it_leaves_nothing_behind(self, lab):
+        route = Route("own", lambda: connect(server), patience=HURRY)
+        server = lab.server(encryption="ssl")
+        with none_from(lab, lambda _server: ()):
+            assert not route.open()
+            server.wait(lambda s: not any(c.open for c in s.connections))
+        assert route.trouble.decision.rule == "tls_mismatch"
+
+    def test_a_server_that_pauses_before_its_greeting_is_waited_for(self):
+        with Liar({"banner": [3.0, b"220 hello\r\n"]}) as liar, watching(Patience()):
+            connection = connect(liar)
+            assert connection.noop()[0] == 250
+            connection.close()
+        assert liar.clients == 2
+
+    @pytest.mark.parametrize("further", ["wait", "close", b"220 hello\r\n", b"\x15\3\1\0\2\2\x28"])
+    def test_the_second_connection_never_outlives_the_first(self, further):
+        with Choosy(0.8, further) as liar, watching(HURRY):
+            begin = time.monotonic()
+            connection = connect(liar)
+            assert 0.8 <= time.monotonic() - begin < 1.2
+            assert connection.noop()[0] == 250
+            leave(connection)
+        [lived] = liar.lived
+        assert lived < 1
+
+    def test_both_end_at_the_deadline(self, lab):
+        server = lab.silent_server()
+        failure, seconds = failing(lambda: connect(server), Patience(log_in=1, silence=0.2))
+        assert (failure.phase, failure.kind) == (Phase.BANNER, Kind.TIMEOUT)
+        assert 0.9 < seconds < 1.5
+        server.wait(lambda s: [c.open for c in s.connections] == [False, False])
+
+    def test_a_deadline_that_comes_first_leaves_no_time_to_ask(self, lab):
+        server = lab.silent_server()
+        _failure, seconds = failing(lambda: connect(server), Patience(log_in=0.3, silence=2))
+        assert seconds < 1.5
+        assert len(server.connections) == 1
+
+    def test_a_port_that_never_begins_with_tls_is_not_asked(self, lab):
+        server = lab.silent_server()
+        with patch.object(encryption, "PLAIN_PORTS", (server.port,)):
+            failing(lambda: connect(server), Patience(log_in=0.5, silence=0.1))
+        assert len(server.connections) == 1
+
+    def test_the_second_connection_goes_where_the_first_one_went(self, lab):
+        server, asked = lab.server(encryption="ssl"), []
+
+        def look_up(host, port, *_more):
+            asked.append(host)
+            address = HOST if len(asked) == 1 else "127.0.0.2"
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+        with patch.object(socket, "getaddrinfo", look_up):
+            failure, _seconds = failing(lambda: smtplib.SMTP("rebinding.test", server.port, "here"))
+        assert failure.kind is Kind.HANDSHAKE
+        assert asked == ["rebinding.test"]
+
+
+class TestTlsToPlain:
+    def test_a_server_that_speaks_first_does_not_speak_tls(self, lab):
+        server = lab.server()
+        failure, _seconds = failing(lambda: connect(server, smtplib.SMTP_SSL))
+        decision = classify(failure)
+        assert (decision.rule, decision.remedy) == ("tls_mismatch", "encryption")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "[SSL] record layer failure (_ssl.c:1006)",
+            "[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] sslv3 alert handshake failure (_ssl.c:1000)",
+            "[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] ssl/tls alert handshake failure (_ssl.c:1032)",
+            "bad handshake: Error([('SSL routines', '', 'wrong version number')])",
+        ],
+    )
+    def test_in_all_the_words_of_openssl(self, text):
+        failure = Failure.from_exception(Phase.TLS, ssl.SSLError(1, text))
+        assert classify(failure).rule == "tls_mismatch"
