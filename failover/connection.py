@@ -17,7 +17,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from .encryption import awaits_tls
+from .encryption import awaits_tls, expiry, has_expired
 from .failure import Failure, Kind, Phase
 from .network import LineReader, connect, resolve
 from .own_words import SentMail
@@ -121,6 +121,8 @@ class Trace:
         found = Failure.from_exception(self.phase, exc, **self.known())
         if self.timed_out and found.code is None:
             return dataclasses.replace(found, kind=Kind.TIMEOUT)
+        if self.peer and has_expired(exc) and (day := expiry(self.connection, self)):
+            return dataclasses.replace(found, text=f"{found.text}: it expired on {day}")
         return found
 
 

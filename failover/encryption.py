@@ -5,12 +5,20 @@ address of the first one, and keeps to its deadline.
 """
 
 import contextlib
+import datetime
 import selectors
+import smtplib
 import socket
 import ssl
 
+from cryptography import x509
+
+from .network import LineReader, connect
+
 PLAIN_PORTS = (25,)
 """Ports that never begin with TLS. Their servers may blame a client that speaks before them."""
+
+_CERTIFICATE_HAS_EXPIRED = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
 
 
 def awaits_tls(first, trace):
@@ -55,6 +63,54 @@ def _shakes_hands(first, trace, selector):
             else:
                 return True
     return False
+
+
+def has_expired(exc):
+    """Whether a connection failed because of a certificate that is no longer valid."""
+    return getattr(exc, "verify_code", None) == _CERTIFICATE_HAS_EXPIRED
+
+
+def expiry(failed, trace):
+    """The day on which the server's certificate expired, in UTC. None where it does not show it in
+    time, or shows one that is valid: then the authority's has expired.
+
+    :param smtplib.SMTP failed: the connection whose handshake failed
+    :param Trace trace: how much time is left
+    :rtype: datetime.date | None
+    """
+    with contextlib.suppress(OSError, ValueError):
+        valid_until = _end(x509.load_der_x509_certificate(_certificate(failed, trace)))
+        if valid_until < datetime.datetime.now(datetime.timezone.utc):
+            return valid_until.date()
+    return None
+
+
+def _certificate(failed, trace):
+    """The certificate that the server shows, whatever it is worth.
+
+    :rtype: bytes
+    """
+    sock, _peer = connect([trace.peer], trace, failed.source_address)
+    with sock:
+        if not isinstance(failed, smtplib.SMTP_SSL):
+            _ask_for_tls(sock, failed.local_hostname, trace)
+        with _unverified().wrap_socket(sock, server_hostname=trace.host) as encrypted:
+            return encrypted.getpeercert(binary_form=True)
+
+
+def _ask_for_tls(sock, local_hostname, trace):
+    """Say all that comes before the handshake where TLS begins with STARTTLS (RFC 3207)."""
+    connection = smtplib.SMTP(local_hostname=local_hostname)
+    connection.sock, connection.file = sock, LineReader(sock, trace)
+    connection.getreply()
+    connection.ehlo()
+    connection.docmd("STARTTLS")
+
+
+def _end(certificate):
+    if hasattr(certificate, "not_valid_after_utc"):  # from cryptography 42 on
+        return certificate.not_valid_after_utc
+    return certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc)
 
 
 def _unverified():

@@ -1,5 +1,6 @@
-"""What is said of a mailbox with the wrong encryption."""
+"""What is said of a mailbox with the wrong encryption, or with an expired certificate."""
 
+import pathlib
 import smtplib
 import socket
 import ssl
@@ -7,6 +8,7 @@ import time
 from unittest.mock import patch
 
 import pytest
+from cryptography import x509
 
 from ..failover import encryption
 from ..failover.connection import CONNECTION_ERRORS, Patience, leave, watching
@@ -159,3 +161,56 @@ class TestTlsToPlain:
     def test_in_all_the_words_of_openssl(self, text):
         failure = Failure.from_exception(Phase.TLS, ssl.SSLError(1, text))
         assert classify(failure).rule == "tls_mismatch"
+
+
+class TestExpiredCertificate:
+    @pytest.fixture(name="server", params=["ssl", "starttls"])
+    def _server(self, lab, request):
+        return lab.server(encryption=request.param, certificate="expired")
+
+    @staticmethod
+    def log_in(server):
+        context = ssl.create_default_context(cafile=server.lab.cafile)
+        if server.encryption == "ssl":
+            connect(server, smtplib.SMTP_SSL, context=context)
+        else:
+            connect(server).starttls(context=context)
+
+    def fail(self, server):
+        with watching(HURRY) as trace, pytest.raises(ssl.SSLCertVerificationError) as caught:
+            self.log_in(server)
+        return trace, caught.value
+
+    def test_the_day_is_told(self, server):
+        trace, error = self.fail(server)
+        failure = trace.failure(error)
+        assert (failure.phase, failure.kind) == (Phase.TLS, Kind.CERTIFICATE)
+        path = pathlib.Path(server.lab.cafile).with_name("expired.pem")
+        day = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.date()
+        assert failure.text.endswith(f": it expired on {day.isoformat()}")
+        assert classify(failure).rule == "certificate_expired"
+        trace.connection.close()
+        server.wait(lambda s: not any(c.open for c in s.connections))
+
+    @pytest.mark.parametrize("then", ["drop", "hang"])
+    def test_where_it_cannot_be_asked_no_day_is_told(self, server, then):
+        trace, error = self.fail(server)
+        server.fail("connect", action=then)
+        begin = time.monotonic()
+        failure = trace.failure(error)
+        assert time.monotonic() - begin < 2.5
+        assert failure.kind is Kind.CERTIFICATE
+        assert "expired on" not in failure.text
+
+    def test_no_day_is_told_of_a_certificate_whose_authority_has_expired(self, server):
+        server.certificate = "expired-authority"
+        trace, error = self.fail(server)
+        failure = trace.failure(error)
+        assert "certificate has expired" in failure.text
+        assert "expired on" not in failure.text
+
+    def test_no_other_certificate_is_read_again(self, server):
+        server.certificate = "other-name"
+        trace, error = self.fail(server)
+        assert trace.failure(error).kind is Kind.CERTIFICATE
+        assert len(server.connections) == 1
