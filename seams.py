@@ -87,6 +87,13 @@ SEAMS = (
     ),
     Seam(
         "ir.mail_server",
+        "_prepare_smtp_to_list",
+        "(message, smtp_session)",
+        "models/mail/ir_mail_server.py",
+        "To whom a message goes, without the addresses of the context's send_smtp_skip_to.",
+    ),
+    Seam(
+        "ir.mail_server",
         "_build_email__",
         "(email_from, email_to, subject, body, email_cc=None, email_bcc=None, "
         "reply_to=False, attachments=None, message_id=None, references=None, "

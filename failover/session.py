@@ -98,8 +98,8 @@ class Route:
     ):
         """
         :param mailbox: whose route it is, for the callbacks; never looked into
-        :param connect: opens a logged-in connection; may raise ``RouteClosed`` or any of
-            ``CONNECTION_ERRORS``
+        :param connect: opens a logged-in connection; may raise ``RouteClosed``, ``Unwatched`` or
+            any of ``CONNECTION_ERRORS``
         :param name: what people call the mailbox
         :param refresh: fetches a new access token, where one was refused; may raise as ``connect``
         :param rewrite: ``(message, from_addr, author) -> (message, from_addr)``
@@ -308,6 +308,16 @@ class Undelivered(smtplib.SMTPException):
         self.report = report
 
 
+class Unwatched(Exception):
+    """The mailbox is reached by a session that is none of ours: another addon's own object, which
+    alone knows how it is used and what becomes of a message.
+    """
+
+    def __init__(self, session):
+        super().__init__("another addon's session")
+        self.session = session
+
+
 class Session:
     """Sends each message by the first of its routes that takes it, recipient by recipient."""
 
@@ -353,7 +363,12 @@ class Session:
         report = Report(str(message["Message-Id"]), tuple(pending), self.internal, str(author))
         for route in self.routes:
             asked_again = [a for a in pending if report.is_open(a)]
-            carried = route.send(message, from_addr, pending, author, asked_again)
+            try:
+                carried = route.send(message, from_addr, pending, author, asked_again)
+            except Unwatched:
+                if report.accepted:  # it would be sent to all of them once more
+                    break
+                raise
             report.reply = carried.reply or report.reply
             report.accepted.update(dict.fromkeys(carried.accepted, route))
             pending = []

@@ -2,9 +2,11 @@
 
 import collections
 import contextlib
+import dataclasses
 import typing
 
 from odoo.api import SUPERUSER_ID
+from odoo.tools.mail import email_normalize_all
 
 from ..failover.failure import Verdict
 from ..failover.policy import Fate
@@ -12,6 +14,10 @@ from ..failover.session import Report, Undelivered
 from ..failover.words import BY_SYSTEM_MAIL
 
 EVENTS_AT_ONCE = 100
+HEADER = "X-System-Mail-Unit"
+"""Tells which e-mail of its mail a message is, whatever other addons do to the list of e-mails. It
+is removed before the message is sent, as core does with its ``X-Msg-To-Add``.
+"""
 
 
 class Letter(typing.NamedTuple):
@@ -58,12 +64,41 @@ class Why(typing.NamedTuple):
         )
 
 
-class Unit(typing.NamedTuple):
+@dataclasses.dataclass
+class Unit:
     """One e-mail of a mail: core sends one per partner, and one for the plain addresses."""
 
-    partner: typing.Any
-    report: Report | None
-    """None: core found no valid address in it, or never came to it."""
+    partner: typing.Any = None
+    """False for the plain addresses; None for what another addon added."""
+    addresses: frozenset[str] = frozenset()
+    tried: bool = False
+    """Core came to it."""
+    report: Report | None = None
+    """None: it was not tried, core found no valid address in it, or it did not go our way."""
+    sent_otherwise: bool = False
+    """Another addon sent it, by a way of its own."""
+
+    def note(self, report):
+        """It was sent; maybe not for the first time, then whoever accepted it once has it."""
+        self.tried = True
+        if before := self.report:
+            report = dataclasses.replace(
+                report,
+                recipients=tuple(dict.fromkeys(before.recipients + report.recipients)),
+                accepted=before.accepted | report.accepted,
+                troubles=before.troubles | report.troubles,
+            )
+        self.report = report
+
+    @property
+    def went_well(self):
+        """Whether there is nothing to tell of it."""
+        return self.sent_otherwise or bool(self.report and not self.report.troubles)
+
+    @property
+    def reached(self):
+        """Whether it left for anybody."""
+        return self.sent_otherwise or bool(self.report and self.report.accepted)
 
 
 class Ledger:
@@ -84,46 +119,75 @@ class Ledger:
         """The From of the last message that System Mail carried."""
         self.batch = events.env["mail.mail"]
         """The mails for which a session is opened next."""
-        self.unwatched = False
-        """They go by a connection of Odoo's own, which alone knows what becomes of them."""
         self.told = set()
         """The ids of the notifications that tell something."""
         self._tales = None
         self._event_model, self._events, self._noted = events, [], False
-        self._letters, self._units = {}, collections.defaultdict(list)
-        self._partners, self._mail = [], events.env["mail.mail"]
+        self._letters, self._units = {}, {}
+        self._unit: Unit | None = None
+        self._mail = events.env["mail.mail"]
 
     def begin(self, mail, email_list):
-        """The e-mails of this mail are about to be sent, in this order."""
-        if self.unwatched:
-            self._mail = self._mail.browse()
-            return
+        """The e-mails of this mail are about to be sent; others may add to them or change them.
+
+        :param list email_list: of dicts as ``_prepare_outgoing_list`` returns them; each is marked
+        """
         self._mail = mail
         self._letters[mail.id] = Letter.of(mail)
-        self._units.pop(mail.id, None)
-        self._partners = [email["partner_id"] for email in email_list]
+        units = self._units[mail.id] = {None: Unit()}
+        for number, email in enumerate(email_list):
+            addresses = frozenset(email.get("email_to_normalized") or ())
+            units[str(number)] = Unit(email.get("partner_id"), addresses)
+            email["headers"] = {**(email.get("headers") or {}), HEADER: str(number)}
 
-    def next_unit(self):
-        """The next e-mail of the mail begins."""
-        units = self._units[self._mail.id]
-        units.append(Unit(self._partners[len(units)], None))
+    def begin_email(self, message):
+        """A message is about to be sent: find out which e-mail it is, and remove the mark.
+
+        :return: whether another addon added it
+        """
+        number = message[HEADER]
+        del message[HEADER]
+        self._unit = self._units.get(self._mail.id, {}).get(number and str(number))
+        if self._unit is None or self._unit.partner is None:
+            return True
+        self._unit.tried = True
+        return False
+
+    def served(self):
+        """The addresses of the mail in hand that other addons' e-mails had reached before."""
+        return email_normalize_all(self._mail.system_mail_served or "")
 
     def _note(self, report):
-        if units := self._units[self._mail.id]:  # a test belongs to no mail
-            units[-1] = units[-1]._replace(report=report)
+        units = self._units.get(self._mail.id)
+        if units is None:  # a test belongs to no mail
+            return
+        unit, self._unit = self._unit, None
+        if unit is None or unit.partner is None:
+            # another addon may have built the message anew, or sends it a second time
+            to_same = [u for u in units.values() if u.addresses.issuperset(report.recipients)]
+            unit = min(to_same, key=lambda u: u.tried, default=units[None])
+        unit.note(report)
 
-    def settle(self, mail_id, mail=None):
+    def settle(self, mail_id, mail=None, sent=(), failed=True):
         """What became of the mail's e-mails: notes it as events, and forgets it.
 
         :param mail: None where the transaction is broken
-        :return: the e-mails, or nothing where all went well
+        :param sent: the partners and addresses that core counts as reached
+        :param bool failed: core met an error; otherwise it tried each e-mail of the list
+        :return: the e-mails, or nothing where all went well, or did not go our way
         :rtype: list[Unit]
         """
-        units, letter = self._units.pop(mail_id, []), self._letters.pop(mail_id, None)
-        if mail_id == self._mail.id:  # those that core never came to, for an error before
-            units += [Unit(partner, None) for partner in self._partners[len(units) :]]
-            self._partners = []
-        if all(unit.report and not unit.report.troubles for unit in units):
+        units, letter = self._units.pop(mail_id, {}), self._letters.pop(mail_id, None)
+        added = units.pop(None, None)
+        units = [*units.values(), *([added] if added and added.report else [])]
+        for unit in units:
+            reached = unit.partner in sent if unit.partner else not unit.addresses.isdisjoint(sent)
+            unit.sent_otherwise = reached and not unit.report
+        if not failed:  # what was not tried was taken from the list
+            units = [unit for unit in units if unit.tried or unit.sent_otherwise]
+        if all(unit.went_well for unit in units):
+            return []
+        if not any(unit.report or unit.sent_otherwise for unit in units):
             return []
         counts, examples = collections.Counter(), {}
         for report in filter(None, (unit.report for unit in units)):

@@ -35,6 +35,8 @@ class Part:
     reasons: dict = dataclasses.field(default_factory=dict)
     failure_type: str | None = None
     retry_at: typing.Any = None
+    served: list = dataclasses.field(default_factory=list)
+    """Addresses that need nothing more of what other addons add to the mail."""
 
     def concerns(self, notification):
         """Whether the notification is of one of these recipients."""
@@ -49,6 +51,7 @@ class Part:
             "recipient_ids": [(6, 0, self.partners.ids)],
             "email_to": ", ".join(self.email_to) or False,
             "email_cc": ", ".join(self.email_cc) or False,
+            "system_mail_served": ", ".join(self.served) or False,
         }
 
 
@@ -66,20 +69,24 @@ def parts_of(mail, units, failure_type, failure_reason):
         for key in _MOST_TO_COME
     }
     for unit in units:
-        if unit.report is None:
-            _add_invalid(parts[_INVALID], mail, unit, failure_type, failure_reason)
+        if unit.sent_otherwise:
+            _add_whole(parts[Fate.ACCEPTED], mail, unit)
+        elif unit.report is None:
+            part = parts[_INVALID]
+            part.failure_type = part.failure_type or failure_type
+            part.reason = (
+                part.reason or failure_reason or mail.env["ir.mail_server"].NO_VALID_RECIPIENT
+            )
+            _add_whole(part, mail, unit)
         elif unit.partner:
             _add_partner(parts, unit)
-        else:
-            _add_addresses(parts, mail, unit)
+    _add_addresses(parts, mail, [unit for unit in units if unit.report and not unit.partner])
     return [part for part in parts.values() if part.partners or part.email_to or part.email_cc] or [
         parts[_INVALID]
     ]
 
 
-def _add_invalid(part, mail, unit, failure_type, failure_reason):
-    part.failure_type = part.failure_type or failure_type
-    part.reason = part.reason or failure_reason or mail.env["ir.mail_server"].NO_VALID_RECIPIENT
+def _add_whole(part, mail, unit):
     if unit.partner:
         part.partners |= unit.partner
     else:
@@ -111,18 +118,46 @@ def _add_partner(parts, unit):
             parts[fate].email_to += addresses
 
 
-def _add_addresses(parts, mail, unit):
-    fates = {address: unit.report.fate(address) for address in unit.report.recipients}
+def _add_addresses(parts, mail, units):
+    """The mail's own addresses, and those of e-mails that other addons added. Which of the two an
+    e-mail is, its addresses tell.
+    """
+    reports = {address: unit.report for unit in units for address in unit.report.recipients}
+    is_own = any(unit.partner is not None for unit in units)
     for field in ("email_to", "email_cc"):
         for entry in email_split_and_format_normalize(mail[field] or ""):
             for address in extract_rfc2822_addresses(entry)[-1:]:
-                part = parts[fates.get(address, _INVALID)]
-                getattr(part, field).append(entry)
-                if address in fates:
-                    _explain(part, unit.report, [address], email_normalize(address))
-                else:  # Odoo itself left it out
+                if report := reports.pop(address, None):
+                    part = parts[report.fate(address)]
+                    _explain(part, report, [address], email_normalize(address))
+                    getattr(part, field).append(entry)
+                elif is_own:  # Odoo itself left it out
+                    part = parts[_INVALID]
                     part.reason = part.reason or mail.env["ir.mail_server"].NO_VALID_RECIPIENT
                     part.failure_type = part.failure_type or "mail_email_invalid"
+                    getattr(part, field).append(entry)
+    _add_others(parts, mail, reports)
+
+
+def _add_others(parts, mail, reports):
+    """The addresses of e-mails that other addons added. They add them again at the mail's next try:
+    those that wait wait with the mail, and the others are left out then.
+
+    :param dict reports: what became of each address
+    """
+    waiting = parts[Fate.DEFERRED]
+    waits = waiting.partners or waiting.email_to or waiting.email_cc
+    served = email_normalize_all(mail.system_mail_served or "")
+    for address, report in reports.items():
+        fate = report.fate(address)
+        if fate is Fate.DEFERRED and waits:
+            continue
+        served.append(address)
+        if fate is not Fate.ACCEPTED:
+            _explain(parts[fate], report, [address], email_normalize(address))
+            parts[fate].email_to.append(address)
+    for part in parts.values():
+        part.served = served
 
 
 def _explain(part, report, addresses, recipient):

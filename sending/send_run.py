@@ -11,10 +11,10 @@ from odoo.tools import config, email_normalize
 
 from odoo.addons.base.models import ir_mail_server as core
 
-from ..failover.connection import Patience
-from ..failover.failure import Effect
+from ..failover.connection import MailboxError, Patience, WatchedConnection
+from ..failover.failure import Effect, Failure, Kind, Phase
 from ..failover.rewrite import in_the_name_of, sender
-from ..failover.session import Admission, Route, RouteClosed, Session, Undelivered
+from ..failover.session import Admission, Route, RouteClosed, Session, Undelivered, Unwatched
 from ..tools.own_cursor import own_environment
 from .ledger import Ledger, writes_for_others
 from .refusals import refusals_as_failures
@@ -66,7 +66,6 @@ class SendRun(Ledger):
         """
         is_mailbox = self._is_mailbox(server, smtp_from)
         if not is_mailbox and self.system is None and not server:
-            self.unwatched = True
             return connect(mail_server_id=None, smtp_from=smtp_from)
         own = self._own_routes[server] = self._own_route(server, smtp_from, connect)
         if self.system is None:
@@ -80,16 +79,24 @@ class SendRun(Ledger):
         session.is_distrusted = self._is_distrusted
         try:
             return session.open()
+        except Unwatched as exc:
+            return exc.session
         except Undelivered as exc:
+            if self._mail:  # not the batch's session: another addon sends something meanwhile
+                raise
             self.refusal = exc
             if self.raise_exception:  # then nobody asks for what became of the mails
                 self.settle_refused(self.batch)
             raise
 
-    def begin_batch(self):
-        """The next batch: what was known of the last one no longer counts."""
+    def begin_batch(self, mails):
+        """The next batch: what was known of the last one no longer counts.
+
+        :param mails: those for which core opens a session next
+        """
         self._flush()
-        self.refusal, self.unwatched = None, False
+        self.batch, self._mail = mails, mails.browse()
+        self.refusal = None
 
     def system_session(self):
         """A session for System Mail alone: its own test.
@@ -124,7 +131,10 @@ class SendRun(Ledger):
         def open_own():
             self._look(server)
             with refusals_as_failures(server, smtp_from):
-                return connect(mail_server_id=server.id or None, smtp_from=smtp_from)
+                session = connect(mail_server_id=server.id or None, smtp_from=smtp_from)
+            if not isinstance(session, WatchedConnection):
+                raise Unwatched(session)
+            return session
 
         return self._route(server, open_own)
 
@@ -138,9 +148,12 @@ class SendRun(Ledger):
             self.opening_system = True
             try:
                 with refusals_as_failures(server, policy.address):
-                    return servers._connect__(mail_server_id=server.id, smtp_from=policy.address)
+                    session = servers._connect__(mail_server_id=server.id, smtp_from=policy.address)
             finally:
                 self.opening_system = False
+            if not isinstance(session, WatchedConnection):  # nobody knows what it would send
+                raise MailboxError(Failure(Phase.CONNECT, kind=Kind.INVALID, text=str(session)))
+            return session
 
         @functools.cache
         def envelope(return_path):

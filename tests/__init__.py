@@ -37,6 +37,7 @@ from . import (
     test_fuzz_sign_in,
     test_fuzz_smtp,
     test_guard,
+    test_guests,
     test_health,
     test_help,
     test_life,

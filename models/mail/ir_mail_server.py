@@ -4,7 +4,7 @@ from odoo.fields import Domain
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
-from ...failover.session import Session, Undelivered
+from ...failover.session import Session, Undelivered, Unwatched
 from ...failover.ssrf_guard import public_only
 from ...sending.send_run import SendRun
 from ...tools.odoo_20 import max_email_size
@@ -71,7 +71,6 @@ class IrMailServer(models.Model):
             return connect(
                 host, *args, mail_server_id=mail_server_id, smtp_from=smtp_from, **kwargs
             )
-        run.begin_batch()
         if mail_server_id:
             server = self.sudo().browse(mail_server_id)
             # The other refusals come when the route opens: then another mailbox can take over.
@@ -97,14 +96,24 @@ class IrMailServer(models.Model):
 
     @api.model
     def send_email(self, message, *args, **kwargs):
-        run = self.system_mail_run()
-        if run is None or not isinstance(kwargs.get("smtp_session"), Session):
+        run, session = self.system_mail_run(), kwargs.get("smtp_session")
+        if run is None:
             return super().send_email(message, *args, **kwargs)
-        run.next_unit()
+        servers = self
+        if run.begin_email(message) and (served := run.served()):
+            skipped = [*self.env.context.get("send_smtp_skip_to", ()), *served]
+            servers = self.with_context(send_smtp_skip_to=skipped)
+            if not servers._prepare_smtp_to_list(message, session):
+                return message["Message-Id"]
+        if not isinstance(session, Session):
+            return super(IrMailServer, servers).send_email(message, *args, **kwargs)
         try:
-            return super().send_email(message, *args, **kwargs)
+            return super(IrMailServer, servers).send_email(message, *args, **kwargs)
         except MailDeliveryException as exc:
-            if run.raise_exception or not isinstance(exc.__context__, Undelivered):
+            cause = exc.__context__
+            if isinstance(cause, Unwatched):
+                return self.send_email(message, *args, **{**kwargs, "smtp_session": cause.session})
+            if run.raise_exception or not isinstance(cause, Undelivered):
                 raise
             # The only exception after which core still tries the mail's other recipients.
             raise AssertionError(self.NO_VALID_RECIPIENT) from exc

@@ -25,6 +25,11 @@ class MailMail(models.Model):
     system_mail_split = fields.Boolean(
         readonly=True, help="Other mails of its message have the same content, for other people."
     )
+    system_mail_served = fields.Char(
+        readonly=True,
+        help="Addresses to which another addon had sent an e-mail of its own for this mail. They "
+        "are left out when the mail is tried again.",
+    )
 
     # --- before sending
 
@@ -143,9 +148,10 @@ class MailMail(models.Model):
             yield from batches
             return
         for *configuration, ids in batches:
-            run.batch = self.browse(ids).exists().filtered(lambda mail: mail.state == "outgoing")
-            if run.batch:
-                yield *configuration, run.batch.ids
+            batch = self.browse(ids).exists().filtered(lambda mail: mail.state == "outgoing")
+            if batch:
+                run.begin_batch(batch)
+                yield *configuration, batch.ids
 
     def _split_by_delayed_batch(self, mail_server):
         run = self.env["ir.mail_server"].system_mail_run()
@@ -198,10 +204,13 @@ class MailMail(models.Model):
                 else:  # core tells the mail why, but not its notifications
                     self._system_mail_fail(str(run.refusal), failure_type)
             return True
-        units = run.settle(self.id, self) if len(self) == 1 else []
+        units = []
+        if len(self) == 1:
+            sent = {*success_pids, *email_normalize_all(", ".join(success_emails))}
+            units = run.settle(self.id, self, sent, failed=bool(failure_reason or failure_type))
         waited = any(mail.system_mail_waiting_since for mail in self)
         with run.telling(*tales_of(run, units)) if units or waited else contextlib.nullcontext():
-            none = not any(unit.report and unit.report.accepted for unit in units)
+            none = not any(unit.reached for unit in units)
             if not units or (run.raise_exception and none):
                 settle(success_pids, success_emails, failure_reason, failure_type)
             else:
@@ -216,7 +225,7 @@ class MailMail(models.Model):
         :rtype: list[Part]
         """
         parts = parts_of(self, units, *failure)
-        if len(parts) == 1:
+        if len(parts) == 1 and not parts[0].served:
             return parts
         notifications = (
             self.env["mail.notification"]
