@@ -75,7 +75,7 @@ SEND_AS_DENIED = (
     r"permissions? to send (as|on behalf)"
     r"|relaying disallowed as|^5\d\d 5\.1\.[78]\b.*sender"
     r"|^5.*sender (address )?(rejected|(is )?invalid|.{0,9} not allowed)"
-    r"|^5.*not owned by (auth )?user"
+    r"|^4.*sender address rejected|^5.*not owned by (auth )?user"
     r"|\b(domain|address|identity) (is )?not verified|not authori[sz]ed to send (from|as|mail)"
     r"|^5.*from this header address"
     r"|sender verify failed|(incorrect|invalid) (sender|from) header|\bmail from invalid"
@@ -98,13 +98,13 @@ TOO_FAST = (  # a limit of unknown length is not taken for a day's
     r"|\b(sending|send|outgoing|submission|messaging|message|mail|e-?mail|rate|smtp)s? "
     r"?(rate )?(limits?|quota)\b(?!.*\bsize\b).{0,30}\b(reached|exceeded|hit)"
     r"|exceeded.{0,20}\b(messaging|sending|e?mail|outgoing|rate) ?(limits?|quota)"
-    r"|rate limit|quota exceeded|over quota for sending|too much mail|too many (e-?mails|requests"
-    r"|messages (in|per|from)|recipients (in|per|this))|allowed outgoing messages"
+    r"|rate (limit|overlimit|exceeds)|quota exceeded|over quota for sending|too much mail"
+    r"|too many (e-?mails|requests|messages (in|per|from)|recipients (in|per|this|from))"
+    r"|allowed outgoing messages"
     r"|wait to send more|throttl|slow down|sending too (fast|quickly|much)"
     r"|support\.forpsi"
 )
 PEAK_LIMIT = r"peak smtp relay limit"
-ADMINISTRATIVE = r"^5.*administrative prohibition"
 TOO_MUCH_AT_MAIL = r"^4.*too much mail from"  # Postfix's anvil counts what one client sends
 TOO_MANY_CONNECTIONS = (
     r"^432|^4.*(too many (concurrent )?(smtp )?(connections|sessions)|concurrent connection)"
@@ -158,8 +158,8 @@ CONTENT = (
 
 # --- recipients
 RECIPIENT_BUSY = (
-    r"^4.*(gr[ea]y-?list|unverified address|undeliverable address"
-    r"|receiving mail (too quickly|at a rate))|^4\d\d 4\.(2\.\d|1\.[1236])\b"
+    r"^4.*(gr[ea]y-?list|receiving mail (too quickly|at a rate))|^4\d\d 4\.(2\.\d|1\.[1236])\b"
+    r"|^4(?!.*sender address rejected).*(unverified|undeliverable) address"
 )
 TOO_MANY_RECIPIENTS = (  # 552 of old, RFC 5321 4.5.3.1.10
     r"^[45]\d\d [45]\.5\.3\b|^[45]52.*too many recipients|separate transaction"

@@ -233,7 +233,6 @@ RULES = (
     _on(TRANSACTION - {RCPT}, (FALLBACK, TRANSIENT), "temporary", "none", words.SERVER_TROUBLE),
     _on(RCPT, (FALLBACK, TRANSIENT), "temporary", "none", words.SERVER_TROUBLE_AT_RCPT),
     _on(TRANSACTION, (FALLBACK, TRANSIENT), "temporary", "none", r"^421"),
-    _on(CONTENT, (FALLBACK, THROTTLED), "too_fast", "none", words.ADMINISTRATIVE),
     # Whatever else: nobody knows yet whose fault it is
     _on(DOT, (UNCERTAIN, TRANSIENT), "unanswered", "uncertain", kinds=ANY - REPLY),
     _on(DOT, (UNCERTAIN, TRANSIENT), "unanswered", "uncertain", r"^3"),
