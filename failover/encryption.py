@@ -100,7 +100,7 @@ def _certificate(failed, trace):
 
 def _ask_for_tls(sock, local_hostname, trace):
     """Say all that comes before the handshake where TLS begins with STARTTLS (RFC 3207)."""
-    connection = smtplib.SMTP(local_hostname=local_hostname)
+    connection = smtplib.SMTP(local_hostname=local_hostname, timeout=trace.remaining())
     connection.sock, connection.file = sock, LineReader(sock, trace)
     connection.getreply()
     connection.ehlo()

@@ -1,5 +1,6 @@
 """What is said of a mailbox with the wrong encryption, or with an expired certificate."""
 
+import contextlib
 import pathlib
 import smtplib
 import socket
@@ -28,8 +29,8 @@ def _lab():
         yield lab
 
 
-def connect(server, kind=smtplib.SMTP, **options):
-    return kind(HOST, server.port, local_hostname="here.test", timeout=60, **options)
+def connect(server, kind=smtplib.SMTP, host=HOST, **options):
+    return kind(host, server.port, local_hostname="here.test", timeout=60, **options)
 
 
 def failing(connect_, patience=HURRY):
@@ -65,11 +66,9 @@ class Choosy(Liar):
         return None
 
     def _read_all(self, sock):
-        try:
+        with contextlib.suppress(ConnectionResetError):
             while sock.recv(4096):
                 pass
-        except ConnectionResetError:
-            pass
 
 
 class TestPlainToTls:
@@ -137,7 +136,7 @@ class TestPlainToTls:
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
         with patch.object(socket, "getaddrinfo", look_up):
-            failure, _seconds = failing(lambda: smtplib.SMTP("rebinding.test", server.port, "here"))
+            failure, _seconds = failing(lambda: connect(server, host="rebinding.test"))
         assert failure.kind is Kind.HANDSHAKE
         assert asked == ["rebinding.test"]
 
