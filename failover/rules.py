@@ -133,8 +133,7 @@ RULES = (
     # The way to the server
     _on(CONNECT, (FALLBACK, NONE), "drill", kinds=Kind.DRILL),
     # What Odoo refuses before it connects
-    _on(CONNECT, (FALLBACK, MISCONFIGURED), "personal_off", "personal_off",
-        kinds=Kind.PERSONAL_OFF),
+    _on(CONNECT, (FALLBACK, NONE), "personal_off", "personal_off", kinds=Kind.PERSONAL_OFF),
     _on(CONNECT, (FALLBACK, MISCONFIGURED), "archived", "unarchive", kinds=Kind.ARCHIVED),
     _on(CONNECT, (FALLBACK, MISCONFIGURED), "from_filter", "from_filter", kinds=Kind.FROM_FILTER),
     _on(CONNECT, (FALLBACK, MISCONFIGURED), "user_name", "user_name", kinds=Kind.USER_NAME),

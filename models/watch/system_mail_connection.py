@@ -115,34 +115,34 @@ class SystemMailConnection(models.Model):
         return SQL(
             """
             WITH mailbox AS NOT MATERIALIZED (
-                SELECT s.id AS server_id, s.owner_user_id, s.name, s.from_filter,
+                SELECT s.id AS server_id, s.owner_user_id, s.name, s.from_filter, s.smtp_user,
                        c.id AS system_company_id, c.system_mail_address,
-                       COALESCE(h.state, r.state, 'not_connected') AS state,
-                       COALESCE(h.rule, r.rule) AS rule, h.smtp_code, h.enhanced_code,
-                       COALESCE(h.remedy_key, r.rule) AS remedy_key, h.answer, h.since,
-                       h.last_success, h.next_probe_at,
+                       COALESCE(h.state, 'not_connected') AS state, h.rule, h.smtp_code,
+                       h.enhanced_code, h.remedy_key, h.answer, h.since, h.last_success,
+                       h.next_probe_at,
                        COALESCE(h.state = 'disconnected'
-                           OR h.effect IN ('misconfigured', 'provider_misconfigured'),
-                           r.state = 'unstable', FALSE)
+                           OR h.effect IN ('misconfigured', 'provider_misconfigured'), FALSE)
                            AS needs_attention
                   FROM ir_mail_server s
              LEFT JOIN res_company c ON c.system_mail_server_id = s.id
-             LEFT JOIN res_users owner ON owner.id = s.owner_user_id
-             LEFT JOIN res_partner op ON op.id = owner.partner_id
-             LEFT JOIN LATERAL (%(refusal)s) r ON r.rule IS NOT NULL
              LEFT JOIN system_mail_health h ON h.server_id = s.id
-                   AND (r.rule IS NULL OR h.state NOT IN ('connected', 'not_connected'))
                  WHERE s.active
             )
             SELECT 3 * u.id AS id, 'personal' AS kind, 1 AS priority, u.id AS user_id,
                    m.server_id, u.company_id, COALESCE(m.from_filter, p.email) AS address,
-                   COALESCE(m.state, 'not_connected') AS state, m.rule, m.smtp_code,
-                   m.enhanced_code, m.remedy_key, m.answer,
-                   COALESCE(m.needs_attention, FALSE) AS needs_attention, m.since,
+                   CASE WHEN r.rule = 'personal_off' THEN 'not_connected'
+                        WHEN r.rule IS NOT NULL THEN 'unstable'
+                        ELSE COALESCE(m.state, 'not_connected') END AS state,
+                   COALESCE(r.rule, m.rule) AS rule, m.smtp_code, m.enhanced_code,
+                   COALESCE(r.rule, m.remedy_key) AS remedy_key, m.answer,
+                   COALESCE(r.rule != 'personal_off', m.needs_attention, FALSE)
+                       AS needs_attention,
+                   CASE WHEN r.rule IS NULL THEN m.since END AS since,
                    m.last_success, m.next_probe_at
               FROM res_users u
               JOIN res_partner p ON p.id = u.partner_id
          LEFT JOIN mailbox m ON m.owner_user_id = u.id
+        CROSS JOIN LATERAL (SELECT %(refusal)s AS rule) r
              WHERE u.active AND NOT u.share
              UNION ALL
             SELECT COALESCE(3 * m.system_company_id + 1, 3 * m.server_id + 2),
@@ -159,22 +159,17 @@ class SystemMailConnection(models.Model):
         )
 
     def _refusal(self):
-        """Why Odoo doesn't use a personal mailbox; ``system_mail_refusal`` in SQL. It outweighs a
-        success that the mailbox had before.
+        """The rule by which Odoo doesn't use a personal mailbox, as ``system_mail_refusal`` has it.
+        It outweighs an earlier success, but not what failed since.
         """
         return SQL(
             """
-            SELECT CASE WHEN rule = 'personal_off' THEN 'not_connected' ELSE 'unstable' END
-                   AS state, rule
-              FROM (SELECT CASE WHEN s.owner_user_id IS NULL THEN NULL
-                                WHEN %(off)s THEN 'personal_off'
-                                WHEN s.from_filter IS DISTINCT FROM op.email_normalized
-                                THEN 'from_filter'
-                                WHEN s.smtp_user IS DISTINCT FROM op.email
-                                 AND NOT (%(any_case)s AND lower(s.smtp_user) = s.from_filter)
-                                THEN 'user_name'
-                            END AS rule) found
-            """,
+            CASE WHEN m.state IS NULL OR m.state IN ('unstable', 'disconnected') THEN NULL
+                 WHEN %(off)s THEN 'personal_off'
+                 WHEN m.from_filter IS DISTINCT FROM p.email_normalized THEN 'from_filter'
+                 WHEN m.smtp_user IS DISTINCT FROM p.email
+                  AND NOT (%(any_case)s AND lower(m.smtp_user) = m.from_filter) THEN 'user_name'
+            END""",
             off=bool(parameter(self.env, "mail.disable_personal_mail_servers")),
             any_case=bool(self.env["res.company"].system_mail_policies()),
         )
