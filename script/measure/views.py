@@ -188,8 +188,8 @@ FILL = (
                                    smtp_authentication, smtp_user, from_filter,
                                    owner_user_id, active, sequence, create_date, write_date)
        SELECT login, CASE id %% 3 WHEN 0 THEN 'smtp.gmail.com' WHEN 1 THEN 'smtp.office365.com'
-                     ELSE 'mail.' || %(domain)s END, 587, 'starttls', 'login', login, login, id, TRUE,
-              10, now(), now()
+                     ELSE 'mail.' || %(domain)s END, 587, 'starttls', 'login', login, login, id,
+              TRUE, 10, now(), now()
          FROM res_users WHERE login LIKE %(prefix)s || '%%'""",
     """INSERT INTO system_mail_health (server_id, state, rule, smtp_code, enhanced_code,
                                        remedy_key, since, last_success, breaker_state,
