@@ -163,7 +163,8 @@ class TestBadMail(SystemMailCase):
         self.assertEqual([address.addr_spec for address in parsed["From"].addresses], [HELLO])
         self.assertEqual(parsed["Message-Id"], message.message_id)
         self.assertEqual(copy.mail_from, HELLO)
-        self.assertLessEqual(len(parsed["Reply-To"].addresses) if parsed["Reply-To"] else 0, 1)
+        own = max(1, len(email_normalize_all(self.ana.partner_id.email)))  # all that Ana gave
+        self.assertLessEqual(len(parsed["Reply-To"].addresses) if parsed["Reply-To"] else 0, own)
 
 
 @tagged("post_install", "-at_install")
