@@ -17,6 +17,24 @@ def said(rule, *patterns):
     return "|".join(f"(?:{pattern})" for pattern in (*patterns, *replies(rule)))
 
 
+# A verdict on a message or a recipient is not sure where the server also speaks of these: they are
+# its own, or the mailbox's.
+_OF_SENDING = (
+    r"login|log-in|submission|outgoing|outbound|outbox|sending|send|licen[cs]ed?|trial|plan"
+)
+_OF_MAILBOX = (
+    rf"(?!.*\b({_OF_SENDING}|accounts?|password|customers?|services?|quota|limit|threshold|reports"
+    r"|scanner|daemon|engine|unavailable|running|crash\w*|fail\w*|connection|subnet|network|key"
+    r"|client|host|ip|sender|from|your|auth\w*|smtp)\b)"
+)
+ABOUT_RECIPIENT = (  # what it says may sound like the mailbox's fault
+    r"^[45](?!21).*(\b(by|of|to|for|at) (the|this) (recipients?|persons?|addressee|list|group)\b"
+    r"|\brecipient('s)? (has|is|exceeded|reached|mailbox|own|asked|quota|accepts)\b"
+    r"|\bthis (person|list|group|recipient)\b|\bmembers may\b|banned recipient|tenant allow"
+    r"|\b(the body|in the text|links? in|url|uribl|dbl)\b|\breply-to\b|body contains"
+    r"|(mailbox|user) quota exceeded)"
+)
+
 # --- reaching the server
 STARTTLS_REFUSED = r"^50[0-4]"
 TLS_MISMATCH = (  # OpenSSL's names: TLS spoken to a plain port, or an outdated server
@@ -80,12 +98,13 @@ SEND_AS_DENIED = (
     r"|^5.*from this header address"
     r"|sender verify failed|(incorrect|invalid) (sender|from) header|\bmail from invalid"
     r"|from/sender name is not valid|mail from\W.{0,30}conform|sender domain not verified"
-    r"|request failed; mailbox unavailable|unregistered domains?"
+    r"|unregistered domains?"
 )
+SEND_AS_DENIED_AT_DOT = r"request failed; mailbox unavailable"
 SENDER_BLOCKED = (
     r"outgoing (e?mail|messages?|smtp)\b.{0,40}\b(blocked|suspended|disabled)"
     r"|sender\b.{0,12}\b(is |was |has been )(blocked|suspended)|^5\d\d 5\.1\.8\b.*blocked"
-    r"|unusual (sending )?(activity|amount of)|^5.*mail sending denied"
+    r"|unusual (sending )?(activity|amount of (unsolicited|outgoing|mail))|^5.*mail sending denied"
     r"|\byour account\b.{0,20}\b(blocked|suspended|disabled|locked|frozen|deactivated)\b"
     r"|not allowed to send: please activate"
 )
@@ -124,7 +143,7 @@ CLIENT_REFUSED = (
     r"|connections? (from|of) (this|your) (ip|host|address)"
 )
 SERVER_TROUBLE = (
-    r"^4\d\d 4\.3\.\d|^5\d\d 5\.3\.[0235]\b|^4\d\d 4\.4\.\d|^5\d\d 5\.4\.(0|[2356])\b"
+    r"^4\d\d 4\.3\.\d|^5\d\d 5\.3\.[0235]\b|^4\d\d 4\.4\.\d|^5\d\d 5\.4\.[0235]\b"
     r"|server configuration (problem|error)|insufficient (system )?(storage|resources)"
     r"|local error in processing|temporary (lookup|system|server|service|local)"
     r"|(service|server) (is )?(temporarily )?(unavailable|overloaded|shutting down|busy)"
@@ -132,27 +151,30 @@ SERVER_TROUBLE = (
     r"|timeout waiting for data"
 )
 SERVER_TROUBLE_AT_RCPT = (  # X.4: the way to this recipient, maybe
-    r"^4\d\d 4\.3\.\d|^5\d\d 5\.3\.[0235]\b|server configuration (problem|error)"
+    r"^4\d\d 4\.3\.\d|^5\d\d 5\.3\.[235]\b|server configuration (problem|error)"
     r"|insufficient (system )?(storage|resources)|local error in processing"
 )
 
 # --- the message
 TOO_BIG = (
     r"^5\d\d 5\.(3\.4|2\.3)\b"
-    r"|^5.*(message (file )?(size|is )?.{0,20}\b(too (big|large|long)|exceed)"
-    r"|exceed\w*.{0,30}\b(message size|size limit)|request too large)"
+    rf"|^5{_OF_MAILBOX}.*(message (file )?(size |is )?too (big|large|long)|request too large)"
+    r"|^5.*(message size|exceed\w*.{0,30}\bmessage size)"
 )
 UNWRITABLE = (
     r"^5.*(bare (newline|<?lf>?|<?cr>?|line ?feed)|(line|header)s?( \w+)? (is |are )?too long"
-    r"|(multiple|duplicate|missing|malformed|invalid|illegal|bad) (subject|date|to|cc|message-id"
-    r"|mime|header)|non-?ascii|subject is mandatory|8-?bit)"
+    r"|(multiple|duplicate|missing|malformed|invalid|illegal|bad) (subject|date|message-id|mime"
+    r"|header)|non-?ascii|subject is mandatory)"
 )
 SPAM = (  # a verdict on this message; "your host sends spam" is one on the mailbox
-    r"^5(?!.*\b(ip|client|host|account|sender|user)\b).*(\bspam|unsolicited|\bjunk\b)"
+    r"^5(?!.*\b(ip|client|host|accounts?|sender|user|mailbox|login|subnet|network|domain|reports"
+    r"|threshold|outbound|outgoing|submission|password|source|lately)\b)"
+    r".*(\bspam|unsolicited|\bjunk\b)"
 )
 CONTENT = (
-    r"^5\d\d 5\.6\.\d|^5.*(virus|malware|trojan|phish|message content|(invalid|forbidden|prohibited"
-    r"|illegal|banned|its|objectionable) (message )?(content|attachment|file)|attachment"
+    rf"^5\d\d 5\.6\.\d\b{_OF_MAILBOX}|^5{_OF_MAILBOX}.*(virus|malware|trojan|phish"
+    r"|message content|(invalid|forbidden|prohibited|illegal|banned|its|objectionable) "
+    r"(message )?(content|attachment|file)|attachment"
     r"|message violates|content (rejected|refused|filter))"
 )
 
@@ -170,14 +192,20 @@ RELAY_DENIED = (
     r"|(not in|isn't in) my list of allowed rcpthosts|forwarding denied|no relaying"
     r"|we do not relay|relaying (from|to|for)?.{0,40}(denied|disallowed|prohibited)"
 )
-BAD_RECIPIENT_CODE = r"^5\d\d 5\.1\.([1236]|10)\b|^556\b|^5\d\d 5\.2\.[12]\b"
-RESTRICTED = r"^5\d\d 5\.7\.1(?!39\b)\d\d\b|RESOLVER\.RST"
+BAD_RECIPIENT_CODE = (
+    rf"^5\d\d 5\.1\.([136]|10)\b|^556\b|^5\d\d 5\.(1\.2|2\.[12])\b(?!.*\b({_OF_SENDING}|relay)\b)"
+)
+RESTRICTED = (  # a list or a group that takes mail only from some
+    r"^5\d\d 5\.7\.1(?!39\b)\d\d\b.*(senders?\b|list|group|member|restrict|moderat|allowed|owner)"
+    r"|RESOLVER\.RST"
+)
 BAD_RECIPIENT = (
     r"^5\d\d 5\.4\.1 recipient address rejected"
-    r"|^5(?!.*\b(sender|from|your|client|host|policy|auth\w*)\b).*"
+    rf"|^5(?!.*\b({_OF_SENDING}|network|service|customers?|sender|from|your|client|host|policy"
+    r"|smtp|auth\w*)\b).*"
     r"(\b(user|recipient|addressee|mailbox)( \w+)? ?(is )?"
     r"(unknown|does ?n[o']t exist|not found|not known|invalid|no longer)"
     r"|\b(unknown|no such|invalid|nonexistent) (user|recipient|mailbox|addressee|address|person)"
     r"|null ?mx|domain (not found|does not exist)|no mailbox here)"
-    r"|^551.*not local"
+    r"|^551.*(user|recipient) not local"
 )

@@ -204,6 +204,9 @@ RULES = (
         reconnect_first=True),
     _on(MAIL, (FALLBACK, NONE), "line_closed", kinds=Kind.DROP, after_accepted=True,
         reconnect_first=True),
+    _on({RCPT, *CONTENT}, (FALLBACK, NONE), "refused", "refused", rf"(?=5){words.ABOUT_RECIPIENT}",
+        **_OPEN),
+    _on({RCPT, *CONTENT}, (FALLBACK, NONE), "postponed", "none", words.ABOUT_RECIPIENT, **_OPEN),
     # Surely the mailbox's: who may send, and how much, at whatever phase it shows
     _on(TRANSACTION, (FALLBACK, THROTTLED), "quota_reached", "quota", words.QUOTA_REACHED,
         quota=True),
@@ -211,6 +214,8 @@ RULES = (
         words.SENDER_BLOCKED, **_ABUSED),
     _on(TRANSACTION, (FALLBACK, MISCONFIGURED), "helo_refused", "helo", words.HELO_REFUSED),
     _on(TRANSACTION, (FALLBACK, MISCONFIGURED), "send_as_denied", "send_as", words.SEND_AS_DENIED),
+    _on(CONTENT, (FALLBACK, MISCONFIGURED), "send_as_denied", "send_as",
+        words.SEND_AS_DENIED_AT_DOT),
     _on(TRANSACTION, (FALLBACK, MISCONFIGURED), "client_refused", "client", words.CLIENT_REFUSED),
     _on(MAIL, (FALLBACK, THROTTLED), "too_many_connections", "none", words.TOO_MUCH_AT_MAIL),
     _on(TRANSACTION, (FALLBACK, THROTTLED), "too_fast", "none", words.TOO_FAST),

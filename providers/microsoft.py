@@ -48,7 +48,7 @@ PROVIDER = Provider(
         "not_authenticated": (r"^5\d\d 5\.7\.57\b",),
         "send_as_denied": (r"^5\d\d 5\.(7\.60|2\.252)\b", r"SendAsDenied"),
         "sender_blocked": (
-            r"^5\d\d 5\.7\.(50[1-8]|51[1-3]|70[2-9]|750)\b",
+            r"^5\d\d 5\.7\.(50[1-3]|508|511|705|708|750)\b",
             r"bad outbound sender",
             r"verdict is (Suspend|HipSend)",
         ),

@@ -24,6 +24,5 @@ PROVIDER = Provider(
         scope="openid email mail-w",
     ),
     dkim_keys={"s2048": "", "s1024": ""},
-    replies={"send_as_denied": (r"^550 Request failed; Mailbox unavailable",)},
     pages={"app_password": "https://login.yahoo.com/account/security"},
 )
