@@ -5,3 +5,5 @@ UPDATE ir_mail_server SET smtp_pass = NULL
 UPDATE system_mail_oauth_provider SET client_secret = NULL;
 UPDATE system_mail_connect SET secret = NULL, oauth_state = NULL, oauth_verifier = NULL;
 DELETE FROM system_mail_oauth_token;
+-- Nor may the token of the real one's monitoring open it.
+DELETE FROM ir_config_parameter WHERE key = 'system_mail.monitoring_token_sha256';

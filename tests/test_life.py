@@ -39,13 +39,24 @@ class TestLife(SystemMailCase):
         dialog.sudo().oauth_verifier = "kept"
         self.system_server.smtp_pass = "kept"
         self.assertEqual(self.secrets().count("kept"), 5)
+        self.neutralize()
+        self.assertEqual(self.secrets(), [])
+        self.assertFalse(self.system_server.smtp_pass)
+        self.assertFalse(self.system_server.sudo().system_mail_password)
+
+    def test_monitoring_does_not_open_a_staging_copy(self):
+        monitoring = self.env["system.mail.monitoring"]
+        token = monitoring.new_token()
+        self.assertTrue(monitoring.is_token(token))
+        self.neutralize()
+        self.assertFalse(monitoring.is_token(token))
+
+    def neutralize(self):
         self.env.flush_all()
         with file_open("system_mail/data/neutralize.sql") as script:
             self.env.cr.execute(script.read())
         self.env.invalidate_all()
-        self.assertEqual(self.secrets(), [])
-        self.assertFalse(self.system_server.smtp_pass)
-        self.assertFalse(self.system_server.sudo().system_mail_password)
+        self.env.registry.clear_all_caches()
 
     def secrets(self):
         """All that is in a column of a secret of ours."""
