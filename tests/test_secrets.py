@@ -9,6 +9,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ..connect.oauth import Client, Tokens, refresh
+from ..constants import GROUP
 from ..tools.encrypted import MARK, VARIABLE, Unreadable
 from ..tools.log_filter import SECRET_COLUMNS
 from .common import SystemMailCase
@@ -145,9 +146,7 @@ class TestSecrets(SystemMailCase):
         """An administrator, who may not read Ana's password, has it sent to a server of theirs."""
         spy = self.smtp("spy", logins={"ana@company.test": "secret"})
         tokens = self.env["system.mail.oauth.token"]
-        administrator = self._user(
-            "Otto", "otto@company.test", group_ids=[(6, 0, self.env.ref("base.group_system").ids)]
-        )
+        administrator = self.administrator()
         for moved in (
             {"smtp_host": "localhost"},
             {"smtp_port": spy.port},
@@ -161,6 +160,68 @@ class TestSecrets(SystemMailCase):
         self.own_server.smtp_encryption = "none"
         self.own_server.system_mail_check()
         self.assertNotIn("secret", str(spy.attempts))
+
+    def test_an_administrator_who_gives_a_mailbox_to_somebody_gives_no_secret_with_it(self):
+        """Nor one who has it log in as, or send for, somebody else."""
+        otto = self.administrator()
+        for change in (
+            {"owner_user_id": otto.id},
+            {"owner_user_id": False},
+            {"from_filter": otto.email},
+            {"smtp_user": otto.email},
+            {"system_mail_login": "otto"},
+        ):
+            with self.subTest(change), self.env.cr.savepoint() as savepoint:
+                self.own_server.write(self.all_secrets())
+                tokens = self.env["system.mail.oauth.token"]
+                tokens.store_tokens(self.own_server, Tokens("access", "refresh", None))
+                self.own_server.with_user(otto).write(change)
+                self.assertFalse(any(self.own_server.sudo()[n] for n in self.all_secrets()))
+                self.assertFalse(tokens.search([("server_id", "=", self.own_server.id)]))
+                savepoint.rollback()
+
+    def test_what_odoo_keeps_of_a_shared_mailbox_is_odoos(self):
+        shared = self.mailbox(self.own, "sales@company.test", "other")
+        shared.with_user(self.administrator()).write({"smtp_port": 26, "smtp_user": "sales"})
+        self.assertEqual(shared.smtp_pass, "other")
+
+    def test_a_new_secret_is_kept_with_the_new_account(self):
+        self.own_server.with_user(self.administrator()).write(
+            {"smtp_user": "ana.new", "smtp_pass": "new"}
+        )
+        self.assertEqual(self.own_server.smtp_pass, "new")
+
+    def test_super_users_owners_and_code_keep_the_secrets(self):
+        chief = self._user("Sue", "sue@company.test", group_ids=self.env.ref(GROUP).ids)
+        self.ana.group_ids += self.env.ref("base.group_system")
+        otto = self.administrator()
+        for server in (
+            self.own_server.with_user(chief),
+            self.own_server.with_user(self.ana),
+            self.own_server.with_user(otto).sudo(),
+        ):
+            with self.subTest(server.env.user.name), self.env.cr.savepoint() as savepoint:
+                self.own_server.write(self.all_secrets())
+                server.write({"smtp_port": 26, "smtp_user": "new", "owner_user_id": self.ben.id})
+                self.assertTrue(all(self.own_server.sudo()[n] for n in self.all_secrets()))
+                savepoint.rollback()
+
+    def administrator(self):
+        return self._user(
+            "Otto", "otto@company.test", group_ids=[(6, 0, self.env.ref("base.group_system").ids)]
+        )
+
+    def all_secrets(self):
+        return {
+            "smtp_pass": "secret",
+            "system_mail_password": "secret",
+            "google_gmail_refresh_token": "secret",
+            "google_gmail_access_token": "secret",
+            "microsoft_outlook_refresh_token": "secret",
+            "microsoft_outlook_access_token": "secret",
+            "smtp_ssl_certificate": "c2VjcmV0",
+            "smtp_ssl_private_key": "c2VjcmV0",
+        }
 
     def test_what_is_stored_stays_where_nothing_moves(self):
         self.give_password()

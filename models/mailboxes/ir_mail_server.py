@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.tools import email_normalize
 
-from ...constants import OAUTH
+from ...constants import GROUP, OAUTH
 from ...failover.failure import Kind
 from ...failover.probe import probe
 from ...failover.rules import classify
@@ -28,7 +28,26 @@ CONNECTION_FIELDS = {
     "system_mail_provider_id",
 }
 """A change of these is a new chance: the breaker closes."""
-PLACE = {"smtp_host", "smtp_port", "smtp_encryption"}
+ACCOUNT = {
+    "owner_user_id",
+    "from_filter",
+    "smtp_host",
+    "smtp_port",
+    "smtp_encryption",
+    "smtp_user",
+    "system_mail_login",
+}
+"""A change of these by an administrator forgets the mailbox's secrets."""
+PERSONAL_SECRETS = {
+    "smtp_pass",
+    "smtp_ssl_certificate",
+    "smtp_ssl_private_key",
+    "google_gmail_refresh_token",
+    "google_gmail_access_token",
+    "microsoft_outlook_refresh_token",
+    "microsoft_outlook_access_token",
+}
+"""Where Odoo keeps the secrets of a mailbox: of a person's, they are forgotten too."""
 OWN_CURSOR_FIELDS = LIMIT_FIELDS | {
     "google_gmail_access_token",
     "google_gmail_access_token_expiration",
@@ -133,15 +152,35 @@ class IrMailServer(models.Model):
         return True
 
     def _system_mail_keep_secrets_here(self, vals):
-        """A password or a token that this addon keeps never goes to another server than the one it
-        was given for: an administrator, who may not read it, could send it to one of theirs.
+        """Forget the secrets of mailboxes that an administrator is about to give to another owner,
+        or to another account or server. They could otherwise send as the owner with a password that
+        they may not read, or have it sent to a server of theirs. Super Users, the owner and code in
+        superuser mode may do so.
+
+        :param dict vals: as given to ``write``
         """
-        place = PLACE & vals.keys()
-        moved = self.sudo().filtered(lambda server: any(server[n] != vals[n] for n in place))
-        if not moved:
+        names = ACCOUNT & vals.keys()
+        if not names or self.env.su or self.env.user.has_group(GROUP):
             return
-        self.env["system.mail.oauth.token"].sudo().search([("server_id", "in", moved.ids)]).unlink()
-        moved.write({"system_mail_password": False})  # also one that there is no key for now
+        moved_sudo = self.sudo().filtered(
+            lambda server: (
+                server.owner_user_id != self.env.user
+                and any(server._system_mail_differs(name, vals[name]) for name in names)
+            )
+        )
+        moved_sudo._system_mail_forget({"system_mail_password"} - vals.keys())
+        personal_sudo = moved_sudo.filtered("owner_user_id")
+        personal_sudo._system_mail_forget(PERSONAL_SECRETS & self._fields.keys() - vals.keys())
+        tokens_sudo = self.env["system.mail.oauth.token"].sudo()
+        tokens_sudo.search([("server_id", "in", moved_sudo.ids)]).unlink()
+
+    def _system_mail_differs(self, name, value):
+        field = self._fields[name]
+        return field.convert_to_cache(self[name], self) != field.convert_to_cache(value, self)
+
+    def _system_mail_forget(self, names):
+        if self:
+            self.write(dict.fromkeys(names, False))
 
     @api.constrains("owner_user_id", "from_filter")
     def _check_system_mail_address(self):
