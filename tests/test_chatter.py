@@ -283,6 +283,52 @@ class TestHeldAndFailed(ChatterCase):
             self.assertTrue(told["system_mail_may_decide"])
         self.assertEqual(self.ours(self.otto, message), [{}])
 
+    def test_who_wrote_it_decides_whoever_is_named_as_its_author(self):
+        self.own.fail("dot", action="drop", accept=True)
+        message = self.mention(partners=self.customer)
+        message.author_id = self.otto.partner_id
+        [told] = self.ours(self.otto, message)
+        self.assertNotIn("system_mail_may_decide", told)
+        for action in ("send_again", "drop", "send_now"):
+            with self.subTest(action), self.assertRaisesRegex(AccessError, "wrote"):
+                getattr(message.with_user(self.otto), f"action_system_mail_{action}")()
+        before = self.events("configured")
+        message.with_user(self.ana).action_system_mail_drop()
+        self.assertEqual(message.notification_ids.notification_status, "canceled")
+        event = self.events("configured") - before
+        self.assertEqual(event.reason, "Dropped what may have been delivered")
+        self.assertEqual((event.user_id, event.mail_message_id), (self.ana, message.id))
+
+    def test_nor_does_an_administrator_in_the_technical_menu(self):
+        self.own.fail("dot", action="drop", accept=True)
+        message = self.mention(partners=self.customer)
+        held = message.notification_ids.mail_mail_id
+        self.otto.group_ids += self.env.ref("base.group_system")
+        for way in ("mark_outgoing", "cancel", "unlink"):
+            with self.subTest(way), self.assertRaisesRegex(AccessError, "wrote"):
+                getattr(held.with_user(self.otto), way)()
+        before = self.events("configured")
+        self.sue.group_ids += self.env.ref("base.group_system")
+        held.with_user(self.sue).cancel()
+        self.assertEqual(held.state, "cancel")
+        self.assertEqual((self.events("configured") - before).user_id, self.sue)
+
+    def test_each_decision_is_an_event(self):
+        before = self.events("configured")
+        self.own.fail("dot", action="drop", accept=True, times=1)
+        message = self.mention(partners=self.customer)
+        message.with_user(self.sue).action_system_mail_send_again()
+        self.stop_both()
+        self.mention().with_user(self.ana).action_system_mail_send_now()
+        events = self.events("configured") - before
+        self.assertEqual(
+            [(event.user_id, event.reason) for event in events],
+            [
+                (self.sue, "Sent again what may have been delivered"),
+                (self.ana, "Sent at once what waited for its next try"),
+            ],
+        )
+
     def test_why_it_failed_is_for_its_author_and_super_users(self):
         self.own.fail("rcpt", reply="550 5.1.1 No such user")
         message = self.mention()

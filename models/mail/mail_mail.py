@@ -180,6 +180,8 @@ class MailMail(models.Model):
         """Core writes the Message-ID that the message has. Two workers that send mails of one
         message would clash there, after they have left.
         """
+        if {"state", "failure_type"} & vals.keys():
+            self._system_mail_check_held()
         if (
             "message_id" in vals
             and self.env["ir.mail_server"].system_mail_run()
@@ -256,6 +258,7 @@ class MailMail(models.Model):
         """A mail that was no notification takes its message along: where the mail was split, the
         last of its parts does.
         """
+        self._system_mail_check_held()
         for mail in self.filtered(lambda mail: mail.system_mail_split and not mail.is_notification):
             left = [("mail_message_id", "=", mail.mail_message_id.id), ("id", "not in", self.ids)]
             if heir := self.sudo().search(left, limit=1):

@@ -4,7 +4,7 @@ import random
 
 from odoo import api, fields, models
 
-from ...constants import WAITING
+from ...constants import HELD, WAITING
 from ...failover.breaker import backoff, expired
 
 
@@ -68,9 +68,7 @@ class MailMail(models.Model):
             {"notification_status": "ready", "failure_type": WAITING, "failure_reason": False}
         )
         # a second late, so that the mail is due when the queue looks
-        self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(
-            due + datetime.timedelta(seconds=1)
-        )
+        self._system_mail_trigger_queue(due + datetime.timedelta(seconds=1))
 
     # --- a mailbox works again
 
@@ -107,8 +105,17 @@ class MailMail(models.Model):
         due = self.system_mail_waiting_for(servers).try_lock_for_update()
         if due:
             due.write({"scheduled_date": False, "system_mail_attempts": 0})
-            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
+            self._system_mail_trigger_queue()
         return due
+
+    @api.model
+    def _system_mail_trigger_queue(self, at=None):
+        """Have Odoo's queue run then, or now. Administrators can delete its scheduled action, or
+        its external ID: then the mail waits for whatever sends it, as in Odoo.
+        """
+        queue = self.env.ref("mail.ir_cron_mail_scheduler_action", raise_if_not_found=False)
+        if queue and queue._name == "ir.cron":
+            queue.sudo()._trigger(at)
 
     def _system_mail_notifications(self):
         return (
@@ -124,6 +131,36 @@ class MailMail(models.Model):
         )
 
     # --- what people decide
+
+    def _system_mail_check_held(self):
+        """Check, in what a person does to these mails in the technical menu, that they may decide
+        on those that are held, and log that they did.
+
+        :raises AccessError: they may not
+        """
+        if self.env.su:
+            return
+        held_sudo = self.sudo().filtered(
+            lambda mail: mail.state == "exception" and mail.failure_type == HELD
+        )
+        held_sudo.mail_message_id.with_env(self.env)._system_mail_check_decision()
+        held_sudo._system_mail_log_decision(
+            self.env._("Changed or deleted by hand what may have been delivered")
+        )
+
+    def _system_mail_log_decision(self, what):
+        """Log what the current user decided on these mails: an event for each message.
+
+        :param str what: as people read it
+        """
+        companies = self._system_mail_companies()
+        for message, mails in self.grouped("mail_message_id").items():
+            self.env["system.mail.event"].note_change(
+                what,
+                self.env["res.company"].browse(companies[mails[0].id]),
+                message_id=message.message_id,
+                mail_message_id=message.id,
+            )
 
     @api.private
     def system_mail_send_again(self):

@@ -23,30 +23,46 @@ class MailMessage(models.Model):
 
     def action_system_mail_send_again(self):
         """Send again what may have been delivered: whoever clicks accepts a second copy."""
-        self._system_mail_held_mails().system_mail_send_again()
+        mails = self._system_mail_held_mails()
+        mails._system_mail_log_decision(self.env._("Sent again what may have been delivered"))
+        mails.system_mail_send_again()
 
     def action_system_mail_drop(self):
         """Leave it at that: it may have been delivered, and nothing more is sent."""
-        self._system_mail_held_mails().system_mail_drop()
+        mails = self._system_mail_held_mails()
+        mails._system_mail_log_decision(self.env._("Dropped what may have been delivered"))
+        mails.system_mail_drop()
 
     def action_system_mail_send_now(self):
         """Try at once what waits for its next try."""
         waiting = [("state", "=", "outgoing"), ("failure_reason", "!=", False)]
-        self._system_mail_mails(waiting).system_mail_send_again()
+        mails = self._system_mail_mails(waiting)
+        mails._system_mail_log_decision(self.env._("Sent at once what waited for its next try"))
+        mails.system_mail_send_again()
 
     def _system_mail_held_mails(self):
         return self._system_mail_mails([("state", "=", "exception"), ("failure_type", "=", HELD)])
 
     def _system_mail_mails(self, domain):
-        """The mails of these messages that are to be decided on; raises AccessError for anyone but
-        their author or a Super User.
+        """The mails of these messages that are to be decided on.
+
+        :raises AccessError: the current user may not decide on them
         """
         self.check_access("read")
-        if not self.env.user.has_group(GROUP) and any(
-            message.author_id != self.env.user.partner_id for message in self
-        ):
-            raise AccessError(
-                self.env._("Only its author or a Super User decides on mail that was not sent.")
-            )
+        self._system_mail_check_decision()
         domain = Domain("mail_message_id", "in", self.ids) & Domain(domain)
         return self.env["mail.mail"].sudo().search(domain)
+
+    def _system_mail_check_decision(self):
+        """:raises AccessError: the current user may not decide on the mail of these messages"""
+        if not all(message._system_mail_may_decide(self.env.user) for message in self):
+            raise AccessError(
+                self.env._("Only who wrote it or a Super User decides on mail that was not sent.")
+            )
+
+    def _system_mail_may_decide(self, user):
+        """Whether a user wrote the message or is a Super User. Its author doesn't count: whoever
+        can write to a message can name themselves.
+        """
+        self.ensure_one()
+        return self.sudo().create_uid == user or user.has_group(GROUP)

@@ -102,7 +102,9 @@ class MailNotification(models.Model):
                 "system_mail_may_decide",
                 True,
                 predicate=lambda n: (
-                    n.failure_type in (HELD, WAITING) and n._system_mail_is_of(viewer)
+                    n.failure_type in (HELD, WAITING)
+                    and viewer
+                    and n.sudo().mail_message_id._system_mail_may_decide(viewer)
                 ),
             ),
         ]
