@@ -10,5 +10,8 @@ MASK = "•" * 12
 RETURN_ADDRESS = "/system_mail/oauth/return"
 BATCH = 10_000
 """Rows that one pass of the cleaning deletes; Odoo calls it until none is left."""
+MODULE = "system_mail"
+OURS = "system.mail."
+"""Start of the names of our models."""
 PARAMETERS = "system_mail."
 """Start of the names of our system parameters."""

@@ -2,6 +2,7 @@
 
 from . import (
     ir_config_parameter,
+    ir_module_module,
     res_company,
     res_company_audit,
     res_config_settings,

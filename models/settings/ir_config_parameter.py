@@ -80,7 +80,7 @@ class IrConfigParameter(models.Model):
 
         :raises AccessError: one of them is ours, and the current user is no Super User
         """
-        if not self.env.su and any(parameter.key.startswith(PARAMETERS) for parameter in self):
+        if any(parameter.key.startswith(PARAMETERS) for parameter in self.sudo()):
             self.env.company.check_system_mail_access()
 
     @api.model

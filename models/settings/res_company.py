@@ -1,11 +1,12 @@
 import typing
+from contextlib import nullcontext
 
 from odoo import api, fields, models
+from odoo.api import SUPERUSER_ID
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import email_normalize, format_date, format_time, ormcache
 
 from ...constants import GROUP
-from ...tools.changes import snapshot
 from ...tools.odoo_20 import clear_caches
 
 LIMIT_FIELDS = (
@@ -138,10 +139,11 @@ class ResCompany(models.Model):
 
     def write(self, vals):
         vals = self._system_mail_clean(vals)
-        changed = AUDITED_FIELDS & vals.keys()
-        before = snapshot(self.sudo(), sorted(AUDITED_FIELDS)) if changed else {}
-        result = super().write(vals)
-        if changed or "name" in vals:
+        before = self._system_mail_audit_snapshot(vals)
+        guard = self.env["res.groups"].system_mail_guard() if "user_ids" in vals else nullcontext()
+        with guard:
+            result = super().write(vals)
+        if {"name", *AUDITED_FIELDS} & vals.keys():
             clear_caches(self.env)
         self._system_mail_log_changes(before)
         if vals.get("system_mail_address", True) is False:
@@ -174,8 +176,8 @@ class ResCompany(models.Model):
 
     @api.private
     def check_system_mail_access(self):
-        """:raises AccessError: the current user is no Super User"""
-        if not self.env.user.has_group(GROUP):
+        """:raises AccessError: the current user is neither a Super User nor OdooBot"""
+        if self.env.uid != SUPERUSER_ID and not self.env.user.has_group(GROUP):
             raise AccessError(self.env._("Only Super Users may see or change System Mail."))
 
     @api.model
