@@ -87,6 +87,12 @@ class TestTakeover(DoorsCase):
                 "partner.load email": self.imported(
                     "res.partner", [".id", "email"], [str(partner.id), ELSEWHERE]
                 ),
+                "partner.write email_normalized": self.door(
+                    "res.partner", "write", partner.ids, {"email_normalized": ELSEWHERE}
+                ),
+                "users.write email_normalized": self.door(
+                    "res.users", "write", self.victim.ids, {"email_normalized": ELSEWHERE}
+                ),
                 "partner.create user_ids": self.door(
                     "res.partner",
                     "create",
@@ -101,6 +107,37 @@ class TestTakeover(DoorsCase):
                     other_user_with_the_same_contact
                 ),
                 "merge of contacts": merge_into_another,
+            }
+        )
+
+    def test_no_second_user_has_a_super_users_contact(self):
+        portal, ids = self.env.ref("base.group_portal").ids, self.victim.partner_id.ids
+        new = {"name": "New", "login": "new@else.test"}
+        self.assert_closed(
+            {
+                "users.create partner_id": self.door(
+                    "res.users", "create", [{**new, "partner_id": ids[0]}]
+                ),
+                "users.create partner_id, portal": self.door(
+                    "res.users",
+                    "create",
+                    [{**new, "partner_id": ids[0], "group_ids": [[6, 0, portal]]}],
+                ),
+                "users.create partner_id, archived": self.door(
+                    "res.users", "create", [{**new, "partner_id": self.archived.partner_id.id}]
+                ),
+                "users.create with a contact of the context": self.door(
+                    "res.users", "create", [new], context={"default_partner_id": ids[0]}
+                ),
+                "users.write partner_id, of another user": self.door(
+                    "res.users", "write", self.accomplice.ids, {"partner_id": ids[0]}
+                ),
+                "partner.write user_ids create": self.door(
+                    "res.partner", "write", ids, {"user_ids": [[0, 0, new]]}
+                ),
+                "partner.write user_ids link": self.door(
+                    "res.partner", "write", ids, {"user_ids": [[4, self.accomplice.id]]}
+                ),
             }
         )
 

@@ -6,6 +6,7 @@ from odoo.api import SUPERUSER_ID
 from odoo.exceptions import AccessError
 
 from ...constants import GROUP
+from ...tools.changes import change
 from ...tools.odoo_20 import clear_caches
 
 _MEMBERSHIP_FIELDS = {"user_ids", "implied_ids", "implied_by_ids"}
@@ -16,22 +17,28 @@ class Member(typing.NamedTuple):
     """A Super User, as plain values: they stay readable after the user is deleted."""
 
     name: str
-    company_id: int
     active: bool
+    company_id: int
+    companies: tuple[str, ...]
+    """Names of the companies that they may work in, their own first. None for OdooBot."""
 
 
 class Membership(typing.NamedTuple):
-    """The groups that make somebody a Super User, and the Super Users, archived ones included."""
+    """The groups that make somebody a Super User, the Super Users, archived ones included, and the
+    names of the groups that they get with it.
+    """
 
     group_ids: frozenset[int]
     members: dict[int, Member]
+    implied: dict[int, str]
 
     @property
     def rights(self):
-        """The groups, and for each Super User whether they are active. An outsider must not change
-        any of it.
+        """All that an outsider must not change: the groups on both sides, and for each Super User
+        whether they are active.
         """
-        return self.group_ids, {id_: member.active for id_, member in self.members.items()}
+        active = {id_: member.active for id_, member in self.members.items()}
+        return self.group_ids, active, set(self.implied)
 
     @property
     def people(self):
@@ -49,15 +56,17 @@ class ResGroups(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        if not any(_MEMBERSHIP_FIELDS & vals.keys() for vals in vals_list):
-            return super().create(vals_list)
-        with self._system_mail_guard():
+        # Always: what the values leave out may come from a default.
+        with self.system_mail_guard():
             return super().create(vals_list)
 
     def write(self, vals):
         if not _MEMBERSHIP_FIELDS & vals.keys():
+            is_ours = vals and self._system_mail_group_id() in self.ids
+            if is_ours and self._system_mail_is_outsider():
+                self._system_mail_refuse_change()
             return super().write(vals)
-        with self._system_mail_guard():
+        with self.system_mail_guard():
             return super().write(vals)
 
     def unlink(self):
@@ -66,7 +75,7 @@ class ResGroups(models.Model):
             self._system_mail_refuse(
                 self.env._("The group “Super User” stays as long as System Mail is installed.")
             )
-        with self._system_mail_guard():
+        with self.system_mail_guard():
             return super().unlink()
 
     @api.model
@@ -84,20 +93,25 @@ class ResGroups(models.Model):
     def _system_mail_membership(self):
         group_id = self._system_mail_group_id()
         if not group_id:  # not installed yet, or no longer
-            return Membership(frozenset(), {})
+            return Membership(frozenset(), {}, {})
         users_sudo = self.env["res.users"].sudo().with_context(active_test=False)
         # A search, not all_user_ids: the cache may hold a value from the middle of the change.
         members_sudo = users_sudo.search_fetch(
-            [("all_group_ids", "in", [group_id])], ["name", "company_id", "active"], order="id"
+            [("all_group_ids", "in", [group_id])],
+            ["name", "active", "company_id", "company_ids"],
+            order="id",
         )
+        implied_sudo = self.sudo().browse(group_id).implied_ids
         return Membership(
             frozenset([group_id, *self._get_group_definitions().get_subset_ids([group_id])]),
-            {user.id: Member(user.name, user.company_id.id, user.active) for user in members_sudo},
+            {user.id: user._system_mail_member() for user in members_sudo},
+            {group.id: group.full_name for group in implied_sudo},
         )
 
     @api.model
+    @api.private
     @contextlib.contextmanager
-    def _system_mail_guard(self):
+    def system_mail_guard(self):
         """Compare the Super Users before and after the block, and log the difference.
 
         :raises AccessError: the current user may not make this change, or nobody may
@@ -116,15 +130,10 @@ class ResGroups(models.Model):
         :param bool outsider: whether an outsider makes the change
         :raises AccessError: it is refused
         """
-        if before.rights == after.rights:
+        if before == after:
             return
-        if outsider:
-            self._system_mail_refuse(
-                self.env._(
-                    "Nothing was changed: only a Super User decides who is a Super User. Ask one "
-                    "of them."
-                )
-            )
+        if outsider and before.rights != after.rights:
+            self._system_mail_refuse_change()
         default_id = self.env["ir.model.data"]._xmlid_to_res_id("base.default_user_group")
         if default_id in after.group_ids - before.group_ids:
             self._system_mail_refuse_default()
@@ -145,7 +154,17 @@ class ResGroups(models.Model):
             # Lock the group row: two Super Users who remove each other at the same time must not
             # both succeed. PostgreSQL refuses the second write, and Odoo tries it again.
             group_sudo.write({})
-        self._system_mail_log_membership(before.members, after.members)
+        self._system_mail_log_membership(before, after)
+
+    @api.model
+    def _system_mail_refuse_change(self):
+        """:raises AccessError: always: an outsider would change the Super Users or their group"""
+        self._system_mail_refuse(
+            self.env._(
+                "Nothing was changed: only a Super User decides who is a Super User and what that "
+                "means. Ask one of them."
+            )
+        )
 
     @api.model
     def _system_mail_refuse(self, sentence):
@@ -169,29 +188,39 @@ class ResGroups(models.Model):
 
     @api.model
     def _system_mail_log_membership(self, before, after):
-        """Log each Super User who was added, removed, archived or unarchived.
+        """Log what changed of the Super Users.
 
-        :param dict before: ``{user id: Member}`` before the change
-        :param dict after: the same, now
+        :param Membership before: before the change
+        :param Membership after: now
         """
-        events = []
-        for id_, member in sorted({**before, **after}.items()):
-            if id_ not in before:
-                note = self.env._("Super User granted to %(name)s", name=member.name)
-            elif id_ not in after:
-                note = self.env._("Super User withdrawn from %(name)s", name=member.name)
-            elif before[id_].active == member.active:
-                continue
-            elif member.active:
-                note = self.env._("Super User %(name)s is active again", name=member.name)
-            else:
-                note = self.env._("Super User %(name)s was archived", name=member.name)
-            events.append(
-                {
-                    "kind": "configured",
-                    "company_id": member.company_id,
-                    "user_id": self.env.uid,
-                    "note": note,
-                }
-            )
-        self.env["system.mail.event"].sudo().create(events)
+        note = self.env["system.mail.event"].note_change
+        for id_, member in sorted({**before.members, **after.members}.items()):
+            company = self.env["res.company"].browse(member.company_id)
+            for reason in self._system_mail_member_changes(
+                before.members.get(id_), after.members.get(id_)
+            ):
+                note(reason, company)
+        if before.implied != after.implied:
+            names = (", ".join(implied.values()) for implied in (before.implied, after.implied))
+            note(change(self.env._("Groups that a Super User gets"), *names), self.env.company)
+
+    @api.model
+    def _system_mail_member_changes(self, old, new):
+        """What became of a Super User, line by line.
+
+        :param Member old: before the change, or None
+        :param Member new: now, or None
+        """
+        if not old:
+            yield self.env._("Super User granted to %(name)s", name=new.name)
+            return
+        if not new:
+            yield self.env._("Super User withdrawn from %(name)s", name=old.name)
+            return
+        if new.active and not old.active:
+            yield self.env._("Super User %(name)s is active again", name=new.name)
+        elif old.active and not new.active:
+            yield self.env._("Super User %(name)s was archived", name=new.name)
+        if old.companies[:1] != new.companies[:1] or set(old.companies) - set(new.companies):
+            label = self.env._("Companies of Super User %(name)s", name=new.name)
+            yield change(label, ", ".join(old.companies), ", ".join(new.companies))

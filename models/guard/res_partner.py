@@ -2,14 +2,18 @@ from odoo import api, models
 
 from ...sending.fire_drill import FireDrill
 
+_ADDRESS_FIELDS = {"email", "email_normalized"}
+"""Odoo computes and stores the second from the first, but lets people write it all the same."""
+
 
 class ResPartner(models.Model):
     _inherit = "res.partner"
 
-    @api.constrains("email")
+    @api.constrains("email", "email_normalized")
     def _check_system_mail_address(self):
         for partner in self.filtered("user_ids"):
-            self.env["res.company"].check_system_mail_not_taken([partner.email], partner.name)
+            addresses = [partner.email, partner.email_normalized]
+            self.env["res.company"].check_system_mail_not_taken(addresses, partner.name)
 
     def _notify_get_recipients(self, message, msg_vals=False, **kwargs):
         recipients = super()._notify_get_recipients(message, msg_vals, **kwargs)
@@ -20,8 +24,11 @@ class ResPartner(models.Model):
 
     def write(self, vals):
         # A user's e-mail address is the partner's. A new one could receive the password reset link.
-        if "email" in vals and self.env["res.groups"]._system_mail_is_outsider():
-            changed = self.sudo().filtered(lambda p: (p.email or "") != (vals["email"] or ""))
+        addresses = _ADDRESS_FIELDS & vals.keys()
+        if addresses and self.env["res.groups"]._system_mail_is_outsider():
+            changed = self.sudo().filtered(
+                lambda partner: any((partner[n] or "") != (vals[n] or "") for n in addresses)
+            )
             changed.system_mail_users().system_mail_protect()
         return super().write(vals)
 

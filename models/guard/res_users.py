@@ -1,8 +1,10 @@
 from odoo import api, models
 from odoo.api import SUPERUSER_ID
 
-_MEMBERSHIP_FIELDS = {"group_ids", "active"}
-"""Fields of a user that decide whether they are a Super User."""
+from .res_groups import Member
+
+_MEMBERSHIP_FIELDS = {"group_ids", "active", "company_id", "company_ids"}
+"""Fields of a user that decide whether, and in which companies, they are a Super User."""
 _SIGN_IN_FIELDS = {"new_password", "partner_id", "oauth_provider_id", "oauth_uid"}
 """Fields that decide who can sign in as a user, in addition to those of Odoo's session token."""
 
@@ -31,13 +33,13 @@ class ResUsers(models.Model):
             self.system_mail_protect()
         if not _MEMBERSHIP_FIELDS & vals.keys():
             return super().write(vals)
-        with self.env["res.groups"]._system_mail_guard():
+        with self.env["res.groups"].system_mail_guard():
             return super().write(vals)
 
     def unlink(self):
         self.system_mail_protect()
         self.env["system.mail.event"].keep_names(self)
-        with self.env["res.groups"]._system_mail_guard():
+        with self.env["res.groups"].system_mail_guard():
             return super().unlink()
 
     def copy(self, default=None):
@@ -49,6 +51,18 @@ class ResUsers(models.Model):
         names = self._get_session_token_fields() | _SIGN_IN_FIELDS
         # auth_signup writes a new password by sudo() when somebody follows a reset link.
         return names - {"password"} if self.env.su else names
+
+    @api.constrains("partner_id")
+    def _check_system_mail_contact(self):
+        """Check that an outsider gives no second user to a Super User's contact: that user would
+        receive the Super User's mail, and could change the contact's e-mail address.
+        """
+        (self.sudo().partner_id.system_mail_users() - self).system_mail_protect()
+
+    def _system_mail_member(self):
+        own = self.company_id
+        companies = (own | self.company_ids) if self.id != SUPERUSER_ID else own.browse()
+        return Member(self.name, self.active, own.id, tuple(companies.mapped("name")))
 
     def _system_mail_super_users(self):
         """The names of the Super Users among these users, archived ones included."""
@@ -67,9 +81,9 @@ class ResUsers(models.Model):
         if names := self._system_mail_super_users():
             groups._system_mail_refuse(
                 self.env._(
-                    "%(names)s: a Super User's login, e-mail address and password, and archiving, "
-                    "copying, merging or deleting a Super User, are for Super Users alone. Nothing "
-                    "was changed; ask one of them.",
+                    "%(names)s: a Super User's login, contact, e-mail address and password, and "
+                    "archiving, copying, merging or deleting a Super User, are for Super Users "
+                    "alone. Nothing was changed; ask one of them.",
                     names=", ".join(names),
                 )
             )

@@ -1,7 +1,7 @@
 from odoo import api, models
 from odoo.exceptions import UserError
 
-from ...tools.changes import changes_since
+from ...tools.changes import changes_since, snapshot
 from .res_company import AUDITED_FIELDS
 
 
@@ -20,6 +20,21 @@ class ResCompany(models.Model):
         self._system_mail_log_changes(
             {company: nothing for company, vals in given if AUDITED_FIELDS & vals.keys()}
         )
+
+    def _system_mail_audit_snapshot(self, vals):
+        """What the audited fields say before a write. Archiving a company turns its System Mail
+        off, so ``active`` is one of them there.
+
+        :param dict vals: as given to ``write``
+        """
+        before = {}
+        if AUDITED_FIELDS & vals.keys():
+            before = snapshot(self.sudo(), sorted(AUDITED_FIELDS))
+        if "active" in vals:
+            using_sudo = self.sudo().filtered("system_mail_server_id")
+            for company_sudo, shown in snapshot(using_sudo, ["active"]).items():
+                before[company_sudo] = before.get(company_sudo, {}) | shown
+        return before
 
     def _system_mail_log_changes(self, before):
         """Log each change of a setting, and tell the Super Users of a new address or server.
