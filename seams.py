@@ -412,6 +412,13 @@ SEAMS = (
         "The group's id, cached.",
     ),
     Seam(
+        "ir.model.data",
+        "_update_xmlids",
+        "(data_list, update=False)",
+        "models/guard/ir_model_data.py",
+        "Imports write external IDs here, by SQL: create() and write() don't see it.",
+    ),
+    Seam(
         "base.partner.merge.automatic.wizard",
         "_merge",
         "(partner_ids, dst_partner=None, extra_checks=True)",

@@ -96,6 +96,7 @@ class DoorsCase(HttpCase, SystemMailCase):
         groups = self.env["res.groups"].with_context(active_test=False)
         group = groups.browse(self.env["ir.model.data"]._xmlid_to_res_id(GROUP)).exists()
         return (
+            *self.records_of_ours(),
             group.id,
             group.all_user_ids.ids,
             group.all_implied_by_ids.ids,
@@ -104,6 +105,28 @@ class DoorsCase(HttpCase, SystemMailCase):
             self.env["res.users"].with_context(active_test=False).search_count([]),
             victims,
         )
+
+    def records_of_ours(self):
+        """What Odoo keeps for this addon, row by row."""
+        for query in (
+            "SELECT id, module, name, model, res_id, noupdate FROM ir_model_data"
+            " WHERE module = 'system_mail'",
+            "SELECT c.id, c.active, nextcall, interval_number, priority, user_id, a.code"
+            " FROM ir_cron c JOIN ir_act_server a ON a.id = ir_actions_server_id",
+            "SELECT id, active, name, description, group_public_id FROM discuss_channel",
+            "SELECT id, active, domain_force, model_id FROM ir_rule",
+            "SELECT id, active, perm_read, model_id FROM ir_model_access",
+            "SELECT d.id, json_value FROM ir_default d JOIN ir_model_fields f ON f.id = field_id"
+            " WHERE f.model LIKE 'system.mail.%' OR f.name LIKE 'system_mail_%'",
+            "SELECT key, value FROM ir_config_parameter WHERE key LIKE 'system_mail.%'",
+            "SELECT name, state FROM ir_module_module WHERE name LIKE 'system_mail%'",
+            "SELECT id, name::text FROM res_groups",
+            "SELECT gid, hid FROM res_groups_implied_rel",
+            "SELECT id, email_normalized FROM res_partner",
+            "SELECT id, partner_id FROM res_users",
+        ):
+            self.env.cr.execute(query)
+            yield sorted(self.env.cr.fetchall(), key=repr)
 
     def outcome(self, door):
         """What became of the door, which is taken back."""

@@ -319,3 +319,301 @@ class TestGuard(DoorsCase):
         )
         self.assertEqual(events.user_id, chief)
         self.assertEqual(events.company_id, new.company_id)
+
+
+@tagged("post_install", "-at_install")
+class TestRecordsOfOurs(DoorsCase):
+    """Only Super Users change what Odoo keeps for this addon; what they change is an event."""
+
+    def ref(self, name):
+        return self.env.ref(f"system_mail.{name}")
+
+    def row(self, name):
+        """The external ID itself."""
+        return self.env["ir.model.data"].search(
+            [("module", "=", "system_mail"), ("name", "=", name)]
+        )
+
+    def field_id(self, model, name):
+        return self.env["ir.model.fields"]._get(model, name).id
+
+    def test_external_ids(self):
+        own = self.env["discuss.channel"].create({"name": "Mine"})
+        row, model = self.row("channel_alerts"), "ir.model.data"
+        new = {"module": "system_mail", "name": "new", "model": "res.partner", "res_id": 1}
+        elsewhere = {"module": "elsewhere", "name": "name", "model": own._name, "res_id": own.id}
+        other = self.env[model].create(elsewhere)
+        self.assert_closed(
+            {
+                "external ID of the channel: another channel": self.door(
+                    model, "write", row.ids, {"res_id": own.id}
+                ),
+                "external ID of the channel: another name": self.door(
+                    model, "write", row.ids, {"name": "other"}
+                ),
+                "external ID of the channel: deleted": self.door(model, "unlink", row.ids),
+                "external ID of a scheduled action: deleted": self.door(
+                    model, "unlink", self.row("ir_cron_tell").ids
+                ),
+                "external ID: a new one of ours": self.door(model, "create", [new]),
+                "external ID: moved into ours": self.door(
+                    model, "write", other.ids, {"module": "system_mail"}
+                ),
+                "external ID: never updated": self.door(
+                    model, "toggle_noupdate", "ir.cron", self.ref("ir_cron_tell").id
+                ),
+                "external ID: imported": self.imported(
+                    "res.partner", ["id", "name"], ["system_mail.new", "New"]
+                ),
+            },
+        )
+
+    def test_scheduled_actions(self):
+        cron, action = self.ref("ir_cron_tell"), "ir.actions.server"
+        self.assert_closed(
+            {
+                "cron.write active": self.door("ir.cron", "write", cron.ids, {"active": False}),
+                "cron.toggle_active": self.door("ir.cron", "action_archive", cron.ids),
+                "cron.write nextcall": self.door(
+                    "ir.cron", "write", cron.ids, {"nextcall": "2099-01-01 00:00:00"}
+                ),
+                "cron.write interval_number": self.door(
+                    "ir.cron", "write", cron.ids, {"interval_number": 999}
+                ),
+                "cron.write code": self.door("ir.cron", "write", cron.ids, {"code": "pass"}),
+                "cron.unlink": self.door("ir.cron", "unlink", cron.ids),
+                "action.write code": self.door(
+                    action, "write", cron.ir_actions_server_id.ids, {"code": "pass"}
+                ),
+                "action.unlink": self.door(
+                    action, "unlink", self.ref("ir_cron_probe").ir_actions_server_id.ids
+                ),
+            },
+            {("action.unlink", "super user"): "ValidationError"},  # by Odoo: it is scheduled
+        )
+
+    def test_access_rights(self):
+        rule, access = self.ref("ir_mail_server_rule_system_mail"), "ir.model.access"
+        right = self.ref("system_mail_event_access_super_user")
+        model_id = self.env["ir.model"]._get_id("system.mail.event")
+        new = {"name": "Mine", "model_id": model_id, "perm_read": True}
+        other = self.env[access].create(
+            {**new, "model_id": self.env["ir.model"]._get_id("res.bank")}
+        )
+        other_rule = self.env["ir.rule"].create({"name": "R", "model_id": other.model_id.id})
+        self.assert_closed(
+            {
+                "rule.write active": self.door("ir.rule", "write", rule.ids, {"active": False}),
+                "rule.write domain_force": self.door(
+                    "ir.rule", "write", rule.ids, {"domain_force": "[(1, '=', 1)]"}
+                ),
+                "rule.unlink": self.door("ir.rule", "unlink", rule.ids),
+                "rule.create": self.door(
+                    "ir.rule", "create", [{"name": "Mine", "model_id": model_id}]
+                ),
+                "rule.write model_id": self.door(
+                    "ir.rule", "write", other_rule.ids, {"model_id": model_id}
+                ),
+                "access.write active": self.door(access, "write", right.ids, {"active": False}),
+                "access.unlink": self.door(access, "unlink", right.ids),
+                "access.create": self.door(access, "create", [new]),
+                "access.write model_id": self.door(
+                    access, "write", other.ids, {"model_id": model_id}
+                ),
+                "group.write model_access": self.door(
+                    "res.groups", "write", self.vassal.ids, {"model_access": [[0, 0, new]]}
+                ),
+            }
+        )
+
+    def test_the_channel_of_the_alerts(self):
+        channel = self.ref("channel_alerts")
+        self.assert_closed(
+            {
+                "channel.write name": self.door(
+                    channel._name, "write", channel.ids, {"name": "Other"}
+                ),
+                "channel.write active": self.door(
+                    channel._name, "write", channel.ids, {"active": False}
+                ),
+                "channel.unlink": self.door(channel._name, "unlink", channel.ids),
+            }
+        )
+        as_other = channel.with_user(self.people["administrator"]).sudo()
+        with self.assertRaisesRegex(AccessError, "System Mail.*Only a Super User"):
+            as_other.active = False
+
+    def test_defaults(self):
+        accepts = self.field_id("system.mail.connect", "accepts_clash")
+        scope = self.field_id("res.company", "system_mail_scope")
+        default = self.env["ir.default"].create(
+            {"field_id": self.field_id("res.partner", "active"), "json_value": "true"}
+        )
+        self.assert_closed(
+            {
+                "default of a dialog": self.door(
+                    "ir.default", "set", "system.mail.connect", "accepts_clash", True
+                ),
+                "default of a dialog, created": self.door(
+                    "ir.default", "create", [{"field_id": accepts, "json_value": "true"}]
+                ),
+                "default of a dialog, turned into one": self.door(
+                    "ir.default", "write", default.ids, {"field_id": accepts}
+                ),
+                "default of a setting": self.door(
+                    "ir.default", "create", [{"field_id": scope, "json_value": '"all"'}]
+                ),
+            },
+        )
+
+    def test_parameters(self):
+        model = "ir.config_parameter"
+        self.assert_closed(
+            {
+                "parameter.set_param": self.door(
+                    model, "set_param", "system_mail.retention_days", "1"
+                ),
+                "parameter.create": self.door(
+                    model, "create", [{"key": "system_mail.x", "value": "1"}]
+                ),
+            }
+        )
+        as_other = self.env[model].with_user(self.people["administrator"]).sudo()
+        with self.assertRaisesRegex(AccessError, "Only Super Users"):
+            as_other.set_param("system_mail.summary", "1")
+
+    def test_the_group_itself(self):
+        gid, system = self.group.id, self.env.ref("base.group_system")
+        self.assert_closed(
+            {
+                "group.write implied_ids, of Super User": self.door(
+                    "res.groups", "write", [gid], {"implied_ids": [[3, system.id]]}
+                ),
+                "group.write implied_ids, more for Super User": self.door(
+                    "res.groups", "write", [gid], {"implied_ids": [[4, self.vassal.id]]}
+                ),
+                "group.write implied_by_ids, of Administrator": self.door(
+                    "res.groups", "write", system.ids, {"implied_by_ids": [[3, gid]]}
+                ),
+                "group.write name, of Super User": self.door(
+                    "res.groups", "write", [gid], {"name": "Other"}
+                ),
+            }
+        )
+
+    def test_a_default_for_what_new_groups_imply(self):
+        def implied_by_default():
+            self.call("ir.default", "set", "res.groups", "implied_ids", self.group.ids)
+            self.call("res.groups", "create", [{"name": "New"}])
+
+        self.assert_closed({"group.create, by default implying": implied_by_default})
+
+    def test_uninstalling(self):
+        module = self.env.ref("base.module_system_mail")
+        self.assert_closed(
+            {
+                "module.button_uninstall": self.door(module._name, "button_uninstall", module.ids),
+                "module.button_uninstall of what we need": self.door(
+                    module._name, "button_uninstall", self.env.ref("base.module_mail").ids
+                ),
+                "module.write state": self.door(
+                    module._name, "write", module.ids, {"state": "uninstalled"}
+                ),
+                "module.write name": self.door(module._name, "write", module.ids, {"name": "x"}),
+            },
+            {
+                (title, "employee"): "AccessDenied"  # by Odoo
+                for title in (
+                    "module.button_uninstall",
+                    "module.button_uninstall of what we need",
+                )
+            },
+        )
+
+    def test_sudo_opens_no_door(self):
+        for role in OUTSIDERS:
+            env = self.env(user=self.people[role], su=True)
+            ways = {
+                "cron": lambda env=env: env.ref("system_mail.ir_cron_tell").write(
+                    {"active": False}
+                ),
+                "record": lambda env=env: env.ref("system_mail.privilege_system_mail").unlink(),
+                "external ID": self.row("channel_alerts").with_env(env).unlink,
+            }
+            for title, way in ways.items():
+                with (
+                    self.subTest(role=role, way=title),
+                    self.assertRaisesRegex(AccessError, "ask one of them"),
+                    self.env.cr.savepoint(),
+                ):
+                    way()
+
+    def test_what_a_super_user_changes_is_an_event(self):
+        before = self.events("configured")
+        chief = self.people["super user"]
+        cron, channel = self.ref("ir_cron_tell"), self.ref("channel_alerts")
+        cron.with_user(chief).write({"active": False, "interval_number": 3})
+        cron.with_user(chief).write({"active": False})  # nothing new
+        channel.with_user(chief).name = "Post"
+        channel.with_user(chief).message_post(body="Seen")
+        mine = self.env["discuss.channel"].create({"name": "Mine"})
+        self.row("channel_alerts").with_user(chief).res_id = mine
+        self.row("ir_cron_sweep").with_user(chief).unlink()
+        self.ref("ir_mail_server_rule_system_mail").with_user(chief).active = False
+        self.env["ir.default"].with_user(chief).set("system.mail.connect", "accepts_clash", True)
+        self.group.with_user(chief).implied_ids += self.vassal
+        events = self.events("configured") - before
+        self.assertEqual(events.user_id, chief)
+        self.assertEqual(
+            events.mapped("reason"),
+            [
+                "Scheduled Actions, System Mail: tell who must know: Active: True → -; "
+                "Interval Number: 1 → 3",
+                "Discussion Channel, Post: Name: System Mail → Post",
+                f"Model Data, system_mail.channel_alerts: Record ID: {channel.id} → {mine.id}",
+                "Model Data, system_mail.ir_cron_sweep: deleted",
+                "Record Rule, System Mail servers: Super Users only: Active: True → -",
+                "Default Values, Use it all the same (Connect a Mailbox): created",
+                "Groups that a Super User gets: Role / Administrator → Role / Administrator, "
+                "Vassal",
+            ],
+        )
+
+    def test_moving_super_users_and_companies_about_is_an_event(self):
+        before = self.events("configured")
+        other, ours = self.env["res.company"].create({"name": "Other"}), self.company.name
+        chief = self.people["administrator"]
+        self.victim.company_ids += other
+        victim = self.victim.with_user(chief)
+        victim.write({"company_id": other.id})
+        self.company.with_user(chief).user_ids -= self.victim
+        self.accomplice.with_user(chief).company_ids += other
+        self.company.with_user(chief).name = "Renamed"
+        events = self.events("configured") - before
+        self.assertEqual(events.user_id, chief)
+        self.assertEqual(
+            events.mapped("reason"),
+            [
+                f"Companies of Super User Victim: {ours}, Other → Other, {ours}",
+                f"Companies of Super User Victim: Other, {ours} → Other",
+            ],
+        )
+
+    def test_archiving_a_company_is_an_event(self):
+        mailbox = self.mailbox(self.system, "hello@other.test", "neutral")
+        with_one, without = self.env["res.company"].create(
+            [
+                {
+                    "name": "With",
+                    "system_mail_address": "hello@other.test",
+                    "system_mail_server_id": mailbox.id,
+                },
+                {"name": "Without"},
+            ]
+        )
+        before = self.events("configured")
+        administrator = self.people["administrator"]
+        (with_one + without).with_user(administrator).sudo().active = False
+        events = self.events("configured") - before
+        self.assertEqual(events.mapped("reason"), ["Active: True → -"])
+        self.assertEqual((events.user_id, events.company_id), (administrator, with_one))

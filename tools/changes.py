@@ -40,6 +40,8 @@ def _shown(record, name):
     field, value = record._fields[name], record[name]
     if field.type == "many2one":
         return value.display_name
+    if field.type in ("one2many", "many2many"):
+        return ", ".join(value.mapped("display_name")) or False
     if field.type == "selection":
         return dict(field._description_selection(record.env)).get(value)
     return value

@@ -1,9 +1,18 @@
-"""What only Super Users may do: grant Super User, change another Super User's account, and give
-somebody System Mail's address.
+"""What only Super Users may do: grant Super User, change another Super User's account, give
+somebody System Mail's address, and change this addon's external IDs, scheduled actions, access
+rights and defaults.
 """
 
+from . import system_mail_guarded  # before those that inherit it
+
+# isort: split
 from . import (
+    ir_actions_server,
+    ir_cron,
+    ir_default,
+    ir_model_access,
     ir_model_data,
+    ir_rule,
     res_company,
     res_groups,
     res_partner,

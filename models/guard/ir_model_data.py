@@ -1,34 +1,32 @@
 from odoo import api, models
 
+from ...constants import MODULE
+
 
 class IrModelData(models.Model):
-    _inherit = "ir.model.data"
+    """Guards this addon's external IDs, and every one of the group Super User. The addon finds its
+    group, its channel and its scheduled actions by them.
+    """
+
+    _name = "ir.model.data"
+    _inherit = ["ir.model.data", "system.mail.guarded"]
 
     def write(self, vals):
-        self.system_mail_protect()
         result = super().write(vals)
-        self.system_mail_protect()
+        # Again, now that Odoo reads the names anew: the group's own may be hidden by an older one.
+        self._system_mail_guarded()._system_mail_check_records()
         return result
 
-    def unlink(self):
-        self.system_mail_protect()
-        return super().unlink()
+    @api.model
+    def _update_xmlids(self, data_list, update=False):
+        # Imports come here: they write external IDs by SQL.
+        ours = [data["xml_id"] for data in data_list if data["xml_id"].startswith(f"{MODULE}.")]
+        self._system_mail_check_change(ours)
+        return super()._update_xmlids(data_list, update)
 
-    @api.private
-    def system_mail_protect(self):
-        """Check that these external IDs don't belong to the group Super User. Odoo finds the group
-        by its external ID: a change could name another group, or none.
+    def _system_mail_is_about_us(self):
+        group_id = self.env["res.groups"]._system_mail_group_id()
+        return self.module == MODULE or (self.model, self.res_id) == ("res.groups", group_id)
 
-        :raises AccessError: one of them does, and the current user is no Super User
-        """
-        groups = self.env["res.groups"]
-        if not groups._system_mail_is_outsider():
-            return
-        group_id = groups._system_mail_group_id()
-        if any(data.model == groups._name and data.res_id == group_id for data in self.sudo()):
-            groups._system_mail_refuse(
-                self.env._(
-                    "Nothing was changed: only a Super User changes the external ID of the group "
-                    "“Super User”. Ask one of them."
-                )
-            )
+    def _system_mail_title(self):
+        return self.complete_name

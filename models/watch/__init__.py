@@ -1,6 +1,7 @@
 """What Super Users and owners see and are told."""
 
 from . import (
+    discuss_channel,
     ir_actions,
     ir_http,
     system_mail_alert,

@@ -92,9 +92,12 @@ class SystemMailAlert(models.Model):
 
     @staticmethod
     def _post(channel, body):
-        root = channel.env.ref("base.partner_root")
+        odoobot_sudo = channel.env["res.users"].sudo().browse(SUPERUSER_ID)
         channel.sudo().message_post(
-            author_id=root.id, body=body, message_type="comment", subtype_xmlid="mail.mt_comment"
+            author_id=odoobot_sudo.partner_id.id,
+            body=body,
+            message_type="comment",
+            subtype_xmlid="mail.mt_comment",
         )
 
     @staticmethod

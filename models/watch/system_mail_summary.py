@@ -1,6 +1,7 @@
 import datetime
 
 from odoo import api, fields, models
+from odoo.api import SUPERUSER_ID
 
 from ...constants import GROUP
 
@@ -19,7 +20,7 @@ class SystemMailSummary(models.AbstractModel):
         """Write the mails; the queue sends them."""
         if not self.env["ir.config_parameter"].system_mail_number("system_mail.summary"):
             return
-        root = self.env.ref("base.user_root")
+        root = self.env["res.users"].browse(SUPERUSER_ID)
         super_users = self.env.ref(GROUP).all_user_ids
         for user in super_users.filtered(lambda user: user.email and user.active) - root:
             theirs = self.with_user(user).with_context(
