@@ -25,6 +25,22 @@ CARRIED = (  # phase, what Ana's server says, the state of her mailbox, and the 
     ("rcpt", "450 4.7.1 <ben@company.test>: try again some day", "connected"),
 )
 
+OWN_AT_RCPT = {  # as Postfix tells them, and the state that follows
+    "504 5.5.2 <odoo>: Helo command rejected: need fully-qualified hostname": "unstable",
+    "550 5.7.1 Client host rejected: Access denied": "unstable",
+    "450 4.7.1 <ben@company.test>: Recipient address rejected: Quota exceeded": "unstable",
+    "451 4.3.5 Server configuration problem": "unstable",
+    "550 Computer says no": "connected",
+}
+SYSTEM = {  # phase, reply: the notification where Ana's is at fault, where nobody knows, the state
+    ("rcpt", None): ("sent", "sent", "connected"),
+    ("rcpt", "550 5.1.1 No such user"): ("exception", "exception", "connected"),
+    ("rcpt", "550 Mine says no, too"): ("ready", "exception", "connected"),
+    ("rcpt", "450 Mine says later"): ("ready", "ready", "connected"),
+    ("rcpt", "550 5.7.1 Client host rejected: Access denied"): ("ready", "ready", "unstable"),
+    ("auth", "535 5.7.8 Rejected"): ("ready", "ready", "disconnected"),
+}
+
 
 @tagged("post_install", "-at_install")
 class TestSecondOpinion(SystemMailCase):
@@ -35,6 +51,7 @@ class TestSecondOpinion(SystemMailCase):
             server.heal()
         for server in (self.own_server, self.system_server):
             self.health(server).give_new_chance()
+        self.own_server.owner_limit_count = 0  # Odoo lets 30 a minute through
 
     def state(self, server):
         return self.health(server).state or "connected"
@@ -111,6 +128,23 @@ class TestSecondOpinion(SystemMailCase):
         self.run_queue()
         arrived = [copy.message["Message-Id"] for copy in self.received("ben@company.test")]
         self.assertEqual(arrived, messages.mapped("message_id"), "in order, one copy each")
+
+    def test_faults_told_at_rcpt_and_each_answer_of_system_mail(self):
+        """Of each pair: what the reader's notification came to, and both mailboxes' states."""
+        for reply, own_state in OWN_AT_RCPT.items():
+            for (phase, system_reply), (of_fault, of_unknown, system_state) in SYSTEM.items():
+                with self.subTest(own=reply, system=system_reply):
+                    self.heal()
+                    self.mention()  # both are known to work
+                    self.system_server.system_mail_check()
+                    self.own.fail("rcpt", reply=reply)
+                    if system_reply:
+                        self.system.fail(phase, reply=system_reply)
+                    notification = self.mention().notification_ids
+                    expected = of_unknown if own_state == "connected" else of_fault
+                    self.assertEqual(notification.notification_status, expected)
+                    self.assertEqual(self.state(self.own_server), own_state)
+                    self.assertEqual(self.state(self.system_server), system_state)
 
     # --- whose fault it was
 
