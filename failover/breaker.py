@@ -1,11 +1,12 @@
-"""The arithmetic of the circuit breaker: when a mailbox is left alone, and when it is tried again.
+"""The circuit breaker of a mailbox: when it is skipped, and when it is tried again.
 
-Pure: the caller hands in ``now`` (naive UTC datetimes, as Odoo keeps them) and ``rng`` (its
-``uniform`` is used), and keeps the Breaker in its database. Durations are seconds.
+Pure functions: the caller passes ``now`` (naive UTC datetimes, as Odoo keeps them) and ``rng`` (a
+``random.Random``), and stores the Breaker. Durations are seconds.
 
-A mailbox is *closed* (in use), *open* (skipped until ``next_probe_at``) or *half open* (one worker
-tries it; its lease ends at ``next_probe_at``). ``generation`` grows whenever the state changes: the
-caller drops the result of an attempt that began at an earlier generation.
+A breaker is *closed* (its mailbox is in use), *open* (skipped until ``next_probe_at``) or *half
+open* (one worker probes it, that is, tries whether it works again; the worker's lease ends at
+``next_probe_at``). ``generation`` grows whenever the state changes: the caller drops the result of
+an attempt that began at an earlier generation.
 """
 
 import dataclasses
@@ -13,16 +14,26 @@ import datetime
 
 from .failure import Effect, Kind, Phase, Word
 
-BASE, HOUR, DAY = 60, 3600, 86400
+HOUR, DAY = 3600, 86400
 THRESHOLD = 3
-"""Failed connections within WINDOW that open a breaker."""
+"""So many failed connections within WINDOW open a breaker."""
 WINDOW = 600
-"""Counted from the first failure; a later one starts a new window."""
+"""Counted from the first failure. A failure after its end starts a new window."""
+
+# How long a mailbox is skipped. Every wait shorter than a day is made random, between SHORTEST_WAIT
+# and the time given here: mailboxes that failed together are not all tried at once.
 SHORTEST_WAIT = 1
-LONGEST_WAIT = DAY + HOUR
-"""A probe that is due later was written before the clock was set back: it is due now."""
+FIRST_WAIT = 60
+"""For what mends itself; doubled with each further failure, up to LONGEST_WAIT."""
+LONGEST_WAIT = HOUR
+"""For what mends itself, and at once for a wrong setting."""
+WAIT_OF_A_DAY = DAY
+"""For rejected credentials, and for a limit of the day: nothing sooner would help."""
+LATEST_BELIEVABLE_PROBE = DAY + HOUR
+"""A probe that is due later than this was written before the clock was set back: it is due now."""
+
 LEASE = 180
-"""A probe's time: longer than any worker may take for one message (limit_time_real)."""
+"""How long one worker may probe; more than a worker may take for a message (limit_time_real)."""
 GIVE_UP_HOURS = 48
 MOST_NEEDS_HOSTS = 3
 DNS_NEEDS_HOSTS = 2
@@ -45,7 +56,7 @@ class Breaker:
     opened_at: datetime.datetime | None = None
     next_probe_at: datetime.datetime | None = None
     delay: float = 0
-    """The longest wait before the next probe; ``next_probe_at`` holds the jittered one."""
+    """The upper bound of the wait before the next probe; ``next_probe_at`` has the random one."""
     generation: int = 0
     reason_effect: Effect = Effect.NONE
 
@@ -54,11 +65,11 @@ def allows(breaker, now):
     """``"send"``, ``"skip"``, or ``"probe"``: the one worker that gets the lease may try."""
     if breaker.state == State.CLOSED:
         return "send"
-    return "skip" if now < breaker.next_probe_at < _after(now, LONGEST_WAIT) else "probe"
+    return "skip" if now < breaker.next_probe_at < _after(now, LATEST_BELIEVABLE_PROBE) else "probe"
 
 
 def lease(breaker, now):
-    """The breaker while one worker probes; if that worker dies, the lease runs out."""
+    """The breaker while one worker probes. If that worker dies, the lease ends after LEASE."""
     return dataclasses.replace(
         breaker,
         state=State.HALF_OPEN,
@@ -68,38 +79,41 @@ def lease(breaker, now):
 
 
 def after_success(breaker):
-    """One real success closes it and forgets the failures."""
+    """The breaker after a success: closed, without failures."""
     closed = breaker.state == State.CLOSED
     return Breaker(generation=breaker.generation + (not closed))
 
 
 def after_change(breaker):
-    """The credentials or settings changed: in use again, and no late result counts."""
+    """The breaker after the credentials or settings changed: closed. Results of attempts that
+    began before the change are dropped.
+    """
     return Breaker(generation=breaker.generation + 1)
 
 
 def after_failure(breaker, effect, kind, now, rng, *, quota=False):
-    """A connection failed: call it once per connection, not per mail.
+    """The breaker after a failed connection. Call it once for each connection, not for each mail.
 
     :param Effect effect: of the Decision; NONE changes nothing
     :param Kind kind: of the Failure
-    :param bool quota: of the Decision. Then a day is waited: providers do not say when they lift
-        it; Gmail, Microsoft 365 and SES count a rolling 24 hours, so a day is never too early.
+    :param bool quota: of the Decision: a limit of the day is reached. Providers do not say when
+        they lift it. Gmail, Microsoft 365 and SES count the last 24 hours, so after a day the
+        mailbox can send again.
     """
     if effect is Effect.NONE:
         return breaker
     if Effect.DISCONNECTED in (effect, breaker.reason_effect):
-        # An unreachable server does not give the rejected credentials their worth back.
-        return _opened(breaker, Effect.DISCONNECTED, now, DAY, _after(now, DAY))
+        # Rejected credentials stay the reason, also if the server is then out of reach.
+        return _opened(breaker, Effect.DISCONNECTED, now, WAIT_OF_A_DAY, _after(now, WAIT_OF_A_DAY))
     if quota:
-        return _opened(breaker, effect, now, DAY, _after(now, DAY))
+        return _opened(breaker, effect, now, WAIT_OF_A_DAY, _after(now, WAIT_OF_A_DAY))
     closed = breaker.state == State.CLOSED
     if closed and effect not in _ENDURING and kind is not Kind.TIMEOUT:
         counted = _counted(breaker, effect, now)
         if counted.failure_count < THRESHOLD:
             return counted
-    delay = BASE if closed else min(max(BASE, 2 * breaker.delay), HOUR)
-    delay = HOUR if effect in _ENDURING else delay
+    delay = FIRST_WAIT if closed else min(max(FIRST_WAIT, 2 * breaker.delay), LONGEST_WAIT)
+    delay = LONGEST_WAIT if effect in _ENDURING else delay
     wait = max(SHORTEST_WAIT, rng.uniform(0, delay))
     return _opened(breaker, effect, now, delay, _after(now, wait))
 
@@ -108,7 +122,7 @@ _ENDURING = {Effect.MISCONFIGURED, Effect.PROVIDER_MISCONFIGURED}
 
 
 def _counted(breaker, effect, now):
-    """The breaker with one failure more."""
+    """The breaker with one more failure counted."""
     first, count = breaker.first_failure_at, breaker.failure_count
     if first is None or (breaker.state == State.CLOSED and now > _after(first, WINDOW)):
         first, count = now, 0
@@ -129,7 +143,7 @@ def _opened(breaker, effect, now, delay, next_probe_at):
 
 
 def is_network_failure(failure):
-    """True where the cause may be our own network: no word came from the server."""
+    """True if our own network may be the cause: the server did not answer at all."""
     return Phase.DNS <= failure.phase <= Phase.BANNER and failure.kind in _NETWORK
 
 
@@ -137,22 +151,26 @@ _NETWORK = {Kind.UNKNOWN_HOST, Kind.REFUSED, Kind.TIMEOUT, Kind.DROP}
 
 
 def own_network_suspected(hosts_tried, hosts_failed, hosts_unresolved):
-    """True when the trouble looks like ours: no breaker should open then.
+    """True if our own network is the likely cause: then no breaker should open.
 
-    Numbers of distinct servers within the last minutes: tried, failed without a word from the
-    server (``is_network_failure``; those unresolved included), and unresolved. More than half of
-    at least three failed, or no name of at least two could be resolved. One server alone proves
-    nothing.
+    That is so if more than half of at least three servers failed, or if no name of at least two
+    servers could be resolved. A single server proves nothing.
+
+    :param int hosts_tried: distinct servers within the last minutes
+    :param int hosts_failed: those of them that did not answer at all (``is_network_failure``),
+        including the unresolved ones
+    :param int hosts_unresolved: those of them whose name could not be resolved
     """
     most = hosts_tried >= MOST_NEEDS_HOSTS and 2 * hosts_failed > hosts_tried
     no_dns = hosts_tried >= DNS_NEEDS_HOSTS and hosts_unresolved >= hosts_tried
     return most or no_dns
 
 
-def backoff(attempt, rng, base=BASE, cap=HOUR):
-    """Seconds until a queued mail is tried again: doubling from ``base`` to ``cap``.
+def backoff(attempt, rng, base=FIRST_WAIT, cap=LONGEST_WAIT):
+    """Seconds until a queued mail is tried again. They double from ``base`` up to ``cap``.
 
-    Between half of it and all of it, so that the mails of an outage spread, yet none spins.
+    The result is random, between half of that and all of it: mails that failed together are not
+    all tried at once.
 
     :param int attempt: 1 for the first retry
     """
@@ -161,7 +179,7 @@ def backoff(attempt, rng, base=BASE, cap=HOUR):
 
 
 def expired(first_failure_at, now, hours=GIVE_UP_HOURS):
-    """True once a mail has been tried for ``hours``: it fails, visibly."""
+    """True if a mail has been tried for ``hours``. It then fails, and people see that."""
     return now >= first_failure_at + datetime.timedelta(hours=hours)
 
 

@@ -11,9 +11,9 @@ from ...tools.odoo_20 import parameter
 from .ir_mail_server_check import CHECKS_OF_A_HOST
 
 CHECK_INTERVAL = datetime.timedelta(hours=6)
-"""A mailbox that was not heard of for about so long is checked."""
+"""A mailbox that neither succeeded nor failed for about so long is checked."""
 RETRY_INTERVAL = datetime.timedelta(minutes=25)
-"""One that failed last, and is in use still, does not wait for that."""
+"""The same for one that failed last, but is still in use."""
 
 
 class SystemMailHealth(models.Model):
@@ -21,8 +21,8 @@ class SystemMailHealth(models.Model):
 
     @api.model
     def _may_check(self):
-        """Whether any mailbox may be tried unasked: not before System Mail is in use, and never in
-        a copy of the database, which would log in as real people.
+        """Whether mailboxes may be checked on a schedule: only if System Mail is in use, and never
+        in a copy of the database, which would log in as real people.
         """
         in_use = self.env["res.company"].system_mail_policies()
         return bool(in_use) and not parameter(self.env, "database.is_neutralized")
@@ -31,8 +31,8 @@ class SystemMailHealth(models.Model):
 
     @api.model
     def _cron_sweep(self):
-        """Check the mailboxes that nobody heard of for hours, so that a trouble is known before
-        their mail fails. Those out of order are ``_cron_probe``'s.
+        """Check the mailboxes that were not used for hours, so that a failure is known before their
+        mail fails. ``_cron_probe`` checks those that are out of order.
         """
         servers = self._due_for_check() if self._may_check() else self.env["ir.mail_server"]
         cron = self.env["ir.cron"]
@@ -40,12 +40,12 @@ class SystemMailHealth(models.Model):
         for _server, _trouble in servers.system_mail_check_in_parallel(seconds=seconds):
             cron._commit_progress(1)  # when time is up no more begin; those under way count
         if servers and not seconds:
-            # Left alone, Odoo would go on in a minute only.
+            # Otherwise Odoo would go on only in a minute.
             self.env.ref("system_mail.ir_cron_sweep")._trigger()
 
     @api.model
     def _due_for_check(self):
-        """The mailboxes in use that are due, those longest unheard of first."""
+        """The mailboxes in use that are due for a check, the longest unused first."""
         now = fields.Datetime.now()
         servers = self.env["ir.mail_server"].search(
             ["|", ("owner_user_id", "=", False), ("owner_user_id.active", "=", True)]
@@ -60,7 +60,7 @@ class SystemMailHealth(models.Model):
             return True
         if self.breaker_state != circuit.State.CLOSED:
             return False
-        # An interval of its own for each mailbox: then no provider sees all of them at once.
+        # A different interval for each mailbox, so that no provider sees all of them at once.
         spread = random.Random(self.server_id.id).uniform(0.75, 1.25)  # noqa: S311
         interval = RETRY_INTERVAL if self._failed_last() else spread * CHECK_INTERVAL
         return now >= self._last_heard() + interval
@@ -74,7 +74,7 @@ class SystemMailHealth(models.Model):
 
     @api.model
     def _cron_probe(self):
-        """Try the mailboxes whose time has come: by log-in alone, never with a person's mail."""
+        """Probe the mailboxes that are due: only log in, never send a person's mail."""
         due = self._due_for_probe() if self._may_check() else self.browse()
         cron = self.env["ir.cron"]
         seconds = cron._commit_progress(remaining=len(due))
@@ -89,16 +89,16 @@ class SystemMailHealth(models.Model):
     @api.model
     def _due_for_probe(self):
         now = fields.Datetime.now()
-        longest = now + datetime.timedelta(seconds=circuit.LONGEST_WAIT)
+        latest = now + datetime.timedelta(seconds=circuit.LATEST_BELIEVABLE_PROBE)
         return self.search(
             Domain("breaker_state", "!=", circuit.State.CLOSED.value)
-            & (Domain("next_probe_at", "<=", now) | Domain("next_probe_at", ">=", longest))
+            & (Domain("next_probe_at", "<=", now) | Domain("next_probe_at", ">=", latest))
             & Domain("server_id.active", "=", True),
             order="next_probe_at",
         )
 
     def _lease_apart(self):
-        """The lease on a cursor of its own: the other workers must see it while this one probes."""
+        """Take the lease on an own cursor: the other workers must see it while this one probes."""
 
         def lease_if_due(health):
             return bool(health) and health._lease_if_due()  # it may just have been deleted
