@@ -18,16 +18,16 @@ from ...tools.reasons import remedy_in_words
 _logger = logging.getLogger(__name__)
 
 SUCCESS_INTERVAL = datetime.timedelta(hours=1)
-"""A healthy mailbox's success is written no more often than this."""
+"""The success of a mailbox in order is written no more often than this."""
 NETWORK_WINDOW = datetime.timedelta(minutes=10)
 
 
 class Snapshot(typing.NamedTuple):
-    """A mailbox's health as one sender saw it before it connected."""
+    """The health of a mailbox as a sender read it before it connected."""
 
     state: str
     last_success: datetime.datetime | None
-    """None also where it has failed since."""
+    """None also if the mailbox has failed since, or is in doubt."""
     generation: int
 
 
@@ -35,8 +35,9 @@ UNSEEN = Snapshot("not_connected", None, 0)
 
 
 class SystemMailHealth(models.Model):
-    """What is known of a mailbox. One row for each one ever tried, written by a cursor of its own:
-    ``ir.mail_server`` is written by the sending transaction, and a clash there would send twice.
+    """What is known about a mailbox: one row for each mailbox that was ever tried. It is not a part
+    of ``ir.mail_server``, because the sending transaction writes there: two workers that write the
+    same row would conflict, and Odoo would send again.
     """
 
     _name = "system.mail.health"
@@ -91,23 +92,28 @@ class SystemMailHealth(models.Model):
     @api.model
     @api.private
     def look(self, server):
-        """What every worker knows of the mailbox by now.
+        """The health of a mailbox, for a sender that uses it only if it is in order.
 
         :rtype: Snapshot
-        :raises RouteClosed: it is out of order, do not try: that is the scheduled action's work
+        :raises RouteClosed: the mailbox is out of order; only the scheduled action tries it again
         """
         return self._read(server, lambda health: health._as_allowed(), UNSEEN)
 
     @api.model
     @api.private
     def snapshot(self, server):
-        """The same for one who tries it in any case."""
+        """The health of a mailbox, for a check that also tries a mailbox out of order.
+
+        :rtype: Snapshot
+        """
         return self._read(server, lambda health: health._as_seen(), UNSEEN)
 
     @api.model
     def _read(self, server, read, otherwise):
-        """What ``read`` says of the mailbox's row, on a cursor of its own; ``otherwise`` where none
-        can be had: sending goes on as if nothing were known.
+        """Call ``read`` with the mailbox's row, or with an empty recordset, on an own cursor.
+
+        :return: what ``read`` returns; ``otherwise`` after an error of the database, which must not
+            stop the sending
         """
         try:
             with own_environment(self.env) as env:
@@ -130,12 +136,16 @@ class SystemMailHealth(models.Model):
 
     @api.model
     def _connected(self, server):
-        """The mailbox has just been connected, in this very transaction."""
+        """Note that the mailbox has just been connected. This is written in the same transaction:
+        other cursors do not see the new mailbox yet.
+        """
         self._of(server)._write_success(fields.Datetime.now())
 
     @api.private
     def give_new_chance(self):
-        """The credentials or the server changed: a new chance, and no late result counts."""
+        """Use the mailboxes again, since their credentials or servers changed. Results of attempts
+        that began earlier are dropped.
+        """
         for health in self:
             health.write(self._breaker_values(circuit.after_change(health._breaker())))
         self.flush_recordset()
@@ -173,11 +183,11 @@ class SystemMailHealth(models.Model):
             self.enhanced_code or None,
             self.answer or "",
             Kind(self.kind),
-            all_recipients=True,  # else it would not be the mailbox's
+            all_recipients=True,  # otherwise it would not be the mailbox's failure
         )
 
     def _last_decision(self):
-        """What was decided of it, as it is stored: its words are not read again."""
+        """The stored decision on the last failure. The server's reply is not classified again."""
         return Decision(
             Verdict.FALLBACK,
             Effect(self.effect),
@@ -187,8 +197,9 @@ class SystemMailHealth(models.Model):
         )
 
     def _lease_if_due(self):
-        """Whether this worker is the one that probes: the others find the lease taken, and do not
-        wait for one who takes it.
+        """Take the lease if a probe is due and no other worker has it. Never waits for a lock.
+
+        :return: whether this worker got the lease
         """
         breaker, now = self._breaker(), fields.Datetime.now()
         if circuit.allows(breaker, now) != "probe":
@@ -216,10 +227,12 @@ class SystemMailHealth(models.Model):
 
     @api.model
     def _record(self, server, seen, write):
-        """Call ``write`` with the mailbox's row, locked, on a cursor of its own. A late result,
-        which began before the row's last change, is dropped. Sending never fails for its sake.
+        """Call ``write`` with the mailbox's row, locked, on an own cursor. An error of the database
+        is logged, and does not stop the sending.
 
-        :return: the generation from which on a result is not late
+        :param Snapshot seen: as ``look`` returned it; if the row has changed since, the result is
+            late, and ``write`` is not called
+        :return: the generation of the row after that; results of earlier ones are late
         """
         try:
             with own_environment(self.env) as env:
@@ -233,7 +246,7 @@ class SystemMailHealth(models.Model):
 
     @api.model
     def _locked(self, server, generation):
-        """The mailbox's row, locked; empty where it changed since, or the mailbox is gone."""
+        """The mailbox's row, locked; empty if it changed since ``generation``, or is deleted."""
         self._of(server)
         self.env.cr.execute(
             "SELECT id FROM system_mail_health WHERE server_id = %s AND generation = %s FOR UPDATE",
@@ -243,11 +256,11 @@ class SystemMailHealth(models.Model):
 
     @api.model
     def _of(self, server):
-        """The mailbox's row, made where there is none yet; empty where the mailbox is gone."""
+        """The mailbox's row, created if there is none yet; empty if the mailbox is deleted."""
         mailbox = [("server_id", "=", server.id)]
         if health := self.search(mailbox):
             return health
-        # one worker at a time makes the row: the others wait here, and then find it
+        # one worker at a time creates the row: the others wait here, and then find it
         key = f"{self._name}:{server.id}"
         self.env.cr.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [key])
         health = self.search(mailbox)
@@ -258,7 +271,8 @@ class SystemMailHealth(models.Model):
     @api.model
     @api.private
     def note_success(self, server, seen):
-        """One real success: connected. Written only where it says something new.
+        """Note that the mailbox sent a message: it is connected. This is written only if the state
+        changes, or after SUCCESS_INTERVAL.
 
         :param Snapshot seen: what ``look`` returned
         """
@@ -293,9 +307,10 @@ class SystemMailHealth(models.Model):
     @api.model
     @api.private
     def note_failure(self, server, seen, failure, decision):
-        """A connection failed in a way that says something of the mailbox.
+        """Note that the mailbox failed.
 
         :param Snapshot seen: what ``look`` returned
+        :param Decision decision: on the failure; its effect is not NONE
         :return: as ``_record``
         """
         now = fields.Datetime.now()
@@ -306,9 +321,11 @@ class SystemMailHealth(models.Model):
     def _write_failure(self, failure, decision, now):
         before = self.state
         self.last_failure = now
-        # rejected credentials stay the reason, whatever else comes on top
-        tells = self.effect != Effect.DISCONNECTED or decision.effect is Effect.DISCONNECTED
-        if tells:
+        # rejected credentials stay the reason, whatever fails later
+        replaces_reason = (
+            self.effect != Effect.DISCONNECTED or decision.effect is Effect.DISCONNECTED
+        )
+        if replaces_reason:
             self.write(
                 {
                     "phase": failure.phase.value,
@@ -320,7 +337,7 @@ class SystemMailHealth(models.Model):
             )
         if not (circuit.is_network_failure(failure) and self._own_network_suspected(now)):
             self._trip(failure, decision, now)
-            if tells:
+            if replaces_reason:
                 self.write({"rule": decision.rule, "remedy_key": decision.remedy})
         cron = self.env.ref("system_mail.ir_cron_probe", raise_if_not_found=False)
         if cron and self.next_probe_at:
@@ -350,7 +367,9 @@ class SystemMailHealth(models.Model):
         self.write({**self._breaker_values(after), "state": state, "since": since})
 
     def _own_network_suspected(self, now):
-        """Most hosts failed at once without a word: then it is not they who failed."""
+        """Whether our own network is the likely cause of this failure: most of the servers tried in
+        the last minutes did not answer at all.
+        """
         recent = Domain("last_failure", ">=", now - NETWORK_WINDOW)
         recent |= Domain("last_success", ">=", now - SUCCESS_INTERVAL)
         hosts, failed, unresolved = set(), set(), set()

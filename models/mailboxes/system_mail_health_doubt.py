@@ -10,8 +10,9 @@ LASTS = datetime.timedelta(seconds=WINDOW)
 
 
 class SystemMailHealth(models.Model):
-    """A doubt: the mailbox refused, in words that nobody knows, what System Mail could send. Once
-    proves nothing. Two messages to two recipients, with nothing accepted between, are its fault.
+    """Doubts about a mailbox. A doubt arises when the mailbox refuses a message, in words that no
+    rule knows, and System Mail can send it. A single one proves nothing. Two of them, for different
+    messages and recipients and with nothing accepted between, count as a failure.
     """
 
     _inherit = "system.mail.health"
@@ -22,7 +23,7 @@ class SystemMailHealth(models.Model):
     @api.model
     @api.private
     def note_doubt(self, server, seen, failure, message_id, address):
-        """System Mail could send what this mailbox refused.
+        """Note that System Mail could send what this mailbox refused.
 
         :param Snapshot seen: what ``look`` returned
         :return: the generation from which on a result is not late
