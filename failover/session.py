@@ -1,8 +1,8 @@
-"""A session that survives the loss of its mailbox.
+"""An SMTP session that tries a second mailbox if the first fails. It has the interface of
+``smtplib.SMTP``.
 
-It quacks like ``smtplib.SMTP`` for whoever sends by it, and carries each message along an ordered
-list of routes: the author's own mailbox, then System Mail; or, for an author without a mailbox,
-System Mail, then Odoo's own sender.
+A session has a list of routes, and tries them in order for each message: the author's own mailbox,
+then System Mail; or, for an author without a mailbox, System Mail, then Odoo's own sender.
 """
 
 import collections
@@ -18,8 +18,9 @@ from .policy import Answer, Fate, fate
 from .rules import UNPROVEN, classify, classify_recipients
 from .words import describe
 
-MOST_OPINIONS = 3
-"""So many times a second mailbox may refuse, too, before a message is offered to it no more."""
+MOST_SECOND_REFUSALS = 3
+"""After so many recipients of a message that the second mailbox refused, too, it is asked for no
+more of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,19 +31,16 @@ class Trouble:
     failure: Failure
     decision: Decision
     retry_at: Any = None
-    """When to try again, where that is known."""
+    """When to try again, if that is known."""
 
     @property
     def answer(self):
-        """What it says of the recipient.
-
-        :rtype: Answer
-        """
+        """:rtype: Answer"""
         return Answer.of(self.failure, self.decision)
 
 
 @dataclasses.dataclass(frozen=True)
-class Carried:
+class RouteResult:
     """What one route did for a message."""
 
     accepted: tuple[str, ...]
@@ -51,7 +49,9 @@ class Carried:
 
 
 def explain(troubles):
-    """Why, in plain words and then in the servers' own, in the order of the routes tried."""
+    """Why a message was not sent: for each route tried, the reason in plain words and the server's
+    reply.
+    """
     return "\n".join(
         f"{trouble.route.name}: {describe(trouble.failure, trouble.decision)}"
         + (f"\n{trouble.failure.text}" if trouble.failure.text else "")
@@ -60,18 +60,18 @@ def explain(troubles):
 
 
 class Admission(NamedTuple):
-    """How many of a message's recipients the limits that we keep ourselves let through now."""
+    """How many of a message's recipients our own limits allow now."""
 
     number: int
-    """The first ones of them."""
+    """So many, from the first one on."""
     over: OverLimit | None = None
-    """Why the others must wait or fail; None where all are let through."""
+    """Why the others must wait or fail; None if all are allowed."""
     give_back: Callable[[int], None] | None = None
-    """To be called with the number of those whom the mailbox did not take in the end."""
+    """Call it with the number of allowed recipients that the mailbox did not accept."""
 
 
 class RouteClosed(OSError):
-    """The mailbox is known to be out of order: nobody even tried."""
+    """The mailbox is known to be out of order. It was not tried."""
 
     def __init__(self, failure, decision):
         super().__init__(failure.text)
@@ -97,19 +97,19 @@ class Route:
         shared: bool = False,
     ):
         """
-        :param mailbox: whose route it is, for the callbacks; never looked into
+        :param mailbox: passed to the callbacks; not used here
         :param connect: opens a logged-in connection; may raise ``RouteClosed``, ``Unwatched`` or
             any of ``CONNECTION_ERRORS``
-        :param name: what people call the mailbox
-        :param refresh: fetches a new access token, where one was refused; may raise as ``connect``
+        :param name: the mailbox's name for people
+        :param refresh: fetches a new access token after one was refused; may raise as ``connect``
         :param rewrite: ``(message, from_addr, author) -> (message, from_addr)``
         :param admit: called with the number of recipients, returns an ``Admission``
         :param on_failure: ``(mailbox, failure, decision)``, once per connection
-        :param on_success: ``(mailbox)``, once per connection, at the first accepted message, and
-            at the next one after a failure or a doubt
-        :param on_doubt: ``(mailbox, failure, message_id, address)``: it refused, in words that
-            nobody knows, what another mailbox then accepted
-        :param shared: survives the sessions that use it, until ``close()``
+        :param on_success: ``(mailbox)``, at the first accepted message of a connection, and at the
+            next one after a failure or a doubt
+        :param on_doubt: ``(mailbox, failure, message_id, address)``: the mailbox refused a
+            recipient, in words that no rule knows, and another mailbox then accepted it
+        :param shared: several sessions use it; they leave it open, until ``close()``
         """
         self.mailbox, self.name, self.shared = mailbox, name, shared
         self.trouble: Trouble | None = None
@@ -118,10 +118,13 @@ class Route:
         self._patience = patience or Patience()
         self._on_failure, self._on_success, self._on_doubt = on_failure, on_success, on_doubt
         self._connection: WatchedConnection | None = None
-        self._praised = self._blamed = False
+        self._success_reported = self._failure_reported = False
 
     def open(self):
-        """Whether messages may go this way now; connects if need be."""
+        """Connect if necessary.
+
+        :return: whether the route can be used
+        """
         if self.trouble:
             return False
         if self._connection is not None and not self._connection.lost:
@@ -129,7 +132,7 @@ class Route:
         return self._reconnect()
 
     def _reconnect(self, with_new_token=False):
-        self._praised = self._blamed = False
+        self._success_reported = self._failure_reported = False
         try:
             trouble = self._log_in(with_new_token)
             if trouble and self._may_refresh(trouble.decision):
@@ -139,11 +142,14 @@ class Route:
             return False
         if trouble:
             self.trouble = trouble
-            self._blame(trouble.failure, trouble.decision)
+            self._report_failure(trouble.failure, trouble.decision)
         return not trouble
 
     def _log_in(self, with_new_token):
-        """Connect; returns the trouble, or None."""
+        """Connect.
+
+        :return: the Trouble, or None
+        """
         with watching(self._patience) as trace:
             try:
                 if with_new_token:
@@ -161,23 +167,23 @@ class Route:
         return None
 
     def _may_refresh(self, decision):
-        """Whether a new access token may help: it is tried once."""
+        """Whether a new access token may help. Each route fetches one at most."""
         return decision.retry_forced_token and self._refresh is not None
 
-    def send(self, message, from_addr, to_addrs, author, second_opinion=()):
-        """Send it to as many of the recipients as the mailbox takes.
+    def send(self, message, from_addr, to_addrs, author, asked_again=()):
+        """Send a message to the recipients that the mailbox accepts.
 
-        :param second_opinion: those whom another mailbox refused in words that nobody knows; where
-            this one refuses them, too, they stay counted
-        :rtype: Carried
+        :param asked_again: recipients that another mailbox refused in words that no rule knows. If
+            this one refuses them, too, they still count for the limits
+        :rtype: RouteResult
         """
         if not self.open():
-            return Carried((), dict.fromkeys(to_addrs, self.trouble))
+            return RouteResult((), dict.fromkeys(to_addrs, self.trouble))
         count = len(to_addrs)
         admission = self._admit(count) if self._admit else Admission(count)
         over_limit = self._over_limit(to_addrs[admission.number :], admission.over)
         if not admission.number:
-            return Carried((), over_limit)
+            return RouteResult((), over_limit)
         if self._rewrite:
             message, from_addr = self._rewrite(message, from_addr, author)
         accepted, failures, reply, pending = [], {}, "", list(to_addrs[: admission.number])
@@ -190,8 +196,8 @@ class Route:
                 failures.pop(address, None)
             failures.update(outcome.failures)
             pending = self._to_try_again(outcome, served)
-        if accepted:  # maybe in another transaction than these failures
-            self._praise()
+        if accepted:  # possibly in another transaction than these failures
+            self._report_success()
             failures = {
                 address: dataclasses.replace(failure, all_recipients=False)
                 for address, failure in failures.items()
@@ -199,17 +205,17 @@ class Route:
         decisions = classify_recipients(failures)
         troubles = {a: Trouble(self, failures[a], decisions[a]) for a in failures}
         for trouble in dict.fromkeys(troubles.values()):
-            self._judge(trouble)
+            self._apply_effect(trouble)
         not_taken = sum(
-            decision.verdict is not Verdict.UNCERTAIN and address not in second_opinion
+            decision.verdict is not Verdict.UNCERTAIN and address not in asked_again
             for address, decision in decisions.items()
         )
         if admission.give_back and not_taken:
             admission.give_back(not_taken)
-        return Carried(tuple(accepted), troubles | over_limit, reply)
+        return RouteResult(tuple(accepted), troubles | over_limit, reply)
 
     def _over_limit(self, addresses, over):
-        """The troubles of those who are over a limit of ours."""
+        """The troubles of the recipients beyond our own limits."""
         if not addresses:
             return {}
         failure = Failure.from_exception(Phase.MAIL, over)
@@ -224,9 +230,11 @@ class Route:
             return Outcome((), dict.fromkeys(to_addrs, failure))
 
     def _to_try_again(self, outcome, served):
-        """The recipients for whom this same mailbox is asked once more at once: those over its
-        limit per message, and all of them where a connection that had served before has ended, or
-        where the access token was refused only now.
+        """The recipients for whom this route starts another transaction at once: those beyond the
+        server's limit of recipients per message. If nobody was accepted, all of them, on a new
+        connection, if the server closed one that had worked, or only now refuses the access token.
+
+        :param int served: messages accepted on the connection before this one
         """
         decisions = classify_recipients(outcome.failures)
         if outcome.accepted:
@@ -239,34 +247,36 @@ class Route:
                 return list(decisions)
         return []
 
-    def _judge(self, trouble):
-        """What one message's trouble means for those that follow, and for the mailbox's state."""
+    def _apply_effect(self, trouble):
+        """Report the failure if it affects the mailbox's state. Close the route to the following
+        messages if they would fail, too.
+        """
         effect = trouble.decision.effect
         if effect is Effect.NONE or self.trouble:
             return
         served_before = trouble.failure.accepted_before and trouble.failure.kind is Kind.DROP
         if effect is not Effect.TRANSIENT or (self._connection.lost and not served_before):
             self.trouble = dataclasses.replace(trouble, decision=trouble.decision.untried())
-        self._blame(trouble.failure, trouble.decision)
+        self._report_failure(trouble.failure, trouble.decision)
 
-    def _praise(self):
-        if not self._praised and self._on_success:
+    def _report_success(self):
+        if not self._success_reported and self._on_success:
             self._on_success(self.mailbox)
-        self._praised = True
+        self._success_reported = True
 
-    def _blame(self, failure, decision):
-        if not self._blamed and self._on_failure:
+    def _report_failure(self, failure, decision):
+        if not self._failure_reported and self._on_failure:
             self._on_failure(self.mailbox, failure, decision)
-        self._blamed, self._praised = True, False
+        self._failure_reported, self._success_reported = True, False
 
-    def doubt(self, failure, message_id, address):
-        """It refused what another mailbox then accepted: nobody is blamed for one such case."""
-        self._praised = False
+    def report_doubt(self, failure, message_id, address):
+        """Report that the mailbox refused a recipient that another mailbox then accepted."""
+        self._success_reported = False
         if self._on_doubt:
             self._on_doubt(self.mailbox, failure, message_id, address)
 
     def close(self):
-        """Say good-bye; whatever the server answers, the messages were accepted before."""
+        """Close the connection. No answer to QUIT changes what was accepted."""
         connection, self._connection = self._connection, None
         if connection is not None:
             leave(connection)
@@ -274,7 +284,7 @@ class Route:
 
 @dataclasses.dataclass
 class Report:
-    """What became of one message, recipient by recipient."""
+    """The result of one message for each of its recipients."""
 
     message_id: str
     recipients: tuple[str, ...]
@@ -285,7 +295,7 @@ class Report:
     troubles: dict[str, list[Trouble]] = dataclasses.field(default_factory=dict)
 
     def is_open(self, address):
-        """Whether a mailbox refused the recipient and nobody knows whose fault that is."""
+        """Whether a mailbox refused the recipient, and it is not known whose fault that is."""
         return any(trouble.decision.is_open for trouble in self.troubles.get(address, ()))
 
     def fate(self, address):
@@ -301,7 +311,7 @@ class Report:
 
 
 class Undelivered(smtplib.SMTPException):
-    """No route took the message for any recipient."""
+    """No route accepted the message for any recipient."""
 
     def __init__(self, report):
         super().__init__(explain(report.all_troubles))
@@ -309,8 +319,8 @@ class Undelivered(smtplib.SMTPException):
 
 
 class Unwatched(Exception):
-    """The mailbox is reached by a session that is none of ours: another addon's own object, which
-    alone knows how it is used and what becomes of a message.
+    """Another addon connects to the mailbox by an object of its own. How that is used, and what
+    becomes of a message, is not known here.
     """
 
     def __init__(self, session):
@@ -319,34 +329,46 @@ class Unwatched(Exception):
 
 
 class Session:
-    """Sends each message by the first of its routes that takes it, recipient by recipient."""
+    """Sends each message to each recipient by the first route that accepts it."""
 
     def __init__(
-        self, routes, *, internal, routine=False, waits=True, from_filter=False, smtp_from=False
+        self,
+        routes,
+        *,
+        internal,
+        system_first=False,
+        may_wait=True,
+        from_filter=False,
+        smtp_from=False,
     ):
         """
         :param routes: at least one ``Route``
-        :param bool internal: every recipient is a colleague: where it is uncertain whether the
-            message was accepted, a second copy is better than none
-        :param bool routine: the first route only stands in for the next one, which is asked
-            whatever the first refused or put off
-        :param bool waits: what must wait its turn may; else the next route is asked for it, too
+        :param bool internal: every recipient is a colleague: if it is uncertain whether a message
+            was accepted, it is sent by the next route, since two copies are better than none
+        :param bool system_first: the first route is System Mail, and the next one is Odoo's own
+            sender, which also gets what System Mail refused or postponed
+        :param bool may_wait: what is over our own limits waits; if False, the next route is tried
         :param from_filter: as Odoo keeps it on its connections
         :param smtp_from: as Odoo keeps it on its connections
         """
         self.routes, self.internal = list(routes), internal
-        self.routine, self.waits = routine, waits
+        self.system_first, self.may_wait = system_first, may_wait
         self.from_filter, self.smtp_from = from_filter, smtp_from
         self.author = ""
         """The From that the author wrote: set it before each message."""
         self.on_report: Callable | None = None
         """Called with the ``Report`` of each message."""
         self.is_distrusted: Callable | None = None
-        """Says whether unknown words at the dot are carried no more for this author."""
+        """Returns whether refusals after the content (the dot), in words that no rule knows, are no
+        longer tried by a second mailbox for this author."""
         self._refused_twice = collections.Counter()
 
     def open(self):
-        """Open the first route that opens; raises Undelivered where none does."""
+        """Open the first route that can be opened.
+
+        :return: this session
+        :raises Undelivered: no route can be opened
+        """
         if any(route.open() for route in self.routes):
             return self
         report = Report("", (), self.internal)
@@ -354,9 +376,11 @@ class Session:
         raise Undelivered(report)
 
     def send_message(self, message, from_addr, to_addrs):
-        """
+        """Send a message by the routes, in order, until each recipient is accepted or final.
+
         :return: the refused recipients, as smtplib: ``{address: (code, text)}``
-        :raises Undelivered: when no recipient was accepted
+        :raises Undelivered: no recipient was accepted
+        :raises Unwatched: the next route is another addon's; nobody was accepted before
         """
         author = self.author or message["From"]
         pending = list(dict.fromkeys(to_addrs))  # Odoo names twice who is in To and in Cc
@@ -364,15 +388,15 @@ class Session:
         for route in self.routes:
             asked_again = [a for a in pending if report.is_open(a)]
             try:
-                carried = route.send(message, from_addr, pending, author, asked_again)
+                result = route.send(message, from_addr, pending, author, asked_again)
             except Unwatched:
-                if report.accepted:  # it would be sent to all of them once more
+                if report.accepted:  # otherwise these would get a second copy
                     break
                 raise
-            report.reply = carried.reply or report.reply
-            report.accepted.update(dict.fromkeys(carried.accepted, route))
+            report.reply = result.reply or report.reply
+            report.accepted.update(dict.fromkeys(result.accepted, route))
             pending = []
-            for address, trouble in carried.troubles.items():
+            for address, trouble in result.troubles.items():
                 may_go_on = self._may_go_on(report, address, trouble)
                 report.troubles.setdefault(address, []).append(trouble)
                 if may_go_on:
@@ -391,39 +415,48 @@ class Session:
         }
 
     def _settle_doubts(self, report):
-        """What a second mailbox said of those whom the first one refused in unknown words."""
+        """For the recipients that a mailbox refused in words that no rule knows: report a doubt if
+        another one accepted them, and count them if it refused them, too.
+        """
         for address, troubles in report.troubles.items():
             if address in report.accepted:
                 for trouble in troubles:
                     if trouble.decision.is_open and trouble.decision.rule != UNPROVEN.decision.rule:
-                        trouble.route.doubt(trouble.failure, report.message_id, address)
+                        trouble.route.report_doubt(trouble.failure, report.message_id, address)
             elif troubles[0].decision.is_open and report.fate(address) is Fate.FAILED:
                 self._refused_twice[report.message_id] += len(troubles) > 1
 
     def _may_go_on(self, report, address, trouble):
-        """Whether the next route is to be tried: never at the risk of a second copy to others than
-        colleagues. Of a refusal in unknown words one further mailbox is asked, and only its own
-        fault leads to the next one.
+        """Whether to try the next route for a recipient that this one did not accept.
+
+        Yes, if one of these is true. *Odoo's own sender* is the next route after System Mail's.
+
+        1. The message may have been accepted, and is for colleagues: they may get a second copy.
+        2. It is not known whose fault the refusal is. Then one further mailbox is asked, for
+           colleagues only; Odoo's own sender is always asked.
+        3. The mailbox failed. If its account may be abused: for colleagues or by Odoo's own sender.
+        4. The recipient or the message is at fault, or was postponed, and the next route is Odoo's
+           own sender. What is over our own limits waits instead, if it may.
         """
         decision = trouble.decision
         if decision.verdict is Verdict.UNCERTAIN:
             return self.internal
-        if decision.is_open and not self.routine:
+        if decision.is_open and not self.system_first:
             asked_already = report.is_open(address)
             return self.internal and not asked_already and self._may_ask(report, trouble)
         if decision.verdict is Verdict.FALLBACK:
-            return self.routine or self.internal or not decision.internal_only
-        waits_its_turn = self.waits and trouble.failure.kind is Kind.OVER_LIMIT
-        return self.routine and not waits_its_turn
+            return self.system_first or self.internal or not decision.internal_only
+        waits_its_turn = self.may_wait and trouble.failure.kind is Kind.OVER_LIMIT
+        return self.system_first and not waits_its_turn
 
     def _may_ask(self, report, trouble):
-        if self._refused_twice[report.message_id] >= MOST_OPINIONS:
+        if self._refused_twice[report.message_id] >= MOST_SECOND_REFUSALS:
             return False
         at_dot = trouble.failure.phase is Phase.DOT
         return not (at_dot and self.is_distrusted and self.is_distrusted())
 
     def quit(self):
-        """Close the routes that are this session's alone."""
+        """Close the routes that only this session uses."""
         for route in self.routes:
             if not route.shared:
                 route.close()

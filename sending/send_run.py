@@ -74,7 +74,7 @@ class SendRun(Ledger):
             routes = [own, self.system]
         else:
             routes = [self.system, own]
-        session = self._session(routes, server, smtp_from, routine=routes[0] is self.system)
+        session = self._session(routes, server, smtp_from, system_first=routes[0] is self.system)
         session.on_report = self._note
         session.is_distrusted = self._is_distrusted
         try:
@@ -109,7 +109,7 @@ class SendRun(Ledger):
         return Session(
             routes,
             internal=self.treatment.internal,
-            waits=not self.raise_exception,
+            may_wait=not self.raise_exception,
             from_filter=server.from_filter if server else server._get_default_from_filter(),
             smtp_from=smtp_from,
             **options,

@@ -162,26 +162,26 @@ def test_where_it_may_have_arrived_and_nobody_else_takes_it(office):
     assert office.send().fate(BEN) is Fate.DEFERRED
 
 
-@pytest.mark.parametrize("routine", [True, False])
-def test_what_the_first_refuses_the_next_is_asked_for_only_as_a_matter_of_routine(office, routine):
+@pytest.mark.parametrize("system_first", [True, False])
+def test_only_odoos_own_sender_is_asked_for_what_the_first_refuses(office, system_first):
     office.own.fail("dot", reply="554 5.6.0 Content refused")
-    report = office.send(routine=routine)
-    assert report.fate(BEN) is (Fate.ACCEPTED if routine else Fate.FAILED)
-    assert len(office.system.accepted) == routine
-    assert office.told == [("system", "works")] * routine, "no fault of the mailbox"
+    report = office.send(system_first=system_first)
+    assert report.fate(BEN) is (Fate.ACCEPTED if system_first else Fate.FAILED)
+    assert len(office.system.accepted) == system_first
+    assert office.told == [("system", "works")] * system_first, "no fault of the mailbox"
 
 
-@pytest.mark.parametrize("routine", [True, False])
-def test_what_the_first_puts_off_the_next_is_asked_for_only_as_a_matter_of_routine(office, routine):
+@pytest.mark.parametrize("system_first", [True, False])
+def test_only_odoos_own_sender_is_asked_for_what_the_first_postpones(office, system_first):
     office.own.fail("rcpt", reply="450 4.2.1 Busy")
-    report = office.send(routine=routine)
-    assert report.fate(BEN) is (Fate.ACCEPTED if routine else Fate.DEFERRED)
-    assert len(office.system.accepted) == routine
+    report = office.send(system_first=system_first)
+    assert report.fate(BEN) is (Fate.ACCEPTED if system_first else Fate.DEFERRED)
+    assert len(office.system.accepted) == system_first
 
 
-def test_what_an_abused_account_may_not_send_goes_on_as_a_matter_of_routine(office):
+def test_what_an_abused_account_may_not_send_goes_on_by_odoos_own_sender(office):
     office.own.fail("mail", reply="550 5.7.501 Access denied, spam abuse detected")
-    assert office.send(internal=False, routine=True).accepted == {BEN: office.routes[1]}
+    assert office.send(internal=False, system_first=True).accepted == {BEN: office.routes[1]}
 
 
 def test_each_recipient_has_a_fate(office):
@@ -251,12 +251,12 @@ def test_a_message_with_more_recipients_than_a_limit_of_ours_fails_at_once(offic
     ("options", "accepted"),
     [
         ({}, 0),
-        ({"routine": True}, 0),
-        ({"waits": False}, 0),
-        ({"routine": True, "waits": False}, 1),
+        ({"system_first": True}, 0),
+        ({"may_wait": False}, 0),
+        ({"system_first": True, "may_wait": False}, 1),
     ],
 )
-def test_what_may_not_wait_its_turn_goes_on_as_a_matter_of_routine(office, options, accepted):
+def test_what_may_not_wait_its_turn_goes_on_by_odoos_own_sender(office, options, accepted):
     office.most = 0
     office.send(BEN, CLEO, ANA, **options)
     assert len(office.system.accepted) == accepted
