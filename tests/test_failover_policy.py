@@ -42,7 +42,7 @@ def test_both_refuse_for_good_and_it_fails_one_for_now_and_it_waits():
         assert fate([answer, Answer.POSTPONED], internal=True) is Fate.DEFERRED
 
 
-@pytest.mark.parametrize("system", [Answer.TROUBLE, Answer.BROKEN, Answer.TURN])
+@pytest.mark.parametrize("system", [Answer.TROUBLE, Answer.BROKEN, Answer.OVER_OUR_LIMIT])
 @pytest.mark.parametrize("own", [Answer.UNKNOWN, Answer.UNPROVEN, Answer.POSTPONED])
 def test_nothing_is_decided_while_system_mail_cannot_answer(own, system):
     assert fate([own, system], internal=True) is Fate.DEFERRED
