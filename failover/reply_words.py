@@ -172,7 +172,7 @@ SPAM = (  # a verdict on this message; "your host sends spam" is one on the mail
     r".*(\bspam|unsolicited|\bjunk\b)"
 )
 CONTENT = (
-    rf"^5\d\d 5\.6\.\d\b{_OF_MAILBOX}|^5{_OF_MAILBOX}.*(virus|malware|trojan|phish"
+    rf"^5\d\d 5\.6\.\d\b{_OF_MAILBOX}|^5{_OF_MAILBOX}.*(virus|malware|trojan|infected|phish"
     r"|message content|(invalid|forbidden|prohibited|illegal|banned|its|objectionable) "
     r"(message )?(content|attachment|file)|attachment"
     r"|message violates|content (rejected|refused|filter))"
