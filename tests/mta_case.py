@@ -6,6 +6,7 @@ from .common import SystemMailCase
 from .mta_lab import MtaLab, Unavailable
 
 LOGINS = {"ana@company.test": "secret", "hello@company.test": "neutral"}
+CONNECTED = ("connected", None)
 
 
 class MtaCase(SystemMailCase):
@@ -27,6 +28,10 @@ class MtaCase(SystemMailCase):
             raise unittest.SkipTest(str(error)) from None
         cls.cleo = cls._user("Cleo Reader", "cleo@company.test")
 
+    def setUp(self):
+        super().setUp()
+        self.blame = CONNECTED  # of Ana's mailbox, where what becomes of the mail blames nobody
+
     def author_at(self, server):
         """Ana's mailbox is at this server."""
         self.own = self._move(self.own_server, server)
@@ -35,6 +40,7 @@ class MtaCase(SystemMailCase):
         """System Mail is at this server, and Ana's own mailbox rejects her password."""
         self.system = self._move(self.system_server, server)
         self.own.logins["ana@company.test"] = "changed"
+        self.blame = ("disconnected", "password_rejected")
 
     def _move(self, mailbox, server):
         mailbox.write({"smtp_host": server.host, "smtp_port": server.port})
@@ -50,7 +56,7 @@ class MtaCase(SystemMailCase):
         self.assertIn(accepted, self.own.accepted)
         self.assertEqual(accepted.message["Message-Id"], message.message_id)
         self.assertFalse(self.events())
-        self.assertEqual(self.known_of(self.own_server), ("connected", None))
+        self.assertEqual(self.known_of(self.own_server), CONNECTED)
 
     def assert_carried(self, answer, state, rule):
         """By System Mail, once, since Ana's server gave that answer; her mailbox is judged."""
@@ -61,10 +67,10 @@ class MtaCase(SystemMailCase):
 
     def assert_carried_without_blame(self, answer):
         """By System Mail, once; whose fault it was, nobody knows."""
-        self.assert_carried(answer, "connected", None)
+        self.assert_carried(answer, *CONNECTED)
 
     def assert_fails(self, *answers):
-        """For good, with the answer of each server that was asked; System Mail is not blamed."""
+        """For good, with the answer of each server that was asked; none of them is blamed."""
         message = self.mention()
         self.assertFalse(self.received(self.ben.email))
         notification = message.notification_ids
@@ -72,10 +78,25 @@ class MtaCase(SystemMailCase):
         for answer in answers:
             self.assertRegex(notification.failure_reason, f"(?s){answer}")
         self.assertFalse(self.events("fallback"))
-        self.assertEqual(self.known_of(self.system_server), ("connected", None))
+        self.assertEqual(self.known_of(self.own_server), self.blame)
+        self.assertEqual(self.known_of(self.system_server), CONNECTED)
 
     def assert_waits(self):
-        """For its next try; returns the message."""
+        """For its next try, and no server is blamed; returns the message."""
+        message = self._mention_that_waits()
+        self.assertEqual(self.known_of(self.own_server), self.blame)
+        self.assertEqual(self.known_of(self.system_server), CONNECTED)
+        return message
+
+    def assert_waits_for_system_mail(self, answer, state, rule):
+        """Since it gave that answer, and is to blame; returns the message."""
+        message = self._mention_that_waits()
+        self.assertRegex(_said(self.health(self.system_server)), answer)
+        self.assertEqual(self.known_of(self.own_server), self.blame)
+        self.assertEqual(self.known_of(self.system_server), (state, rule))
+        return message
+
+    def _mention_that_waits(self):
         message = self.mention()
         self.assertFalse(self.received(self.ben.email))
         notification = message.notification_ids
@@ -83,13 +104,6 @@ class MtaCase(SystemMailCase):
         self.assertEqual(notification.failure_type, "system_mail_waiting")
         self.assertEqual(len(self.events("deferred")), 1)
         self.assertTrue(self._waiting(message).scheduled_date)
-        return message
-
-    def assert_waits_for_system_mail(self, answer, state, rule):
-        """Since it gave that answer, and is to blame; returns the message."""
-        message = self.assert_waits()
-        self.assertRegex(_said(self.health(self.system_server)), answer)
-        self.assertEqual(self.known_of(self.system_server), (state, rule))
         return message
 
     def assert_arrives_later(self, message, server):
@@ -105,7 +119,7 @@ class MtaCase(SystemMailCase):
         """The state of a mailbox and, if that is not Connected, the rule that made it so."""
         health = self.health(mailbox)
         if health.state in (False, "not_connected", "connected"):
-            return "connected", None
+            return CONNECTED
         return health.state, health.rule
 
     def _waiting(self, message):

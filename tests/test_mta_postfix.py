@@ -8,7 +8,7 @@ from .mta_case import MtaCase
 from .mta_lab import PolicyService
 
 ANA, BEN = "ana@company.test", "ben@company.test"
-REJECTED = "reject_unauth_destination"
+NO_RELAY = "reject_unauth_destination"
 
 
 def access(kind, address, answer):
@@ -25,6 +25,12 @@ class TestAuthorAtPostfix(MtaCase):
 
     def postfix(self, **settings):
         self.author_at(self.mtas.postfix(**settings))
+
+    def postfix_with_a_filter(self, reply):
+        """A Postfix that hands each message to a filter, which says this to its dot."""
+        scanner = self.lab.server("filter")
+        scanner.fail("dot", reply=reply)
+        self.postfix(smtpd_proxy_filter=f"{scanner.host}:{scanner.port}")
 
     def test_a_company_server_sends(self):
         self.postfix()
@@ -78,6 +84,16 @@ class TestAuthorAtPostfix(MtaCase):
     def test_a_domain_that_the_dns_does_not_know(self):
         self.postfix(smtpd_sender_restrictions="reject_unknown_sender_domain")
         self.assert_carried("450 4.1.8 .*Domain not found", "unstable", "send_as_denied")
+
+    def test_an_address_that_does_not_exist_there(self):
+        self.postfix(smtpd_reject_unlisted_sender="yes", relay_recipient_maps=f"inline:{{{BEN}=1}}")
+        self.assert_carried(
+            "550 5.1.0 .*Sender address rejected: User unknown", "unstable", "send_as_denied"
+        )
+
+    def test_no_log_in_without_encryption(self):
+        self.postfix(smtpd_tls_auth_only="yes")
+        self.assert_carried("AUTH extension not supported", "unstable", "login_not_offered")
 
     # --- Odoo's host
 
@@ -138,6 +154,15 @@ class TestAuthorAtPostfix(MtaCase):
         self.mention(partners=self.cleo.partner_id)
         self.assert_carried("421 4.7.0 .*too many connections", "unstable", "unavailable")
 
+    def test_a_quota_that_is_told_after_the_message(self):
+        quota = self.enterContext(PolicyService("REJECT Hourly sending quota exceeded"))
+        self.postfix(smtpd_end_of_data_restrictions=quota.restriction)
+        self.assert_carried("554 5.7.1 .*quota exceeded", "unstable", "too_fast")
+
+    def test_a_limit_that_a_filter_keeps(self):
+        self.postfix_with_a_filter('451 4.7.1 Ratelimit "user" exceeded')
+        self.assert_carried("451 4.7.1 Ratelimit", "unstable", "too_fast")
+
     # --- the server's own trouble
 
     def test_a_policy_service_that_is_down(self):
@@ -170,10 +195,14 @@ class TestAuthorAtPostfix(MtaCase):
         self.postfix(smtpd_proxy_filter="127.0.0.1:9")
         self.assert_carried("451 4.3.0 .*queue file write error", "unstable", "temporary")
 
+    def test_a_filter_that_cannot_look_for_viruses(self):
+        self.postfix_with_a_filter("451 4.5.0 Error in processing, id=1-1, virus_scan FAILED")
+        self.assert_carried_without_blame("451 4.5.0 .*virus_scan FAILED")
+
     # --- what it may not do for Ana
 
     def test_it_relays_for_nobody(self):
-        self.postfix(relay_domains="elsewhere.test", smtpd_relay_restrictions=REJECTED)
+        self.postfix(relay_domains="elsewhere.test", smtpd_relay_restrictions=NO_RELAY)
         self.assert_carried("554 5.7.1 .*Relay access denied", "unstable", "relay_denied")
 
     def test_it_relays_for_nobody_today(self):
@@ -194,14 +223,12 @@ class TestAuthorAtPostfix(MtaCase):
         )
         self.postfix(smtpd_recipient_restrictions=greylist.restriction)
         message = self.assert_waits()
-        self.assertEqual(self.known_of(self.own_server), ("connected", None))
         self.assert_arrives_later(message, self.own)
 
     def test_an_address_that_is_being_verified_waits(self):
         verify = "450 4.1.1 unverified address: Address verification in progress"
         self.postfix(smtpd_recipient_restrictions=access("recipient", BEN, verify))
         self.assert_waits()
-        self.assertEqual(self.known_of(self.own_server), ("connected", None))
 
     def test_a_restricted_list_fails(self):
         closed = "550 5.7.133 Sender not authenticated for group"
@@ -219,6 +246,14 @@ class TestAuthorAtPostfix(MtaCase):
     def test_spam_fails(self):
         self.postfix(header_checks="static:{REJECT Spam message rejected}")
         self.assert_fails("550 5.7.1.*Spam message rejected")
+
+    def test_spam_in_the_words_of_a_filter_fails(self):
+        self.postfix_with_a_filter("554 5.7.0 Reject, id=1-1 - spam")
+        self.assert_fails("554 5.7.0.*spam")
+
+    def test_a_virus_fails(self):
+        self.postfix_with_a_filter("554 5.7.0 Reject, id=1-1 - INFECTED: Eicar-Test-Signature")
+        self.assert_fails("554 5.7.0.*INFECTED")
 
     def test_forbidden_content_fails(self):
         self.postfix(header_checks="static:REJECT")
@@ -276,7 +311,7 @@ class TestSystemMailAtPostfix(MtaCase):
         self.assert_waits_for_system_mail("451 4.3.5", "unstable", "temporary")
 
     def test_it_relays_for_nobody(self):
-        self.postfix(relay_domains="elsewhere.test", smtpd_relay_restrictions=REJECTED)
+        self.postfix(relay_domains="elsewhere.test", smtpd_relay_restrictions=NO_RELAY)
         self.assert_waits_for_system_mail("554 5.7.1 .*Relay", "unstable", "relay_denied")
 
     def test_an_unknown_user_fails(self):
@@ -289,7 +324,6 @@ class TestSystemMailAtPostfix(MtaCase):
         )
         self.postfix(smtpd_recipient_restrictions=greylist.restriction)
         message = self.assert_waits()
-        self.assertEqual(self.known_of(self.system_server), ("connected", None))
         self.assert_arrives_later(message, self.system)
 
     def test_spam_fails(self):
