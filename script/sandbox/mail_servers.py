@@ -24,7 +24,7 @@ DOVECOT = "dovecot-core_1%3a2.3."  # 2.4 has other settings
 EXIM = "usr/sbin/exim4"
 LIBDOVECOT = "usr/lib/dovecot/libdovecot.so.0.0.0"
 MODULES = b"/usr/lib/dovecot/modules"
-HINT = "They come from a Debian with Dovecot 2.3: Debian 12."
+HINT = "Is there a network? They come from a Debian with Dovecot 2.3: Debian 12."
 
 
 def environment() -> dict[str, str]:
@@ -82,7 +82,7 @@ def _download(apt: Path) -> list[Path]:
     )
     env = {**os.environ, "APT_CONFIG": str(apt / "apt.conf"), "LC_ALL": "C"}
     log = LOGS / "mail-servers.log"
-    call(["apt-get", "update"], env=env, log=log, hint="Is there a network?")
+    call(["apt-get", "update"], env=env, log=log, hint=HINT)
     for packages in INSTALLABLE:
         download = ["apt-get", "install", "-y", "--reinstall", "--download-only", *packages]
         call(download, env=env, log=log, hint=HINT)
