@@ -171,12 +171,12 @@ class Failure:
             raw = challenge(raw)
         raw = without_secrets(raw, secrets)
         own = own_words(raw, mail, addresses)
-        match = _ENHANCED.search(own.said)
+        match = _ENHANCED.search(own.without_quotes)
         enhanced = (match["start"] or match["qmail"]) if match else None
         if enhanced:  # repeated on each line of a reply (RFC 2034)
             repeated = re.compile(rf"(?m)^[^\w\n]{{0,4}}{re.escape(enhanced)}[ \t]*")
             raw = repeated.sub("", raw)
-            own = OwnWords(repeated.sub("", own.said), repeated.sub("", own.sure))
+            own = OwnWords(*(repeated.sub("", text) for text in own))
         return cls(phase, code, enhanced, clean(raw, secrets), Kind.REPLY, read=own, **fields)
 
     @classmethod

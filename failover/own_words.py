@@ -1,8 +1,8 @@
-"""What in a reply are the server's own words.
+"""Find the server's own words in its reply.
 
-A server repeats what it was given: addresses, a subject, what another server told it. Strangers
-choose such text, so it must not decide about a mailbox. Everything here takes time in proportion to
-the length of the text.
+A server may quote in its reply what it was given: addresses, a subject, the reply of another
+server. Strangers can choose such text, so the rules must not read it as the server's. Every
+function here takes time in proportion to the length of the text.
 """
 
 import email
@@ -14,10 +14,10 @@ from email.errors import MessageError
 from email.header import decode_header, make_header
 
 LONGEST = 1_000
-"""Characters of a reply that are read; RFC 5321 4.5.3.1.5 gives a line 512 bytes."""
+"""So many characters of a reply are read. A line has at most 512 bytes (RFC 5321 4.5.3.1.5)."""
 
 LONGEST_MAIL = 65_536
-"""Bytes of a mail that are looked at."""
+"""So many bytes of a mail are read."""
 MOST_RECIPIENTS = 50
 HEADERS = ("Subject", "From", "To", "Cc", "Reply-To", "Message-ID")
 _TAG = re.compile(r"<[^<>]*>")
@@ -33,28 +33,28 @@ _FOLDED = re.compile(r"[ \t\r\n]+")
 
 
 class OwnWords(typing.NamedTuple):
-    """A reply as the rules read it."""
+    """A reply without what it quotes, in two degrees."""
 
-    said: str
-    """Without whole addresses, what the mail says and what another server said."""
-    sure: str
-    """Also without each single word that the mail's addresses or headers have in them."""
+    without_quotes: str
+    """Without addresses, passages of the mail, and replies of other servers."""
+    without_mail_words: str
+    """Also without each word that occurs in the mail's addresses or headers."""
 
 
 class MailText:
-    """What of a mail a server could repeat."""
+    """The parts of a mail that a server could quote."""
 
     def __init__(self, addresses=(), headers=(), body=""):
         """
-        :param addresses: bare ones
-        :param headers: values, decoded: the subject, names, the Message-ID
-        :param str body: its text
+        :param addresses: without names: ``ben@corp.example``
+        :param headers: decoded values: the subject, names, the Message-ID
+        :param str body: the text of the mail
         """
         self.addresses, self.headers, self._body = tuple(addresses), tuple(headers), body
 
     @functools.cached_property
     def words(self):
-        """Each word of its addresses and headers, in lower case."""
+        """The words of its addresses and headers, in lower case."""
         return _words(self.addresses, self.headers)
 
     @functools.cached_property
@@ -63,7 +63,7 @@ class MailText:
 
     @functools.cached_property
     def phrases(self):
-        """Its headers, as patterns; what is longer no server repeats whole."""
+        """Patterns for its headers. No reply is long enough to quote a longer one whole."""
         folded = (_FOLDED.sub(" ", value).strip() for value in self.headers)
         return [
             re.compile(re.escape(value), re.IGNORECASE)
@@ -73,12 +73,12 @@ class MailText:
 
     @functools.cached_property
     def pairs(self):
-        """Each two words that the body has in a row."""
+        """The pairs of words that follow each other in the body, in lower case."""
         return set(itertools.pairwise(word.lower() for word in _WORD.findall(self._body)))
 
 
 class SentMail:
-    """A mail as it is sent. What of it a server could repeat is worked out where one refuses it."""
+    """A mail that is being sent. It is read only if a server refuses it."""
 
     def __init__(self, from_addr, to_addrs, content):
         """
@@ -86,7 +86,7 @@ class SentMail:
         """
         self._from_addr, self._to_addrs, self._content = from_addr, to_addrs, content
         self.recipient = ""
-        """Whom the server was asked for last."""
+        """The recipient of the last RCPT command."""
 
     @functools.cached_property
     def envelope_and_headers(self):
@@ -114,18 +114,18 @@ class SentMail:
 
 
 def _text_of(part):
-    """The text of a part, without its tags; nothing where it cannot be read."""
+    """The text of a part, without HTML tags; "" if it is no text or cannot be read."""
     if part.get_content_maintype() != "text":
         return ""
     content, charset = part.get_payload(decode=True), part.get_content_charset("utf-8")
     try:
         return _TAG.sub(" ", content.decode(charset, "replace"))
-    except LookupError:  # a character set that there is not
+    except LookupError:  # an unknown character set
         return ""
 
 
 def _decoded(value):
-    """A header's value without RFC 2047's encoding."""
+    """The value of a header, decoded (RFC 2047); as it is, if that fails."""
     try:
         return str(make_header(decode_header(value)))
     except (MessageError, LookupError, ValueError):
@@ -133,11 +133,11 @@ def _decoded(value):
 
 
 def own_words(text, mail=None, addresses=()):
-    """The server's own words of a reply.
+    """Remove from a reply what may be quoted in it.
 
-    :param str text: the reply, with its lines
-    :param MailText mail: what the mail is that it answers
-    :param addresses: further ones that the mail has
+    :param str text: the reply, with its line breaks
+    :param MailText mail: the mail that the server answers; None if there is none
+    :param addresses: further addresses of that mail
     :rtype: OwnWords
     """
     mail = mail or MailText()
@@ -168,8 +168,8 @@ def _domains(addresses):
 
 
 def _without_addresses(text, domains):
-    """Whole addresses, of this mail or not, and what names a domain of this mail:
-    ``ben=40corp.example``.
+    """Remove all addresses, also those of other mails, and each word that contains one of the
+    domains, such as ``ben=40corp.example``.
     """
     parts = _BETWEEN.split(_QUOTED_LOCAL_PART.sub("", text))
     return "".join(
@@ -182,7 +182,7 @@ def _names_any(part, domains):
 
 
 def _without_pairs(text, pairs):
-    """Without each two or more words in a row that the body has in a row as well."""
+    """Remove all words that follow each other in the body of the mail, too."""
     found = list(_WORD.finditer(text))
     repeated = set()
     for first, second in itertools.pairwise(found):

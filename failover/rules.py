@@ -1,8 +1,10 @@
 """What a failure means: one ordered table, first match wins.
 
-The table names what is surely the recipient's, the message's or the mailbox's own fault. Of
-anything else nobody knows yet whose fault it is: such a decision is *open*, and a second mailbox is
-asked (``policy``). Sources: RFC 5321 4.2.1, 4.3.2, 4.5.3.1.10; RFC 3463; RFC 4954 4 and 6.
+The table knows the failures that are surely the recipient's, the message's or the mailbox's own
+fault. For all others, it is not known yet whose fault they are: their decision is *open*, and a
+second mailbox is asked (``session``, ``policy``).
+
+Sources: RFC 5321 4.2.1, 4.3.2, 4.5.3.1.10; RFC 3463; RFC 4954 4 and 6.
 """
 
 import dataclasses
@@ -14,11 +16,12 @@ from .failure import Decision, Effect, Kind, Phase, Verdict
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """One row of the table: where it holds, for which failures, and the decision."""
+    """One row of the table: the failures that it is for, and the decision on them."""
 
     phases: frozenset
     kinds: frozenset
     says: re.Pattern
+    """Searched in the code, the enhanced code and the server's own words, on one line."""
     decision: Decision
     only_some: bool = False
     """At RCPT: only if other recipients were accepted."""
@@ -36,25 +39,32 @@ class Rule:
 
 
 def match(failure):
-    """The first rule that holds; there always is one.
+    """The first rule that matches a failure; there always is one.
 
-    Where it holds only for a word that the mail itself has in an address or a header, nothing is
-    known: somebody may have chosen that word.
+    UNPROVEN, if that rule matches only because of words that are also in the mail's addresses or
+    headers: whoever wrote the mail may have chosen them.
+
+    :rtype: Rule
     """
-    said, sure = _said(failure, failure.own_words.said), _said(failure, failure.own_words.sure)
+    own = failure.own_words
+    said = _on_one_line(failure, own.without_quotes)
+    proven = _on_one_line(failure, own.without_mail_words)
     rule = next(rule for rule in RULES if rule.matches(failure, said))
-    return rule if said == sure or rule.matches(failure, sure) else UNPROVEN
+    return rule if said == proven or rule.matches(failure, proven) else UNPROVEN
 
 
-def _said(failure, text):
+def _on_one_line(failure, text):
+    """``535 5.7.8 The server's own words``."""
     text = " ".join(text.split())
     return " ".join(filter(None, (str(failure.code or ""), failure.enhanced, text)))
 
 
 def classify(failure):
-    """The decision on a failure. Pure and total: always decides, never raises.
+    """The decision on a failure. There always is one: this never raises.
 
-    What was said of one recipient among others says nothing of the mailbox.
+    If the server refused one recipient among others, the decision has no effect on the mailbox.
+
+    :rtype: Decision
     """
     decision = match(failure).decision
     about_one = failure.phase is Phase.RCPT and not failure.all_recipients
@@ -64,12 +74,14 @@ def classify(failure):
 
 
 def classify_recipients(failures):
-    """The decisions on a message's refused recipients, ``{address: Decision}``.
+    """The decisions on the refused recipients of one message.
 
-    Refusals speak for the mailbox only if no recipient was accepted and all say so: one recipient's
-    "relaying denied" next to another's "user unknown" is a matter of recipients.
+    They have an effect on the mailbox only if no recipient was accepted and the same rule matches
+    all. If the server says "relaying denied" to one recipient and "user unknown" to another, the
+    recipients are at fault.
 
     :param dict failures: ``{address: Failure}``
+    :return: ``{address: Decision}``
     """
     decisions = {address: classify(failure) for address, failure in failures.items()}
     if len({decision.rule for decision in decisions.values()}) > 1:
@@ -87,10 +99,10 @@ ANY = frozenset(Kind)
 REPLY = frozenset({Kind.REPLY})
 TOKEN, DNS, CONNECT, TLS, BANNER, EHLO, AUTH, MAIL, RCPT, DATA, BODY, DOT, QUIT = Phase
 SETUP = {phase for phase in Phase if phase.before_mail}
-LOGIN = {AUTH, MAIL}  # MAIL: the late answer to an AUTH whose reply nobody read
+LOGIN = {AUTH, MAIL}  # a server may refuse the login as late as at MAIL
 CONTENT = {DATA, BODY, DOT}
 SENDING = {MAIL, *CONTENT}
-TRANSACTION = {MAIL, RCPT, *CONTENT}  # Postfix tells all it has against a client at RCPT
+TRANSACTION = {MAIL, RCPT, *CONTENT}  # by default, Postfix refuses a client or sender at RCPT
 
 FALLBACK, DEFER, REFUSE = Verdict.FALLBACK, Verdict.DEFER, Verdict.REFUSE
 UNCERTAIN, SPLIT, ACCEPTED = Verdict.UNCERTAIN, Verdict.SPLIT, Verdict.ACCEPTED
@@ -99,8 +111,16 @@ MISCONFIGURED, DISCONNECTED = Effect.MISCONFIGURED, Effect.DISCONNECTED
 
 
 def _on(phases, outcome, name, remedy="none", *patterns, **options):
-    """A row. ``patterns``: what the server says, beside what ``providers`` know for this rule.
-    ``options``: ``kinds`` (replies by default), the Rule's conditions, the Decision's flags.
+    """Create a row of the table.
+
+    :param Phase phases: one, or a set of them
+    :param outcome: the verdict and the effect
+    :param str name: the rule's id; several rows may have the same
+    :param str remedy: key of ``words.REMEDIES``
+    :param patterns: regular expressions. The row matches replies in which one of them is found, or
+        one that a provider has in its ``replies`` for this rule. Without patterns, every reply
+        matches, and the providers' are not used
+    :param options: ``kinds`` (only replies, by default), and fields of Rule and Decision
     """
     kinds = options.pop("kinds", REPLY)
     conditions = {key: options.pop(key) for key in _CONDITIONS & options.keys()}
@@ -247,8 +267,8 @@ RULES = (
 )
 # fmt: on
 UNPROVEN = _on(TRANSACTION, (FALLBACK, NONE), "unproven", "refused", **_OPEN)
-"""The words that would decide are also words of the mail."""
+"""Used when a rule matches only because of words that are also in the mail (see ``match``)."""
 REFUSED_HERE = _on(TRANSACTION, (FALLBACK, TRANSIENT), "refused_here", "refused_here").decision
-"""A mailbox that refused, in words that nobody knows, what another one accepted twice."""
+"""Used when a mailbox refused two messages, in words that no rule knows, that another accepted."""
 COMPROMISED = {rule.decision.rule for rule in RULES if rule.decision.remedy == "compromised"}
-"""The rules by which somebody may be abusing the account."""
+"""The ids of the rules that tell that somebody may be abusing the account."""
