@@ -9,6 +9,7 @@ from . import (
     test_batches,
     test_beside_others,
     test_chatter,
+    test_colleagues,
     test_combinations,
     test_companies,
     test_connections,

@@ -241,3 +241,13 @@ class TestFallback(SystemMailCase):
         [delivery] = self.own.accepted
         self.assertIn(b'\r\nFrom: "Ana Author" <ana@company.test>\r\n', delivery.content)
         self.assertEqual(delivery.mail_from, "ana@company.test")
+
+    def test_an_author_who_writes_as_nobody_has_their_contacts_name(self):
+        self.own.stop()
+        self.mail(email_from="ana@company.test").send()
+        customer = self.env["res.partner"].create({"name": "Joe", "email": "joe@else.test"})
+        self.company.system_mail_scope = "all"
+        self.mail(email_from="joe@else.test", author_id=customer.id).send()
+        self.mail(email_from="sales@company.test", author_id=False).send()
+        names = [copy.message["From"].addresses[0].display_name for copy in self.system.accepted]
+        self.assertEqual(names, ["Ana Author", "Joe", "sales"])

@@ -140,6 +140,22 @@ class ResCompany(models.Model):
 
     @api.model
     @api.private
+    def system_mail_own_domains(self):
+        """The domains in which only the companies give addresses: those of their own addresses, of
+        System Mail's and of Odoo's aliases, without those that are open to everybody.
+
+        :rtype: set[str]
+        """
+        companies_sudo = self.sudo().search_fetch([], ["email", "system_mail_address"])
+        addresses = {*companies_sudo.mapped("email"), *companies_sudo.mapped("system_mail_address")}
+        domains = {
+            email_domain_extract(a) for a in addresses if not self.system_mail_free_domain(a)
+        }
+        aliases = self.env["mail.alias.domain"].sudo().search([]).mapped("name")
+        return {*domains, *map(str.lower, aliases)} - {False, ""}
+
+    @api.model
+    @api.private
     def check_system_mail_not_taken(self, addresses, name):
         """Check that none of a person's new addresses is System Mail's address. A Super User can
         accept that risk for an address.

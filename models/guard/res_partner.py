@@ -1,4 +1,6 @@
 from odoo import api, models
+from odoo.tools import email_domain_extract
+from odoo.tools.mail import email_normalize_all
 
 from ...sending.fire_drill import FireDrill
 
@@ -30,7 +32,30 @@ class ResPartner(models.Model):
                 lambda partner: any((partner[n] or "") != (vals[n] or "") for n in addresses)
             )
             changed.system_mail_users().system_mail_protect()
-        return super().write(vals)
+        own = self & self.env.user.partner_id if "email" in vals else self.browse()
+        before = own.email
+        result = super().write(vals)
+        if own.email != before:
+            own._system_mail_log_own_address(before)
+        return result
+
+    def _system_mail_log_own_address(self, before):
+        """Log that the current user gave themselves an address outside the companies' own domains:
+        notifications are sent there as to a colleague.
+
+        :param before: the address that it replaces
+        """
+        companies, user = self.env["res.company"], self.env.user
+        if user.share or not companies.system_mail_policies():
+            return
+        domains = {email_domain_extract(a) for a in email_normalize_all(self.email or "")}
+        if domains - companies.system_mail_own_domains():
+            note = self.env._(
+                "%(user)s's own e-mail address, outside the company's domains: %(change)s",
+                user=user.name,
+                change=f"{before or '-'} → {self.email}",
+            )
+            self.env["system.mail.event"].note_change(note, user.company_id)
 
     @api.private
     def system_mail_users(self):

@@ -3,8 +3,10 @@ import contextlib
 import functools
 
 from odoo import api, fields, models
-from odoo.tools import email_normalize
+from odoo.tools import email_domain_extract, email_normalize, formataddr
 from odoo.tools.mail import email_normalize_all
+
+from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
 
 from ...constants import HELD
 from ...failover.policy import Fate
@@ -14,6 +16,10 @@ from ...sending.send_run import SendRun, Treatment
 
 AUTOMATIC = ("notification", "user_notification", "auto_comment", "out_of_office")
 """Message types that no person wrote to that recipient."""
+
+
+def _addresses(text):
+    return {*(email_normalize_all(text) or map(str.lower, extract_rfc2822_addresses(text)))}
 
 
 class MailMail(models.Model):
@@ -95,30 +101,41 @@ class MailMail(models.Model):
         }
 
     def _system_mail_internal(self):
-        """The ids of the mails whose every recipient is an active internal user."""
+        """The ids of the mails that go to colleagues only: each address to which a mail goes is the
+        one address of an active internal user.
+        """
+        addresses = {mail.id: mail._system_mail_addresses() for mail in self}
+        colleagues = self._system_mail_colleagues(set().union(*addresses.values()))
+        return {id_ for id_, found in addresses.items() if found and found <= colleagues}
+
+    def _system_mail_addresses(self):
+        """The addresses to which Odoo sends the mail, normalized.
+
+        :rtype: set[str]
+        """
+        found = _addresses(f"{self.email_to or ''},{self.email_cc or ''}")
+        for partner in self.recipient_ids:
+            # without an address, Odoo looks for one in the name
+            found |= _addresses(partner.email or "") or _addresses(formataddr((partner.name, "-")))
+        return found
+
+    @api.model
+    def _system_mail_colleagues(self, addresses):
+        """Those of the addresses that are the one address of an active internal user. A Super User
+        may have said that only addresses in the companies' own domains count.
+
+        :param set addresses: normalized
+        :rtype: set[str]
+        """
+        if self.env["ir.config_parameter"].system_mail_number("system_mail.own_domains_only"):
+            domains = self.env["res.company"].system_mail_own_domains()
+            addresses = {a for a in addresses if email_domain_extract(a) in domains}
         users_sudo = self.env["res.users"].sudo()
-        addresses = {
-            mail.id: set(email_normalize_all(f"{mail.email_to or ''},{mail.email_cc or ''}"))
-            for mail in self
-            if mail.email_to or mail.email_cc
-        }
-        named = set().union(*addresses.values())
-        colleagues = users_sudo.search(
-            [("share", "=", False), ("partner_id", "in", self.recipient_ids.ids)]
+        found = users_sudo.search_fetch(
+            [("share", "=", False), ("email_normalized", "in", list(addresses))], ["partner_id"]
         )
-        partner_ids = set(colleagues.partner_id.ids)
-        if named:
-            found = users_sudo.search(
-                [("share", "=", False), ("email_normalized", "in", list(named))]
-            )
-            named = set(found.mapped("email_normalized"))
-        return {
-            mail.id
-            for mail in self
-            if (mail.recipient_ids or mail.id in addresses)
-            and partner_ids.issuperset(mail.recipient_ids.ids)
-            and named.issuperset(addresses.get(mail.id, ()))
-        }
+        # who has several addresses has none that is surely their own
+        return {email_normalize(partner.email) for partner in found.partner_id} & addresses
 
     def _system_mail_is_mass_mailing(self):
         return "mailing_id" in self._fields and bool(self.mailing_id)

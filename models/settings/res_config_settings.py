@@ -72,6 +72,11 @@ class ResConfigSettings(models.TransientModel):
         "allow_internal_hosts",
         string="People may connect mailboxes on internal servers",
     )
+    system_mail_own_domains_only = _parameter(
+        fields.Boolean,
+        "own_domains_only",
+        string="Only addresses in the company's own domains count as colleagues",
+    )
 
     def _compute_system_mail_secrets(self):
         secrets = self.env["system.mail.secret"].sudo()

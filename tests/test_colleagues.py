@@ -1,0 +1,90 @@
+from odoo.tests import tagged
+
+from .common import SystemMailCase
+
+
+@tagged("post_install", "-at_install")
+class TestColleagues(SystemMailCase):
+    """Mail to colleagues is what goes to their addresses, whoever it is addressed to."""
+
+    def setUp(self):
+        super().setUp()
+        self.own.fail("auth", reply="535 5.7.8 Rejected")
+
+    def is_carried(self, **values):
+        """Whether System Mail carries a mail to them."""
+        before = len(self.system.accepted)
+        self.mail(**values).send()
+        return len(self.system.accepted) > before
+
+    def goes_to(self, *partners):
+        return self.is_carried(recipient_ids=[(6, 0, [partner.id for partner in partners])])
+
+    def contact(self, email, name="Ben privately"):
+        return self.env["res.partner"].create({"name": name, "email": email})
+
+    def test_a_contact_with_a_colleagues_address_is_one(self):
+        self.assertTrue(self.goes_to(self.contact('"B." <Ben@Company.test>')))
+        self.assertTrue(self.goes_to(self.contact("ben@company.test"), self.ben.partner_id))
+        self.assertTrue(self.is_carried(recipient_ids=False, email_to="ben@company.test"))
+
+    def test_whoever_else_gets_it_is_none(self):
+        stranger = self.contact("stranger@elsewhere.test")
+        self.assertFalse(self.goes_to(stranger))
+        self.assertFalse(self.goes_to(self.ben.partner_id, stranger))
+        self.assertFalse(self.is_carried(email_to=stranger.email))
+        self.assertFalse(self.is_carried(email_cc=stranger.email))
+        self.assertFalse(self.goes_to(self.contact("ben@company.test, stranger@elsewhere.test")))
+        self.ben.active = False
+        self.assertFalse(self.goes_to(self.contact("ben@company.test")), "no longer")
+
+    def test_a_user_with_several_addresses_is_none(self):
+        many = ", ".join(f"reader{number}@elsewhere.test" for number in range(50))
+        for email in (f"ben@company.test, {many}", "list: ben@company.test, b@else.test;"):
+            self.ben.email = email
+            self.assertFalse(self.goes_to(self.ben.partner_id))
+            self.assertFalse(self.goes_to(self.contact("ben@company.test")))
+
+    def test_who_has_no_address_does_not_count(self):
+        nil = self._user("Nil Nowhere", "nil@company.test")
+        nil.email = False
+        self.assertTrue(self.goes_to(nil.partner_id, self.ben.partner_id))
+        nil.name = '"x" <stranger@elsewhere.test>'  # there Odoo would find one
+        self.assertFalse(self.goes_to(nil.partner_id, self.ben.partner_id))
+
+    def test_an_address_in_another_domain_counts_until_a_super_user_says_otherwise(self):
+        self.ben.email = "ben@elsewhere.test"
+        self.assertTrue(self.goes_to(self.ben.partner_id))
+        self.env["res.config.settings"].create({"system_mail_own_domains_only": True}).execute()
+        self.assertIn("own domains", self.events("configured")[-1].note)
+        self.assertFalse(self.goes_to(self.ben.partner_id))
+        self.company.email = "info@elsewhere.test"
+        self.assertTrue(self.goes_to(self.ben.partner_id))
+        self.ben.email = self.company.email = "ben@gmail.com"
+        self.assertFalse(self.goes_to(self.ben.partner_id), "anybody can get an address there")
+        self.ben.email = "ben@alias.test"
+        self.assertFalse(self.goes_to(self.ben.partner_id))
+        self.env["mail.alias.domain"].create({"name": "alias.test"})
+        self.assertTrue(self.goes_to(self.ben.partner_id))
+
+    def test_who_moves_their_own_address_to_another_domain_is_written_down(self):
+        before = self.events("configured")
+        own = self.ben.with_user(self.ben)
+        own.write({"email": "ben.second@company.test"})
+        self.assertEqual(self.events("configured"), before, "it is the company's")
+        own.write({"email": "ben@elsewhere.test"})
+        [event] = self.events("configured") - before
+        self.assertEqual((event.user_id, event.company_id), (self.ben, self.company))
+        self.assertIn("ben.second@company.test → ben@elsewhere.test", event.note)
+        self.ben.email = "ben@other.test"
+        self.assertEqual(self.events("configured") - before, event, "somebody else did it")
+        self.company.system_mail_address = False
+        after = self.events("configured")
+        own.write({"email": "ben@third.test"})
+        self.assertEqual(self.events("configured"), after, "without System Mail nothing is told")
+
+    def test_it_is_asked_once_for_all_mails(self):
+        mails = self.env["mail.mail"].union(*(self.mail() for _ in range(20)))
+        mails.recipient_ids.mapped("email")
+        with self.assertQueryCount(2):  # as for one mail
+            self.assertEqual(mails._system_mail_internal(), {*mails.ids})
