@@ -151,10 +151,8 @@ class ResCompany(models.Model):
         domains = {
             email_domain_extract(a) for a in addresses if not self.system_mail_free_domain(a)
         }
-        aliases = (
-            self.env["mail.alias.domain"].sudo().search([("name", "!=", False)]).mapped("name")
-        )
-        return {*domains, *map(str.lower, aliases)} - {False, ""}
+        aliases_sudo = self.env["mail.alias.domain"].sudo().search([("name", "!=", False)])
+        return {*domains, *map(str.lower, aliases_sudo.mapped("name"))} - {False, ""}
 
     @api.model
     @api.private
