@@ -443,6 +443,20 @@ class TestRecordsOfOurs(DoorsCase):
         with self.assertRaisesRegex(AccessError, "System Mail.*Only a Super User"):
             as_other.active = False
 
+    def test_a_thread_in_the_channel_of_the_alerts(self):
+        thread = self.env["discuss.channel"].create(
+            {"name": "Thread", "parent_channel_id": self.ref("channel_alerts").id}
+        )
+        member = self.env["discuss.channel.member"].create(
+            {"channel_id": thread.id, "partner_id": self.people["super user"].partner_id.id}
+        )
+        for role in ("super user", *OUTSIDERS):
+            self.log_in(role)
+            for record in (thread, member):
+                with self.subTest(role=role, model=record._name):
+                    found = self.call(record._name, "search", [("id", "=", record.id)])
+                    self.assertEqual(found, record.ids if role == "super user" else [])
+
     def test_defaults(self):
         accepts = self.field_id("system.mail.connect", "accepts_clash")
         scope = self.field_id("res.company", "system_mail_scope")

@@ -1,6 +1,6 @@
 """What only Super Users may do: grant Super User, change another Super User's account, give
-somebody System Mail's address, and change this addon's external IDs, scheduled actions, access
-rights and defaults.
+somebody System Mail's address, and change this addon's external IDs, scheduled actions and access
+rights.
 """
 
 from . import system_mail_guarded  # before those that inherit it
@@ -9,7 +9,6 @@ from . import system_mail_guarded  # before those that inherit it
 from . import (
     ir_actions_server,
     ir_cron,
-    ir_default,
     ir_model_access,
     ir_model_data,
     ir_rule,

@@ -1,7 +1,10 @@
-"""The settings: System Mail of each company, and the system parameters of this addon."""
+"""The settings: System Mail of each company, and the system parameters of this addon; what Odoo keeps
+beside them, default values and the app itself.
+"""
 
 from . import (
     ir_config_parameter,
+    ir_default,
     ir_module_module,
     res_company,
     res_company_audit,
