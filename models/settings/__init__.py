@@ -1,5 +1,5 @@
-"""The settings: System Mail of each company, and the system parameters of this addon; what Odoo keeps
-beside them, default values and the app itself.
+"""The settings: System Mail of each company and the system parameters of this addon; also default
+values of fields and the app itself.
 """
 
 from . import (
