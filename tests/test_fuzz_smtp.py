@@ -25,8 +25,8 @@ IMPATIENT = Patience(log_in=0.3, command=0.1, body=0.2, dot=0.1, quit=0.05)
 USER, SECRET = "ana", r"her\own word"
 READERS = ("ben@company.test", "cleo@company.test")
 SENT_TO_LOG_IN = 8
-WITHOUT_SECRETS = (b"MAIL", b"RCPT", b"EHLO", b"QUIT")
 """Characters, from which on a word of the log-in is taken for a secret."""
+WITHOUT_SECRETS = (b"MAIL", b"RCPT", b"EHLO", b"QUIT")
 HERE = "127.0.0.1"
 TLS = ssl.create_default_context()
 
