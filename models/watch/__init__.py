@@ -4,6 +4,7 @@ from . import (
     discuss_channel,
     ir_actions,
     ir_http,
+    mail_message,
     system_mail_alert,
     system_mail_connection,
     system_mail_event,

@@ -92,9 +92,10 @@ class SystemMailAlert(models.Model):
 
     @staticmethod
     def _post(channel, body):
-        odoobot_sudo = channel.env["res.users"].sudo().browse(SUPERUSER_ID)
-        channel.sudo().message_post(
-            author_id=odoobot_sudo.partner_id.id,
+        # as OdooBot: whoever creates a message may read it
+        odoobot = channel.env["res.users"].browse(SUPERUSER_ID)
+        channel.with_user(odoobot).message_post(
+            author_id=odoobot.sudo().partner_id.id,
             body=body,
             message_type="comment",
             subtype_xmlid="mail.mt_comment",

@@ -1,0 +1,267 @@
+"""What leads around the access rights to what only Super Users may read."""
+
+import contextlib
+import json
+
+from odoo import api
+from odoo.exceptions import AccessError
+from odoo.fields import Command
+from odoo.service.model import call_kw
+from odoo.tests import HttpCase, tagged
+
+from ..constants import GROUP
+from .common import SystemMailCase
+
+ALERT = "Look at the canary"
+ANSWER = "535 5.7.8 Rejected, says the canary"
+
+
+class ReadingCase(SystemMailCase):
+    """People with rights, none of whom is a Super User."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        groups = {
+            "employee": "base.group_user",
+            "access rights": "base.group_erp_manager",
+            "administrator": "base.group_system",
+        }
+        cls.outsiders = {
+            role: cls._user(
+                role.title(),
+                f"{role.replace(' ', '.')}@company.test",
+                group_ids=[Command.set((cls.env.ref(group) + cls._all_people()).ids)],
+            )
+            for role, group in groups.items()
+        }
+        cls.super_user = cls._user(
+            "Sue", "sue@company.test", group_ids=[Command.set(cls.env.ref(GROUP).ids)]
+        )
+
+    @classmethod
+    def _all_people(cls):
+        names = ("group_user", "group_partner_manager", "group_allow_export")
+        return cls.env["res.groups"].union(*(cls.env.ref(f"base.{name}") for name in names))
+
+    def call(self, user, model, method, *args, **kwargs):
+        """As over RPC, with nothing that another user has read before in the cache."""
+        self.env.flush_all()
+        self.env.invalidate_all()
+        return call_kw(api.Environment(self.env.cr, user.id, {})[model], method, args, kwargs)
+
+    def assert_refused(self, user, *call):
+        with self.assertRaises(AccessError), self.env.cr.savepoint():
+            self.call(user, *call)
+
+
+@tagged("post_install", "-at_install")
+class TestAlertsStayInTheirChannel(ReadingCase):
+    def setUp(self):
+        super().setUp()
+        self.channel = self.env.ref("system_mail.channel_alerts")
+        self.env["system.mail.alert"].with_user(self.outsiders["employee"]).tell_super_users(ALERT)
+        self.alert = self.channel.message_ids[0]
+        self.assertIn(ALERT, self.alert.body)
+
+    def test_nobody_exports_an_alert(self):
+        for role, user in self.outsiders.items():
+            with self.subTest(role):
+                self.assert_refused(user, "mail.message", "export_data", self.alert.ids, ["body"])
+        told = self.call(self.super_user, "mail.message", "export_data", self.alert.ids, ["body"])
+        self.assertIn(ALERT, str(told))
+
+    def test_nobody_reads_an_alert_that_their_own_action_caused(self):
+        for role, user in self.outsiders.items():
+            with self.subTest(role):
+                self.assert_refused(user, "mail.message", "read", self.alert.ids, ["body"])
+                mine = [("id", "=", self.alert.id)]
+                self.assertFalse(self.call(user, "mail.message", "search", mine))
+
+    def test_no_message_or_mail_leads_to_an_alert(self):
+        administrator = self.outsiders["administrator"]
+        reply = self.record.with_user(administrator).message_post(body="Mine")
+        reply.sudo().parent_id = self.alert
+        path = ["parent_id/body"]
+        self.assert_refused(administrator, "mail.message", "export_data", reply.ids, path)
+        around = {"mail_message_id": self.alert.id, "email_to": "otto@company.test"}
+        self.assert_refused(administrator, "mail.mail", "create", around)
+        mail = self.env["mail.mail"].create(around)
+        self.assert_refused(administrator, "mail.mail", "read", mail.ids, ["body"])
+        self.assertFalse(self.call(administrator, "mail.mail", "search", [("id", "=", mail.id)]))
+
+    def test_an_export_of_other_messages_is_odoos_own(self):
+        message = self.record.message_post(body="Something else")
+        told = self.call(
+            self.outsiders["administrator"], "mail.message", "export_data", message.ids, ["body"]
+        )
+        self.assertIn("Something else", str(told))
+
+
+@tagged("post_install", "-at_install")
+class TestSystemMailsNameStaysHidden(ReadingCase):
+    def setUp(self):
+        super().setUp()
+        self.models = {
+            "mail.template": {
+                "name": "T",
+                "model_id": self.env["ir.model"]._get_id("res.partner"),
+            },
+            "mail.compose.message": {"model": "res.partner", "res_ids": str(self.record.ids)},
+            "mail.message": {"model": "res.partner", "res_id": self.record.id},
+        }
+
+    def told(self, user, model, values):
+        """What a person reads of a record of theirs that names the server."""
+        [id_] = self.call(
+            user, model, "create", [{**values, "mail_server_id": self.system_server.id}]
+        )
+        path = {"mail_server_id": {"fields": {"display_name": {}}}}
+        grouped = [("id", "=", id_)], ["mail_server_id"], ["__count"]
+        calls = {
+            "read": ([id_], ["mail_server_id"]),
+            "web_read": ([id_], path),
+            "search_read": ([("id", "=", id_)], ["mail_server_id"]),
+            "formatted_read_group": grouped,
+        }
+        return {method: str(self.call(user, model, method, *calls[method])) for method in calls}
+
+    def test_a_record_that_names_the_server_does_not_tell_its_name(self):
+        for model, values in self.models.items():
+            for role, user in self.outsiders.items():
+                if self.env[model].with_user(user).has_access("create"):
+                    for method, told in self.told(user, model, values).items():
+                        with self.subTest(model, role=role, method=method):
+                            self.assertNotIn("hello@", told)
+            for told in self.told(self.super_user, model, values).values():
+                self.assertIn("hello@company.test", told)
+
+    def test_an_export_tells_it_to_super_users_alone(self):
+        template = self.env["mail.template"].create(
+            {**self.models["mail.template"], "mail_server_id": self.system_server.id}
+        )
+        for user in (self.super_user, self.outsiders["administrator"]):
+            for paths in (["mail_server_id"], ["mail_server_id", "mail_server_id/name"]):
+                with self.subTest(user.name, paths=paths):
+                    told = ""
+                    with contextlib.suppress(AccessError):
+                        told = self.call(user, "mail.template", "export_data", template.ids, paths)
+                    assert_told = self.assertIn if user == self.super_user else self.assertNotIn
+                    assert_told("hello@company.test", str(told))
+
+    def test_other_servers_keep_their_names(self):
+        template = self.env["mail.template"].create(
+            {**self.models["mail.template"], "mail_server_id": self.own_server.id}
+        )
+        for user in self.outsiders.values():
+            [told] = self.call(user, "mail.template", "read", template.ids, ["mail_server_id"])
+            self.assertEqual(told["mail_server_id"], (self.own_server.id, "ana@company.test"))
+
+
+@tagged("post_install", "-at_install")
+class TestErrorsTellNoSecret(HttpCase, ReadingCase):
+    """PostgreSQL quotes the whole row that it refuses, and Odoo hands its words on to the
+    browser and to the log.
+    """
+
+    def test_a_row_that_is_refused_is_not_quoted(self):
+        administrator = self.outsiders["administrator"]
+        administrator.password = "the administrator's own"
+        self.authenticate(administrator.login, "the administrator's own")
+        self.own_server.write({"smtp_pass": False, "system_mail_password": "canary"})
+        for vals in ({"name": False}, {"smtp_encryption": False}):
+            params = {"model": "ir.mail_server", "method": "write", "kwargs": {}}
+            params["args"] = [self.own_server.ids, vals]
+            with self.subTest(vals), self.assertLogs("odoo", "DEBUG") as log:
+                answer = self.url_open(
+                    "/web/dataset/call_kw/ir.mail_server/write",
+                    data=json.dumps({"params": params}),
+                    headers={"Content-Type": "application/json"},
+                ).text
+                self.assertIn("ValidationError", answer)
+                self.assertNotIn("canary", answer)
+                self.assertNotIn("canary", "\n".join(log.output))
+
+
+@tagged("post_install", "-at_install")
+class TestReasonsAreForWhoMayKnow(ReadingCase):
+    """``failure_reason`` has what a provider answered, and System Mail's state."""
+
+    def setUp(self):
+        super().setUp()
+        self.own.fail("auth", reply=ANSWER)
+        self.system.fail("auth", reply=ANSWER)
+        self.message = self.mention(mail_auto_delete=False)
+        self.notification = self.message.sudo().notification_ids
+        self.failed = self.message.sudo().mail_ids
+        self.notification.failure_reason = ANSWER
+        self.notification.write({"notification_status": "exception", "failure_type": "unknown"})
+        self.failed.write({"failure_reason": ANSWER, "state": "exception"})
+
+    def told(self, user, records):
+        """What a person is told, whatever they call."""
+        path = {"failure_reason": {}}
+        calls = [
+            ("read", records.ids, ["failure_reason"]),
+            ("web_read", records.ids, path),
+            ("search_read", [("id", "in", records.ids)], ["failure_reason"]),
+            ("export_data", records.ids, ["failure_reason"]),
+        ]
+        return [str(self.call(user, records._name, *call)) for call in calls]
+
+    def test_only_who_wrote_it_and_super_users_read_the_reason(self):
+        for user in (self.super_user, self.ana):
+            self.ana.group_ids += self.env.ref("base.group_allow_export")
+            for told in self.told(user, self.notification):
+                self.assertIn("canary", told)
+        for told in self.told(self.super_user, self.failed):
+            self.assertIn("canary", told)
+        administrator = self.outsiders["administrator"]
+        told = self.told(administrator, self.failed)
+        for user in self.outsiders.values():
+            told += self.told(user, self.notification)
+            told += [
+                self.call(user, "mail.notification", "format_failure_reason", self.notification.ids)
+            ]
+        for words in told:
+            self.assertIn("Only who wrote it and Super Users", words)
+            self.assertNotIn("canary", words)
+
+    def test_nobody_asks_for_it_in_pieces(self):
+        asked = [("failure_reason", "like", "canary")]
+        group = ("formatted_read_group", [], ["failure_reason"], ["__count"])
+        total = ("formatted_read_group", [], [], ["failure_reason:array_agg"])
+        for user in self.outsiders.values():
+            for model in ("mail.notification", "mail.mail"):
+                if not self.env[model].with_user(user).has_access("read"):
+                    continue
+                for call in (
+                    ("search", asked),
+                    ("search_count", asked),
+                    ("search", [], 0, 9, "failure_reason"),
+                    group,
+                    total,
+                ):
+                    with self.subTest(user.name, model=model, call=call):
+                        self.assert_refused(user, model, *call)
+            path = [("notification_ids.failure_reason", "like", "canary")]
+            self.assert_refused(user, "mail.message", "search", path)
+        self.assertIn(
+            self.notification.id,
+            self.call(self.super_user, "mail.notification", "search", asked),
+        )
+
+    def test_without_system_mail_it_is_odoos_own(self):
+        self.company.system_mail_address = False
+        user = self.outsiders["employee"]
+        for told in self.told(user, self.notification):
+            self.assertIn("canary", told)
+        self.assertTrue(
+            self.call(user, "mail.notification", "search", [("failure_reason", "like", "canary")])
+        )
+
+    def test_of_a_company_without_system_mail_it_is_odoos_own(self):
+        other = self.env["res.company"].create({"name": "Other"})
+        self.message.sudo().record_company_id = other
+        for told in self.told(self.outsiders["employee"], self.notification):
+            self.assertIn("canary", told)
