@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.api import SUPERUSER_ID
 from odoo.tools import email_normalize
 
 from ...constants import GROUP, OAUTH
@@ -96,6 +97,18 @@ class IrMailServer(models.Model):
         help="Its owner, who is no Super User, said where it is: only public servers are asked, "
         "unless the settings allow internal ones.",
     )
+
+    @api.depends_context("uid")
+    def _compute_display_name(self):
+        """Name a server of System Mail only to Super Users and OdooBot. Odoo reads the name of a
+        record that another one names as superuser, whoever reads it.
+        """
+        unnamed = self.browse()
+        if self.env.uid != SUPERUSER_ID and not self.env.user.has_group(GROUP):
+            reserved = self.env["res.company"].system_mail_server_ids()
+            unnamed = self.filtered(lambda server: server._origin.id in reserved)
+            unnamed.display_name = False
+        super(IrMailServer, self - unnamed)._compute_display_name()
 
     @api.model_create_multi
     def create(self, vals_list):
