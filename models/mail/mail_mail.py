@@ -13,6 +13,7 @@ from ...failover.policy import Fate
 from ...sending.fire_drill import FireDrill, FireDrillRun
 from ...sending.parts import parts_of, tales_of
 from ...sending.send_run import SendRun, Treatment
+from ...tools.failure_reason import FailureReason, fetching
 
 AUTOMATIC = ("notification", "user_notification", "auto_comment", "out_of_office")
 """Message types that no person wrote to that recipient."""
@@ -28,6 +29,7 @@ class MailMail(models.Model):
     failure_type = fields.Selection(
         selection_add=[(HELD, "It may have been delivered")], ondelete={HELD: "set unknown"}
     )
+    failure_reason = FailureReason(readonly=True, copy=False)
     system_mail_split = fields.Boolean(
         readonly=True, help="Other mails of its message have the same content, for other people."
     )
@@ -190,6 +192,17 @@ class MailMail(models.Model):
         if run := self.env["ir.mail_server"].system_mail_run():
             run.begin(self, email_list)
         return email_list
+
+    # --- what a viewer may know
+
+    def _fetch_query(self, query, fields):
+        return super(MailMail, fetching(self))._fetch_query(query, fields).with_env(self.env)
+
+    def _system_mail_hides_reason(self):
+        message_sudo = self.sudo().mail_message_id
+        return not self._system_mail_is_mass_mailing() and message_sudo._system_mail_hides_reasons(
+            self.env.user
+        )
 
     # --- after sending
 

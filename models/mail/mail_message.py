@@ -40,6 +40,22 @@ class MailMessage(models.Model):
         mails._system_mail_log_decision(self.env._("Sent at once what waited for its next try"))
         mails.system_mail_send_again()
 
+    def _system_mail_hides_reasons(self, viewer):
+        """Whether a user may not know why mail of the message was not sent: System Mail has to do
+        with it, and they neither wrote it nor are Super Users.
+        """
+        policies = self.env["res.company"].system_mail_policies()
+        return (
+            bool(policies)
+            and not self._system_mail_may_decide(viewer)
+            and self._system_mail_company().id in policies
+        )
+
+    def _system_mail_company(self):
+        """The company of the message: the record's, else its author's, else the current one."""
+        author = self.author_id.main_user_id
+        return self.record_company_id or author.company_id or self.env.company
+
     def _system_mail_held_mails(self):
         return self._system_mail_mails([("state", "=", "exception"), ("failure_type", "=", HELD)])
 

@@ -4,6 +4,7 @@ from odoo.tools import email_normalize
 from odoo.addons.mail.tools.discuss import Store
 
 from ...constants import GROUP, HELD, WAITING
+from ...tools.failure_reason import FailureReason, fetching
 from ...tools.reasons import in_words, reasons
 
 
@@ -18,6 +19,7 @@ class MailNotification(models.Model):
         selection_add=[(HELD, "It may have been delivered"), (WAITING, "Waiting")],
         ondelete={HELD: "set unknown", WAITING: "set null"},
     )
+    failure_reason = FailureReason(copy=False)
     system_mail_sent_from = fields.Char(
         readonly=True,
         copy=False,
@@ -57,6 +59,14 @@ class MailNotification(models.Model):
         return True if tales else super().write(vals)
 
     # --- what a viewer may know
+
+    def _fetch_query(self, query, fields):
+        fetched = super(MailNotification, fetching(self))._fetch_query(query, fields)
+        return fetched.with_env(self.env)
+
+    def _system_mail_hides_reason(self):
+        is_mail = self.notification_type == "email"
+        return is_mail and self.sudo().mail_message_id._system_mail_hides_reasons(self.env.user)
 
     def _filtered_for_web_client(self):
         # with sudo, so that one query fetches for the viewer too
@@ -102,17 +112,14 @@ class MailNotification(models.Model):
                 "system_mail_may_decide",
                 True,
                 predicate=lambda n: (
-                    n.failure_type in (HELD, WAITING)
-                    and viewer
-                    and n.sudo().mail_message_id._system_mail_may_decide(viewer)
+                    n.failure_type in (HELD, WAITING) and n._system_mail_is_of(viewer)
                 ),
             ),
         ]
 
     def _system_mail_is_of(self, viewer):
-        """Whether a user is its author, or a Super User."""
-        author = self.sudo().mail_message_id.author_id
-        return bool(viewer) and (viewer.partner_id == author or viewer.has_group(GROUP))
+        """Whether a user wrote the message, or is a Super User."""
+        return bool(viewer) and self.sudo().mail_message_id._system_mail_may_decide(viewer)
 
     def _system_mail_push(self):
         """Tell the web clients of the author and of whoever is at work; Odoo tells of failures. Its
