@@ -1,6 +1,7 @@
 """Accounts of mailboxes: how they are connected, and how they log in."""
 
 from . import (
+    base,
     ir_mail_server,
     res_company,
     res_users,
