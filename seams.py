@@ -64,6 +64,27 @@ SEAMS = (
         "Logs in with the password or token that the addon keeps, and tells which step failed.",
     ),
     Seam(
+        "base",
+        "_sql_error_to_message",
+        "(exc)",
+        "models/accounts/base.py",
+        "Odoo calls it with each row that PostgreSQL refused, before it tells anybody.",
+    ),
+    Seam(
+        "base",
+        "_fetch_query",
+        "(query, fields)",
+        "models/mail",
+        "Reads rows into the cache; what a search, an order or a group needs doesn't come by it.",
+    ),
+    Seam(
+        "mail.message",
+        "_make_access_error",
+        "(operation)",
+        "models/watch/mail_message.py",
+        "The refusal of Odoo's own access rights.",
+    ),
+    Seam(
         "ir.mail_server",
         "_disable_send",
         "()",

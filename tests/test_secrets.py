@@ -1,3 +1,6 @@
+import base64
+import contextlib
+import datetime
 import os
 from unittest.mock import patch
 
@@ -6,14 +9,16 @@ from cryptography.fernet import Fernet
 from requests_oauthlib import OAuth2Session
 
 from odoo.exceptions import UserError
+from odoo.service.model import call_kw
 from odoo.tools import SQL
 
 from ..connect.oauth import Client, Tokens, refresh
-from ..constants import GROUP
+from ..constants import GROUP, OAUTH
 from ..tools.encrypted import MARK, VARIABLE, Unreadable
 from ..tools.log_filter import SECRET_COLUMNS
 from .common import SystemMailCase
 from .oauth_lab import OAuthLab
+from .smtp_lab import Liar
 
 
 class TestSecrets(SystemMailCase):
@@ -328,3 +333,118 @@ class TestLogs(SystemMailCase):
                 client_secret=lab.client_secret,
             )
         self.assertIn(new.refresh_token, "".join(log.output))
+
+
+class TestDebugLines(SystemMailCase):
+    """What Odoo logs where somebody looks for a fault: calls with what was typed, and what was said
+    to a mailbox.
+    """
+
+    SECRET = "it's \\ hüsh-hush"
+
+    def lines(self, *loggers):
+        return [
+            line
+            for logger in loggers
+            for line in self.enterContext(self.assertLogs(logger, "DEBUG")).output
+        ]
+
+    def test_what_is_typed_into_a_form_is_not_told(self):
+        provider = self.env["system.mail.oauth.provider"].search([], limit=1)
+        dialog = {"company_id": self.company.id, "address": "hello@company.test"}
+        typed = {**dialog, "smtp_pass": self.SECRET}
+        specification = {"address": {}, "smtp_pass": {}}
+        server = {"smtp_host": "smtp.company.test", "name": "N"}
+        calls = (
+            ("system.mail.connect", "create", [typed]),
+            ("system.mail.connect", "create", [[typed]]),
+            ("system.mail.connect", "web_save", [[], typed, specification]),
+            ("system.mail.connect", "onchange", [[], typed, ["smtp_pass"], specification]),
+            (
+                "system.mail.oauth.provider",
+                "write",
+                [provider.ids, {"client_secret_input": self.SECRET}],
+            ),
+            ("ir.mail_server", "create", [{**server, "smtp_pass": self.SECRET}]),
+            (
+                "ir.mail_server",
+                "load",
+                [["name", "smtp_host", "smtp_pass"], [["N", "h", self.SECRET]]],
+            ),
+            ("ir.mail_server", "search", [[("smtp_pass", "=", self.SECRET)]]),
+        )
+        for model, method, args in calls:
+            with self.subTest(model, method=method):
+                with self.assertLogs("odoo.service.model", "DEBUG") as log:
+                    call_kw(self.env[model], method, args, {})
+                self.assertIn(f"call {model}", log.output[0])
+                self.assertIn("***", log.output[0])
+                self.assertNotIn("hush", log.output[0])
+
+    def test_other_calls_are_told_as_they_are(self):
+        with self.assertLogs("odoo.service.model", "DEBUG") as log:
+            call_kw(self.env["ir.mail_server"], "search", [[("name", "=", "one")]], {})
+            call_kw(self.env["res.partner"], "search", [[("name", "=", "smtp_pass")]], {})
+        self.assertIn("'one'", log.output[0])
+        self.assertIn("'smtp_pass'", log.output[1])
+
+    def said(self, server):
+        """The log of a test of a mailbox, whatever comes of it."""
+        server.smtp_debug = True
+        with (
+            self.assertLogs("odoo.addons.base.models.ir_mail_server", "DEBUG") as log,
+            contextlib.suppress(UserError),
+        ):
+            server.test_smtp_connection()
+        return "\n".join(log.output)
+
+    def assert_untold(self, password, said):
+        plain = base64.b64encode(f"\0hello@company.test\0{password}".encode()).decode()
+        for secret in ("hush", base64.b64encode(password.encode()).decode(), plain):
+            self.assertNotIn(secret, said)
+
+    def test_what_a_mailbox_logs_in_with_is_not_told(self):
+        password = "it's hush-hush"
+        self.system.logins["hello@company.test"] = password
+        for kept in (
+            {"smtp_pass": password},
+            {"smtp_pass": False, "system_mail_password": password},
+        ):
+            self.system_server.write(kept)
+            said = self.said(self.system_server)
+            self.assertIn("AUTH PLAIN ***", said)
+            self.assertIn("mail FROM:<hello@company.test>", said)
+            self.assert_untold(password, said)
+
+    def test_nor_what_it_says_in_answer_to_a_challenge(self):
+        offers = b"250-here\r\n250 AUTH LOGIN\r\n"
+        with Liar({"ehlo": [offers], "auth": [b"334 UGFzc3dvcmQ6\r\n"]}) as liar:
+            said = self.said(self.mailbox(liar, "hello@company.test", "hush-hush"))
+        self.assertIn("AUTH LOGIN ***", said)
+        self.assertIn("334", said)
+        self.assert_untold("hush-hush", said)
+
+    def test_nor_the_token_of_a_sign_in(self):
+        self.system.tokens["hello@company.test"] = "hush-token"
+        self.env["system.mail.oauth.token"].store_tokens(
+            self.system_server, Tokens("hush-token", "refresh", datetime.datetime(2099, 1, 1))
+        )
+        self.system_server.smtp_authentication = OAUTH
+        said = self.said(self.system_server)
+        self.assertIn("AUTH XOAUTH2 ***", said)
+        self.assertIn("mail FROM:<hello@company.test>", said)
+        self.assertNotIn("hush", said)
+
+    def test_a_server_that_repeats_it_later_does_not_bring_it_into_the_log(self):
+        with Liar({"auth": [b"235 Welcome\r\n"], "mail": [b"550 I heard hush-hush\r\n"]}) as liar:
+            said = self.said(self.mailbox(liar, "hello@company.test", "hush-hush"))
+        self.assertIn("I heard ***", said)
+        self.assert_untold("hush-hush", said)
+
+    def test_where_nobody_looks_it_costs_nothing(self):
+        self.assertFalse(self.system_server.smtp_debug)
+        connection = self.env["ir.mail_server"]._connect__(
+            mail_server_id=self.own_server.id, smtp_from="ana@company.test"
+        )
+        self.assertNotIn("_print_debug", vars(connection))
+        connection.quit()

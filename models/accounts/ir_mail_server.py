@@ -11,6 +11,7 @@ from ...failover.connection import MailboxError, WatchedConnection, current_trac
 from ...failover.failure import Failure, Kind, Phase
 from ...tools.encrypted import Unreadable
 from ...tools.odoo_20 import parameter
+from ...tools.smtp_debug import log_in_unseen
 
 REFRESH_TOKEN_FIELDS = {
     "gmail": "google_gmail_refresh_token",
@@ -37,6 +38,11 @@ class IrMailServer(models.Model):
                 smtp_password = smtp_password or self._system_mail_password()
             elif self.smtp_authentication == OAUTH:
                 log_in = self._system_mail_sign_in
+        with log_in_unseen(connection, smtp_password):
+            return self._system_mail_log_in(log_in, connection, smtp_user, smtp_password)
+
+    def _system_mail_log_in(self, log_in, connection, smtp_user, smtp_password):
+        """Log in by a callable; on a connection of ours, its failures are told apart."""
         if not isinstance(connection, WatchedConnection):
             return log_in(connection, smtp_user, smtp_password)
         connection.trace.secrets += (smtp_password,)
