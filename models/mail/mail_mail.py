@@ -45,6 +45,7 @@ class MailMail(models.Model):
         policies = self.env["res.company"].system_mail_policies()
         if not policies or self.env["ir.mail_server"]._disable_send():
             return super().send(auto_commit, raise_exception, post_send_callback)
+        self._system_mail_take_in_hand()
         for (policy, treatment), mails in self._system_mail_groups(policies).items():
             run = None
             if policy:
@@ -190,6 +191,7 @@ class MailMail(models.Model):
     def _prepare_outgoing_list(self, *args, **kwargs):
         email_list = super()._prepare_outgoing_list(*args, **kwargs)
         if run := self.env["ir.mail_server"].system_mail_run():
+            self._system_mail_take_in_hand()  # again: core may have committed since
             run.begin(self, email_list)
         return email_list
 

@@ -3,6 +3,7 @@ import datetime
 import random
 
 from odoo import api, fields, models
+from odoo.fields import Domain
 
 from ...constants import HELD, WAITING
 from ...failover.breaker import backoff, expired
@@ -72,26 +73,14 @@ class MailMail(models.Model):
 
     # --- a mailbox works again
 
-    @api.model
-    @api.private
-    def system_mail_waiting_for(self, servers):
-        """The mails that may wait for these mailboxes, the oldest first: their owners' own, and
-        those of the companies whose System Mail they are. What waits its turn is none of them.
+    def _system_mail_take_in_hand(self):
+        """Lock those that waited, before they are sent: then nobody wakes them meanwhile, and a
+        clash comes before they leave, not after.
         """
-        servers_sudo = servers.sudo()
-        waiting = self.sudo().search(
-            [("state", "=", "outgoing"), ("system_mail_waiting_since", "!=", False)], order="id"
-        )
-        owners = servers_sudo.owner_user_id
-        company_ids = set(servers_sudo.system_mail_company_ids.ids)
-        companies = waiting._system_mail_companies() if company_ids else {}
-        return waiting.filtered(
-            lambda mail: (
-                companies.get(mail.id) in company_ids
-                or mail.mail_message_id.create_uid in owners
-                or mail.author_id in owners.partner_id
+        if waited := self.filtered("system_mail_waiting_since"):
+            self.env.cr.execute(
+                "SELECT id FROM mail_mail WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [waited.ids]
             )
-        )
 
     @api.model
     @api.private
@@ -102,11 +91,34 @@ class MailMail(models.Model):
 
         :return: the mails that are sent now
         """
-        due = self.system_mail_waiting_for(servers).try_lock_for_update()
+        due = self._system_mail_lock_waiting_for(servers)
         if due:
             due.write({"scheduled_date": False, "system_mail_attempts": 0})
             self._system_mail_trigger_queue()
         return due
+
+    @api.model
+    def _system_mail_lock_waiting_for(self, servers):
+        """The mails that may wait for these mailboxes, the oldest first: their owners' own, and
+        those of the companies whose System Mail they are. What waits its turn is none of them, and
+        what is due already may be in a worker's hand.
+        """
+        servers_sudo = servers.sudo()
+        domain = Domain("state", "=", "outgoing") & Domain("system_mail_waiting_since", "!=", False)
+        domain &= Domain("scheduled_date", ">", fields.Datetime.now())
+        waiting = self.sudo().search(domain, order="id")
+        # Lock before reading: another worker may send a mail meanwhile, and delete it.
+        waiting = waiting.try_lock_for_update()
+        owners = servers_sudo.owner_user_id
+        company_ids = set(servers_sudo.system_mail_company_ids.ids)
+        companies = waiting._system_mail_companies() if company_ids else {}
+        return waiting.filtered(
+            lambda mail: (
+                companies.get(mail.id) in company_ids
+                or mail.mail_message_id.create_uid in owners
+                or mail.author_id in owners.partner_id
+            )
+        )
 
     @api.model
     def _system_mail_trigger_queue(self, at=None):
