@@ -2,12 +2,22 @@
 
 import bisect
 import collections
+import re
 from email.utils import parseaddr
 from typing import NamedTuple
 
 from . import plan
-from .weather import YOURS
+from .answers import marked
 
+REFUSED_HERE = "refused_here"
+"""The rule of a mailbox that refused, in unknown words, what another one accepted twice."""
+MOST_OPINIONS = 3
+"""So many recipients of a message both mailboxes may refuse before the second is asked no more."""
+LAST_EVENTS = 5
+WINDOW = 50
+"""Seconds in which System Mail accepts no more than the limit of a minute: the mails were let
+through a little earlier.
+"""
 PLACEHOLDERS = ("Error without exception", "")
 """What Odoo writes before it sends: no reason to give to a person."""
 
@@ -34,10 +44,12 @@ class Auditor:
     :param copies: list of ``storm.Copy``
     :param diaries: for each worker, its ``(time, what)`` in order
     :param facts: ``office.Facts``
+    :param clock: ``office.Clock``
     """
 
-    def __init__(self, messages, copies, diaries, facts):
+    def __init__(self, messages, copies, diaries, facts, clock):
         self.messages, self.copies, self.diaries, self.facts = messages, copies, diaries, facts
+        self.clock = clock
         self._by_tag = collections.defaultdict(list)
         for copy in sorted(copies, key=lambda copy: copy.at):
             self._by_tag[copy.mail].append(copy)
@@ -61,8 +73,13 @@ class Auditor:
                 for address in mail.addresses:
                     self.verdicts[self._fate(message, mail, address)] += 1
             self._check_notices(message)
+        self._check_failed()
         self._check_mailboxes()
+        self._check_carried()
+        self._check_limit()
         self._check_clashes()
+        if self.clock.asleep.value:
+            self._complain(f"{self.clock.asleep.value} mails slept on when a mailbox was connected")
         return self.verdicts
 
     def _complain(self, text, message=None):
@@ -111,9 +128,12 @@ class Auditor:
 
     def _interrupted(self, copy):
         """Whether the worker was killed, or rolled back, before it wrote down what it had sent."""
+        return self._next_entry(copy) != "C"
+
+    def _next_entry(self, copy):
+        """What its worker's diary tells next; nothing where the worker had to end."""
         place = bisect.bisect(self._times[copy.worker], copy.at)
-        diary = self.diaries[copy.worker]
-        return place == len(diary) or diary[place][1] != "C"
+        return "".join(what for _at, what in self.diaries[copy.worker][place : place + 1])
 
     # --- what people are told
 
@@ -163,19 +183,92 @@ class Auditor:
                 self._complain(f"it went to {copy.recipients}", message)
 
     def _check_clashes(self):
-        """Else a clash of two workers would pass for one of the rollbacks that we made."""
-        for number, diary in enumerate(self.diaries):
-            for _at, what in diary:
-                if what == "S":
-                    self._complain(f"worker{number} could not serialize its transaction")
+        """Else a clash of two workers would pass for one of the rollbacks that we made. One that
+        comes before anything was sent does no harm.
+        """
+        for copy in self.copies:
+            if self._next_entry(copy) == "S":
+                self._complain(f"worker{copy.worker} could not serialize what it had sent")
+
+    # --- whose fault it is
+
+    def _check_failed(self):
+        """Colleagues' mail fails only where it is surely the recipient's or the message's own
+        fault, or where two mailboxes refuse it for good.
+        """
+        refused = [(message, marked(reason)) for message, reason in self._failures()]
+        doubted = [
+            (message, self._doubted(message, said))
+            for message, said in refused
+            if not any(answer.refuses for answer, _phase in said)
+        ]
+        twice = collections.Counter(m.number for m, phases in doubted if len(phases) > 1)
+        distrusted = {m.author for m, phases in doubted if len(phases) > 1 and phases[-1] == "dot"}
+        for message, phases in doubted:
+            is_carried_no_more = twice[message.number] >= MOST_OPINIONS or (
+                message.author in distrusted and phases == ["dot"]
+            )
+            if not phases or not (len(phases) > 1 or is_carried_no_more):
+                self._complain("it failed, and nobody knows that it is its own fault", message)
+
+    def _failures(self):
+        """``(message, reason)`` of each colleague for whom a message failed for good."""
+        for message in self.messages:
+            if message.internal and message.mails[0].notification:
+                for notice in self._notices[message.message_id]:
+                    if notice.status == "exception":
+                        yield message, notice.reason
+            elif message.internal:
+                for row in self._rows[message.mails[0].tag]:
+                    if row.state == "exception" and row.failure_type != "system_mail_held":
+                        yield message, row.reason
+
+    def _doubted(self, message, said):
+        """The phases of the answers that refused the message for good, in words by which nobody
+        knows whose fault it is.
+        """
+        return [
+            phase
+            for answer, phase in said
+            if answer.is_final
+            and not (answer.is_sure and answer.phase == phase and _may_prove(answer, message))
+        ]
 
     def _check_mailboxes(self):
-        for answer in self.facts.faults_of_mailboxes:
-            if YOURS in answer:
-                self._complain(f"a mailbox is blamed for its recipient: {answer}")
+        """No state of a mailbox is due to a recipient, to a message or to what a stranger chose."""
+        for state in self.facts.states:
+            for answer, phase in marked(state.answer):
+                is_moved = answer.phase != phase
+                may_refuse_here = state.rule == REFUSED_HERE and (answer.is_carried or is_moved)
+                if not answer.blames and not may_refuse_here:
+                    self._complain(f"a mailbox is {state.state}, {state.rule} at {phase}: {answer}")
+
+    def _check_carried(self):
+        """What is surely the recipient's or the message's own fault, System Mail does not carry."""
+        by_id = {message.message_id: message for message in self.messages}
         for event in self.facts.events:
-            if event.kind == "fallback" and YOURS in event.answer:
-                self._complain(f"System Mail carried what a recipient refused: {event.answer}")
+            if event.kind != "fallback":
+                continue
+            for answer, phase in marked(event.answer):
+                message = by_id[event.message_id]
+                is_sure = answer.phase == phase and _may_prove(answer, message)
+                if is_sure and not answer.is_carried:
+                    self._complain(f"System Mail carried in spite of: {answer}", message)
+
+    def _check_limit(self):
+        """System Mail's limit is kept, but where the line to the database that counts was cut."""
+        recent, count, most = collections.deque(), 0, 0
+        for copy in sorted(self.copies, key=lambda copy: copy.at):
+            if copy.mailbox != plan.SYSTEM.name or copy.at > self.clock.healed_at.value:
+                continue
+            recent.append(copy)
+            count += len(copy.recipients)
+            while recent[0].at < copy.at - WINDOW:
+                count -= len(recent.popleft().recipients)
+            most = max(most, count)
+        self.verdicts["most by System Mail in a minute"] = most
+        if most > plan.LIMIT + self.clock.cuts.value:
+            self._complain(f"System Mail served {most} recipients in a minute")
 
     # --- one message's story
 
@@ -189,5 +282,23 @@ class Auditor:
                 lines.append(f"{copy}; then {diary[place : place + 2]}")
             lines += map(str, self._rows[mail.tag])
         lines += map(str, self._notices[message.message_id])
-        lines += [str(e) for e in self.facts.events if e.message_id == message.message_id]
-        return lines
+        events = [str(e) for e in self.facts.events if e.message_id == message.message_id]
+        return lines + events[-LAST_EVENTS:]
+
+
+def _may_prove(answer, message):
+    """Whether no word of the reply is one of the mail's addresses or headers: such a word proves
+    nothing.
+    """
+    texts = (message.subject, message.author, plan.DOMAIN, *_addresses(message))
+    return answer.words.isdisjoint(word.lower() for word in _WORD.findall(" ".join(texts)))
+
+
+def _addresses(message):
+    yield plan.USERS[message.author]
+    yield plan.SYSTEM.address
+    for mail in message.mails:
+        yield from mail.addresses
+
+
+_WORD = re.compile(r"[^\W\d_]+")

@@ -45,7 +45,7 @@ class Run:
         self._fork = multiprocessing.get_context("fork")
         flag = multiprocessing.sharedctypes.RawValue
         self._stop, self._raging = flag("b", 0), flag("b", 0)
-        self._waiting, self._cuts = flag("l", -1), flag("l", 0)
+        self.clock = office.Clock.new()
         self._workers, self._lives = [], collections.Counter()
         self._ledger = None
 
@@ -71,7 +71,7 @@ class Run:
 
     def _weather_the_storm(self):
         self._workers = [self._hire(number) for number in range(self.options.workers)]
-        arguments = (self.options.seed, self._stop, self._raging, self._waiting, self._cuts)
+        arguments = (self.options.seed, self._stop, self._raging, self.clock)
         clock = self._fork.Process(target=office.keep_time, args=arguments, daemon=True)
         clock.start()
         try:
@@ -81,8 +81,10 @@ class Run:
             self._supervise(CALM * mails, self.options.seconds)
             self._raging.value = 0
             self._servers.send(("heal",))
-            say(f"{self._waiting.value} mails wait; all is healed")
-            self._waiting.value = -1
+            say(f"{self.clock.waiting.value} mails wait; all is healed")
+            self.clock.healed_at.value = time.monotonic()
+            office.lift_limit()
+            self.clock.waiting.value = -1
             self._supervise(0, 60 + self.options.messages / 10)
         finally:
             self._stop.value = 1
@@ -98,7 +100,7 @@ class Run:
         """Until no more than ``left`` mails wait, or the time is up."""
         until = time.monotonic() + seconds
         next_tick = time.monotonic()
-        while time.monotonic() < until and not 0 <= self._waiting.value <= left:
+        while time.monotonic() < until and not 0 <= self.clock.waiting.value <= left:
             if self._servers.poll(0.1):
                 self._hear()
             for number, worker in enumerate(self._workers):
@@ -149,12 +151,7 @@ class Run:
     def auditor(self, ledger):
         """:rtype: Auditor"""
         diaries = [office.Diary.read(self._diary(n)) for n in range(self.options.workers)]
-        return Auditor(self.messages, ledger.copies, diaries, office.read_facts())
-
-    @property
-    def cuts(self):
-        """Lines to the database that were cut."""
-        return self._cuts.value
+        return Auditor(self.messages, ledger.copies, diaries, office.read_facts(), self.clock)
 
 
 def main():
@@ -190,10 +187,12 @@ def _print_totals(run, ledger, auditor, verdicts, seconds):
         "recipients": recipients,
         **{fate: verdicts[fate] for fate in ("accepted", "held", "failed")},
         "copies accepted": sum(len(copy.recipients) for copy in ledger.copies),
-        **{name: count for name, count in verdicts.items() if name.startswith("copies")},
+        **{name: count for name, count in verdicts.items() if " " in name},
         "faults": faults.total(),
         **{f"kills {place}": count for place, count in run.kills.items()},
-        "database lines cut": run.cuts,
+        "database lines cut": run.clock.cuts.value,
+        "reconnections": run.clock.reconnections.value,
+        "mails due at once by them": run.clock.woken.value,
         "rollbacks": sum(what == "U" for diary in auditor.diaries for _at, what in diary),
         "seconds": round(seconds),
     }

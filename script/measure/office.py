@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import time
+from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,16 +53,17 @@ def found_company(ports: dict[str, int]):
             owner = users[mailbox.name] if mailbox in plan.PERSONAL else None
             instance.server(env, mailbox, ports[mailbox.name], owner)
         instance.use_system_mail(env, plan.SYSTEM, ports[plan.SYSTEM.name])
+        env.company.system_mail_limit_minute = plan.LIMIT
         env.cr.execute(_AUDIT)
 
 
 _AUDIT = """
 CREATE TABLE chaos_health AS
-    SELECT server_id, state, effect, phase, smtp_code, answer, write_date
+    SELECT server_id, state, effect, rule, phase, smtp_code, answer, write_date
       FROM system_mail_health WHERE false;
 CREATE FUNCTION chaos_audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO chaos_health VALUES
-        (NEW.server_id, NEW.state, NEW.effect, NEW.phase, NEW.smtp_code, NEW.answer,
+        (NEW.server_id, NEW.state, NEW.effect, NEW.rule, NEW.phase, NEW.smtp_code, NEW.answer,
          NEW.write_date);
     RETURN NEW; END $$;
 CREATE TRIGGER chaos_audit AFTER INSERT OR UPDATE ON system_mail_health
@@ -96,8 +98,8 @@ def _write(env, messages):
                     {
                         "message_id": message.message_id,
                         "message_type": "comment",
-                        "subject": f"Message {message.number}",
-                        "body": f"<p>This is message {message.number}.</p>",
+                        "subject": f"{message.subject} {message.number}",
+                        "body": f"<p>{message.number} points, one by one.</p>",
                         "author_id": user.partner_id.id,
                         "email_from": user.partner_id.email_formatted,
                         "model": "res.partner",
@@ -139,6 +141,17 @@ def _write(env, messages):
                 for name in names
             ]
         )
+
+
+def lift_limit():
+    """System Mail serves as many as there are."""
+    with environment() as env:
+        env.company.system_mail_limit_minute = 0
+    _tell_others()
+
+
+def _tell_others():
+    Registry(instance.database()).signal_changes()
 
 
 # --- the processes, forked
@@ -195,7 +208,7 @@ def _note_clash(record, book):
 
 @contextlib.contextmanager
 def _noted_cursor(book):
-    cr = Registry(instance.database()).cursor()
+    cr = Registry(instance.database()).check_signaling().cursor()
     commit = cr.commit
 
     def noted_commit():
@@ -235,9 +248,30 @@ def _send_some(env, rng, mine, book):
     return True
 
 
-def keep_time(seed: int, stop, raging, waiting, cuts):
-    """The clock: what is due later becomes due, mailboxes are probed, lines to the database are
-    cut; counts the mails that wait.
+class Clock(NamedTuple):
+    """What the clock tells the other processes: shared numbers."""
+
+    waiting: RawValue
+    """Mails; -1 until they are counted."""
+    cuts: RawValue
+    """Lines to the database that were cut."""
+    reconnections: RawValue
+    woken: RawValue
+    """Mails that a reconnection made due."""
+    asleep: RawValue
+    """Mails that it should have made due."""
+    healed_at: RawValue
+    """``time.monotonic()``, when the storm was over."""
+
+    @classmethod
+    def new(cls):
+        """:rtype: Clock"""
+        return cls(RawValue("l", -1), *(RawValue("l", 0) for _ in range(4)), RawValue("d", 0))
+
+
+def keep_time(seed: int, stop, raging, clock: Clock):
+    """What is due later becomes due, mailboxes are probed, people reconnect theirs, lines to the
+    database are cut, and the mails that wait are counted.
     """
     rng = generator(seed, "clock")
     while not stop.value:
@@ -249,14 +283,50 @@ def keep_time(seed: int, stop, raging, waiting, cuts):
             if raging.value and rng.random() < 0.1:
                 with environment() as env:
                     env.cr.execute(_CUT_A_LINE)
-                    cuts.value += env.cr.rowcount
-            if rng.random() < 0.7:
+                    clock.cuts.value += env.cr.rowcount
+            if rng.random() < 0.5:
                 with environment() as env:
                     env["system.mail.health"]._cron_probe()
+            if rng.random() < 0.3:
+                with environment() as env:
+                    _reconnect(env, rng, clock)
+                _tell_others()
             with environment() as env:
-                waiting.value = env["mail.mail"].search_count([("state", "=", "outgoing")])
+                clock.waiting.value = env["mail.mail"].search_count([("state", "=", "outgoing")])
         except psycopg2.Error as exc:
             logging.getLogger(__name__).warning("The clock: %s", exc)
+
+
+def _reconnect(env, rng, clock):
+    """Somebody connects a mailbox anew that is out of order, as the dialogs do."""
+    broken = env["system.mail.health"].search([("state", "in", ("unstable", "disconnected"))])
+    if not broken:
+        return
+    server = rng.choice(broken).server_id
+    mailbox = next(mailbox for mailbox in plan.MAILBOXES if mailbox.name == server.name)
+    values = {"name": mailbox.name, "smtp_pass": mailbox.password}
+    if server == env.company.system_mail_server_id:
+        trouble = env.company._system_mail_connect(mailbox.address, values)
+    else:
+        trouble = server.system_mail_set_up(values)
+    if trouble:
+        env.cr.rollback()
+        return
+    clock.reconnections.value += 1
+    clock.woken.value += _waiting_mails(env, mailbox, [("scheduled_date", "=", False)])
+    clock.asleep.value += _waiting_mails(
+        env, mailbox, [("scheduled_date", ">", fields.Datetime.now())]
+    )
+
+
+def _waiting_mails(env, mailbox, domain):
+    """How many mails wait for the mailbox and no worker has in hand."""
+    domain = [*domain, ("state", "=", "outgoing"), ("system_mail_waiting_since", "!=", False)]
+    if mailbox in plan.PERSONAL:
+        domain.append(("mail_message_id.author_id.email", "=", mailbox.address))
+    elif mailbox != plan.SYSTEM:
+        return 0
+    return len(env["mail.mail"].search(domain).try_lock_for_update())
 
 
 # What Odoo has put off, to spare a mailbox, may go out in the same run after all: as long as one
@@ -267,6 +337,9 @@ UPDATE mail_mail SET scheduled_date = now() AT TIME ZONE 'utc' - interval '1 sec
    AND (system_mail_attempts > 0 OR write_date < now() AT TIME ZONE 'utc' - interval '1 minute');
 UPDATE ir_mail_server SET owner_limit_time = owner_limit_time - interval '1 minute'
  WHERE owner_limit_time IS NOT NULL;
+UPDATE system_mail_event SET create_date = create_date - interval '1 day'
+ WHERE create_date > now() AT TIME ZONE 'utc' - interval '1 hour'
+   AND create_date < now() AT TIME ZONE 'utc' - interval '10 seconds';
 UPDATE system_mail_health SET next_probe_at = now() AT TIME ZONE 'utc' - interval '1 minute'
  WHERE next_probe_at > now() AT TIME ZONE 'utc';
 """
@@ -311,14 +384,24 @@ class Event(NamedTuple):
     server: str
 
 
+class State(NamedTuple):
+    """What a mailbox was once in."""
+
+    server: str
+    state: str
+    rule: str
+    answer: str
+    """The server's words behind it."""
+
+
 class Facts(NamedTuple):
     """What the database says at the end."""
 
     rows: list[Row]
     notices: list[Notice]
     events: list[Event]
-    faults_of_mailboxes: list[str]
-    """The server's words behind each state that a mailbox was ever in."""
+    states: list[State]
+    """Each that a mailbox was ever in."""
 
 
 def read_facts():
@@ -360,5 +443,12 @@ def read_facts():
             )
             for event in env["system.mail.event"].search([], order="id")
         ]
-        env.cr.execute("SELECT DISTINCT answer FROM chaos_health WHERE answer IS NOT NULL")
-        return Facts(rows, notices, events, [answer for (answer,) in env.cr.fetchall()])
+        env.cr.execute(_STATES)
+        return Facts(rows, notices, events, list(map(State._make, env.cr.fetchall())))
+
+
+_STATES = """
+SELECT DISTINCT ir_mail_server.name, state, coalesce(rule, ''), answer
+  FROM chaos_health JOIN ir_mail_server ON ir_mail_server.id = server_id
+ WHERE answer IS NOT NULL
+"""

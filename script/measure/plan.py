@@ -15,7 +15,7 @@ PERSONAL = [
     Mailbox("ana", f"ana@{DOMAIN}", "secret-a", None),
     Mailbox("bob", f"bob@{DOMAIN}", "secret-b", "starttls"),
     Mailbox("cleo", f"cleo@{DOMAIN}", "secret-c", "ssl"),
-    Mailbox("dan", f"dan@{DOMAIN}", "secret-d", None),
+    Mailbox("client", f"client@{DOMAIN}", "secret-d", None),
 ]
 MAILBOXES = [SYSTEM, NOTIFICATIONS, SHARED, *PERSONAL]
 
@@ -23,17 +23,27 @@ USERS = {
     **{mailbox.name: mailbox.address for mailbox in PERSONAL},
     "sales": SHARED.address,
     "nora": f"nora@{DOMAIN}",
-    "otto": f"otto@{DOMAIN}",
-    "pia": f"pia@{DOMAIN}, pia.second@{DOMAIN}",
+    "relay": f"relay@{DOMAIN}",
+    "helo": f"helo.sender@{DOMAIN}",
 }
-"""Colleagues: their names and their addresses; Pia has two."""
-COLLEAGUES = {address for addresses in USERS.values() for address in addresses.split(", ")}
+"""Colleagues: their names and their addresses. Some have words in them by which servers tell whose
+fault it is.
+"""
+COLLEAGUES = set(USERS.values())
 AUTHORS = [*(mailbox.name for mailbox in PERSONAL), "sales", "nora"]
 OWN_MAILBOX = {mailbox.name: mailbox for mailbox in (*PERSONAL, SHARED)} | {"nora": NOTIFICATIONS}
 """By author: the only mailbox that is theirs."""
 ADDRESSES = {mailbox.name: mailbox.address for mailbox in MAILBOXES}
-CUSTOMERS = {f"customer{n}": f"customer{n}@elsewhere.test" for n in range(6)}
+CUSTOMERS = {f"customer{n}": f"customer{n}@elsewhere.test" for n in range(4)} | {
+    "pia": "pia@elsewhere.test, pia.second@elsewhere.test",
+    "quota": "daily-limit-exceeded@account-suspended.test",
+    "nullmx": "relay.access.denied@nullmx-relay.test",
+}
+"""Pia has two addresses; the last two chose theirs to do harm."""
 PARTNERS = USERS | CUSTOMERS
+SUBJECTS = (*["Protocol"] * 9, "Relay access denied: daily sending limit exceeded")
+LIMIT = 600
+"""Recipients a minute that System Mail may serve while it storms."""
 
 
 class Mail(NamedTuple):
@@ -60,6 +70,7 @@ class Message(NamedTuple):
     number: int
     message_id: str
     author: str
+    subject: str
     internal: bool
     mails: list[Mail]
 
@@ -83,13 +94,13 @@ def message(seed: int, number: int, workers: int) -> Message:
         )
         for part, names_and_addresses in enumerate(recipients)
     ]
-    return Message(number, message_id, author, internal, mails)
+    return Message(number, message_id, author, rng.choice(SUBJECTS), internal, mails)
 
 
 def _inside(rng, colleagues):
     """The colleagues as partners, in one mail or in two; or one by nothing but the address."""
     if rng.random() < 0.1:
-        return [([], USERS[colleagues[0]].split(", "), [])]
+        return [([], [USERS[colleagues[0]]], [])]
     two = rng.random() < 0.25
     groups = (colleagues[:2], colleagues[2:]) if two else (colleagues,)
     return [(names[: rng.choice((1, 1, 2, 3))], [], []) for names in groups]

@@ -13,10 +13,12 @@ from typing import NamedTuple
 
 from smtp_lab import SmtpLab, SmtpServer
 
-from .weather import CLEAR, cell, generator, shower, weather
+from .weather import CLEAR, Weather, cell, generator, in_their_names, outage, shower, weather
 
 CHANGE = 0.7
 """Seconds between two changes of the weather."""
+BLACKOUT = 0.1
+"""Of the changes: so often every mailbox is out of order at once, System Mail's too."""
 KILL_PATIENCE = 5.0
 """Seconds that a server waits for the kill which it asked for, before it answers all the same."""
 TAG = "X-Chaos"
@@ -63,17 +65,18 @@ class StormServer(SmtpServer):
     weather = CLEAR
     suffered = None
 
-    def pick_fault(self, phase, **where):
+    def pick_fault(self, phase, login=None, recipient=None, **_where):
         if phase == "dot":
             self.suffered = None
-        outage = self.weather.outage
-        if outage and outage.phase == phase:
-            fault = outage
+        lasting = self.weather.outage
+        if lasting and lasting.phase == phase:
+            fault = lasting
         elif self.rng.random() < self.weather.showers:
             fault = shower(self.rng, phase)
         else:
             fault = None
         if fault:
+            fault = in_their_names(fault, login, recipient)
             self.storm.faults[(self.name, *cell(fault))] += 1
         if phase == "dot":
             self.suffered = fault
@@ -155,6 +158,10 @@ class Storm:
                     return
 
     def _change(self):
+        if self._rng.random() < BLACKOUT:
+            for server in self.servers:
+                self._set(server, Weather(outage=outage(self._rng, server.encryption)))
+            return
         for server in self.servers:
             if self._rng.random() < 0.5:
                 self._set(server, weather(self._rng, server.encryption))

@@ -1,85 +1,31 @@
-"""What goes wrong in a chaos run, drawn from the SMTP lab's whole matrix by a seeded generator.
-
-A recipient's or a message's own fault says so in its text (YOURS): none of it may ever be read in
-the state of a mailbox.
+"""What goes wrong in a chaos run, drawn by a seeded generator: the SMTP lab's whole matrix, with
+the replies that the tests' tables know.
 """
 
+import dataclasses
 import random
 from dataclasses import dataclass
 
 from smtp_lab import Fault
 
-YOURS = "Yours alone, says chaos"
-"""In each reply that is the fault of a recipient or of a message."""
+from .answers import SENDING, addressed, of_one_message, surely_of_mailbox
 
 _SILENT = ("drop", "reset", "hang")
 _ANY = (*_SILENT, "drip")
-_ON_CONNECTING = {
-    "connect": ((), _SILENT),
-    "tls": ((), _SILENT),
-    "banner": (("421 4.3.2 Shutting down", "554 5.3.2 No SMTP service here"), _ANY),
-    "ehlo": (("421 4.3.0 Try again later", "550 5.7.1 Go away"), _ANY),
-    "starttls": (("454 4.7.0 TLS not available", "502 5.5.1 Not implemented"), _ANY),
-    "auth": (
-        (
-            "535 5.7.8 Username and Password not accepted",
-            "454 4.7.0 Temporary authentication failure",
-            "421 4.7.0 Too many sessions",
-            "534 5.7.9 Application-specific password required",
-        ),
-        _ANY,
-    ),
-    "rcpt": (("554 5.7.1 Relay access denied",), ()),
+_ON_CONNECTING = ("connect", "tls", "banner", "ehlo", "starttls", "auth")
+_SAYS_NOTHING = ("connect", "tls")
+_ON_LEAVING = {
+    "rset": ("421 4.3.2 Shutting down", "500 5.5.1 What?"),
+    "noop": ("421 4.3.2 Shutting down",),
+    "quit": ("421 4.3.2 Shutting down", "500 5.5.1 What?"),
+    "body": ("421 4.3.2 Shutting down",),
 }
-_ON_SENDING = {
-    "mail": (
-        (
-            "421 4.7.0 Try again later",
-            "450 4.3.0 Try again",
-            "452 4.3.1 Insufficient system storage",
-            "550 5.7.60 Client does not have permissions to send as this sender",
-        ),
-        _ANY,
-    ),
-    "rcpt": (
-        (
-            "421 4.7.0 Try again later",
-            f"550 5.1.1 User unknown. {YOURS}",
-            f"550 5.1.1 User unknown. {YOURS}",
-            f"450 4.2.1 Mailbox busy. {YOURS}",
-            f"452 4.2.2 Mailbox full. {YOURS}",
-            f"550 5.7.1 Refused. {YOURS}",
-            "452 4.5.3 Too many recipients",
-        ),
-        _ANY,
-    ),
-    "data": (
-        (
-            "421 4.3.2 Shutting down",
-            "451 4.3.0 Local error",
-            "550 5.4.5 Daily user sending limit exceeded",
-            f"554 5.6.0 Malformed message. {YOURS}",
-        ),
-        _ANY,
-    ),
-    "body": (("421 4.3.2 Shutting down",), _ANY),
-    "dot": (
-        (
-            "250 2.6.0 Taken",
-            "421 4.3.2 Shutting down",
-            "451 4.3.0 Local error in processing",
-            "452 4.3.1 Insufficient system storage",
-            "550 5.4.5 Daily user sending limit exceeded",
-            f"552 5.3.4 Message too big. {YOURS}",
-            f"554 5.7.1 Looks like spam. {YOURS}",
-            f"550 5.1.1 No such user here. {YOURS}",
-        ),
-        _ANY,
-    ),
-    "rset": (("421 4.3.2 Shutting down", "500 5.5.1 What?"), _ANY),
-    "noop": (("421 4.3.2 Shutting down",), _ANY),
-    "quit": (("421 4.3.2 Shutting down", "500 5.5.1 What?"), _ANY),
-}
+"""The tables know little of these."""
+_TAKEN = "250 2.6.0 Taken"
+_OF_MAILBOX = 0.12
+"""The share of the replies of showers that are surely the mailbox's own fault: after one of them,
+it is left alone for a while.
+"""
 _SLOW = {"hang": 0.4, "drip": 0.4}
 """They cost time: drawn that much less often."""
 
@@ -107,31 +53,56 @@ def weather(rng, encryption):
     if kind == "showers":
         return Weather(showers=rng.choice((0.02, 0.1, 0.3)))
     if kind == "outage":
-        phases = [
-            phase
-            for phase in _ON_CONNECTING
-            if phase not in ("tls", "starttls")
-            or encryption == "starttls"
-            or (phase == "tls" and encryption)
-        ]
-        return Weather(outage=_fault(rng, rng.choice(phases), _ON_CONNECTING))
+        return Weather(outage=outage(rng, encryption))
     return Weather(down=True) if kind == "down" else CLEAR
+
+
+def outage(rng, encryption):
+    """What goes wrong for every client: on connecting, or with whatever it sends."""
+    if rng.random() < 0.5:
+        phase = rng.choice(SENDING)
+        return _fault(rng, phase, _texts(surely_of_mailbox(phase), phase), ())
+    phases = {"connect", "banner", "ehlo", "auth"}
+    phases |= {"tls"} if encryption else set()
+    phases |= {"starttls"} if encryption == "starttls" else set()
+    phase = rng.choice(sorted(phases, key=_ON_CONNECTING.index))
+    replies = _texts(surely_of_mailbox(phase), phase)
+    return _fault(rng, phase, replies, _SILENT if phase in _SAYS_NOTHING else _ANY)
 
 
 def shower(rng, phase):
     """What goes wrong at this step of one transaction, or None where nothing can."""
-    return _fault(rng, phase, _ON_SENDING) if phase in _ON_SENDING else None
+    if phase in _ON_CONNECTING:
+        return None
+    if phase in _ON_LEAVING:
+        return _fault(rng, phase, _ON_LEAVING[phase], _ANY)
+    answers = surely_of_mailbox if rng.random() < _OF_MAILBOX else of_one_message
+    replies = _texts(answers(phase), phase)
+    if phase == "dot" and rng.random() < 0.1:
+        replies = [_TAKEN]
+    return _fault(rng, phase, replies, _ANY)
+
+
+def _texts(answers, phase):
+    return [answer.said(phase) for answer in answers]
+
+
+def in_their_names(fault, sender, recipient):
+    """The fault with the mail's own addresses in its reply."""
+    if not fault.reply:
+        return fault
+    return dataclasses.replace(fault, reply=addressed(fault.reply, sender, recipient))
 
 
 def cell(fault):
     """The fault's place in the matrix: ``("rcpt", "5xx")``, ``("dot", "drop, accepted")``."""
     if fault.reply:
-        return fault.phase, "421" if fault.closes else f"{fault.reply[0]}xx"
+        kind = f"{fault.reply[0]}xx" if fault.reply[0].isdigit() else "no SMTP"
+        return fault.phase, "421" if fault.closes else kind
     return fault.phase, fault.action + (", accepted" if fault.accept else "")
 
 
-def _fault(rng, phase, matrix):
-    replies, actions = matrix[phase]
+def _fault(rng, phase, replies, actions):
     weights = [1.0 if replies else 0.0, *(_SLOW.get(action, 0.8) for action in actions)]
     action = rng.choices(("reply", *actions), weights)[0]
     if action == "reply":

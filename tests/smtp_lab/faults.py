@@ -32,7 +32,7 @@ class Fault:
     """One scripted fault. All conditions must hold for it to strike.
 
     :param reply: one or more lines; a 2xx is a success in other words
-    :param recipient: only for this RCPT address
+    :param recipient: only for this RCPT address; at the dot, where it was the last one accepted
     :param nth: only for the n-th RCPT of the transaction, from 1
     :param login: only for a client that logs (or logged) in as this user
     :param after: only once this many messages were accepted on the connection

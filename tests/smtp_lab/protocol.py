@@ -297,7 +297,7 @@ class FaultySMTP(SMTP):
     async def handle_DATA(self, _server, _session, envelope):
         if self._too_big(len(envelope.content)):
             return "552 5.3.4 Message size exceeds fixed limit"
-        fault = self._due("dot")
+        fault = self._due("dot", envelope.rcpt_tos[-1])
         if fault is None or fault.keeps:
             await self.server.accept(
                 self.connection,
