@@ -127,6 +127,20 @@ class Company:
                 values["mail_message_id"] = mails.browse(another_of).mail_message_id.id
             return mails.create([dict(values) for _ in range(count)]).ids
 
+    @contextlib.contextmanager
+    def limit_of_a_day(self, recipients):
+        """System Mail has this limit within the block."""
+        self._limit_day(recipients)
+        try:
+            yield
+        finally:
+            self._limit_day(0)
+
+    @staticmethod
+    def _limit_day(recipients):
+        with instance.environment() as env:
+            env["res.company"].browse(1).system_mail_limit_day = recipients
+
     def copies(self, server=None):
         """How often each message was accepted, by one server or by both: ``{Message-ID: count}``"""
         servers = [server] if server else [self.own, self.system]
@@ -168,6 +182,7 @@ _FORGET = """
 DELETE FROM mail_mail;
 DELETE FROM system_mail_event;
 DELETE FROM system_mail_health;
+DELETE FROM system_mail_usage;
 """
 
 

@@ -103,6 +103,19 @@ def test_workers_that_send_from_one_healthy_mailbox(company):
     assert not company.events()
 
 
+def test_workers_that_send_at_a_limit_pass_it_at_no_time(company):
+    company.own.fail("auth", reply=REJECTED)
+    company.system.latency = 0.02
+    batches = [company.compose(3) for _ in range(3)]
+    with company.limit_of_a_day(4):
+        send_together(*batches)
+        ids = [*itertools.chain(*batches)]
+        assert sorted(company.mails(ids).values()) == ["outgoing"] * 5 + ["sent"] * 4
+        assert list(company.copies().values()) == [1] * 4
+        send_together(ids)
+        assert len(company.copies()) == 4, "those who wait count past nobody"
+
+
 def test_workers_that_send_mails_of_one_message(company):
     """Odoo writes the message's row for each of its mails."""
     company.own.latency = 0.02
