@@ -60,10 +60,12 @@ class Provider(typing.NamedTuple):
     that is known beforehand. None: it makes a name for each customer."""
     dkim_type: str = "TXT"
     replies: dict[str, tuple[str, ...]] = {}
-    """What its server says when a rule applies, by the rule's id: regular expressions that are
-    searched in ``535 5.7.8 The server's text``, whatever the case."""
+    """What its servers say when a rule applies, by the rule's id: regular expressions that are
+    searched in ``535 5.7.8 The server's text``, in upper or lower case. They are added to every row
+    of that rule in ``failover/rules.py`` that has patterns, and only to those: a rule whose rows
+    have none cannot be used here."""
     pages: dict[str, str] = {}
-    """Where an owner does what a remedy says, by the remedy's id: addresses on the web."""
+    """Web pages where an owner can do what a remedy says, by the remedy's id."""
 
     def hosts(self):
         """The names of all its servers, and domains whose hosts are all its own."""

@@ -42,6 +42,12 @@ def test_a_provider_is_well_formed(name):
 
 
 @each_provider
+def test_a_rule_for_which_it_has_words_has_a_row_with_patterns(name):
+    with_patterns = {row.decision.rule for row in RULES if row.says.pattern}
+    assert all_providers()[name].replies.keys() <= with_patterns
+
+
+@each_provider
 def test_its_words_are_read_by_their_rule_and_in_linear_time(name):
     for rule, patterns in all_providers()[name].replies.items():
         read = [row.says.pattern for row in RULES if row.decision.rule == rule]
