@@ -1,3 +1,3 @@
-"""What several rooms need of Odoo and its database."""
+"""Helpers for Odoo and its database."""
 
 from . import log_filter

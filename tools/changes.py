@@ -1,13 +1,13 @@
-"""What was changed, from what to what, as people read it."""
+"""Describe the changes of a record for people: the old and the new values."""
 
 
 def change(label, old, new):
-    """One line: ``Port: 25 → 587``; ``-`` stands for nothing."""
+    """One change on one line: ``Port: 25 → 587``. ``-`` means no value."""
     return f"{label}: {old or '-'} → {new or '-'}"
 
 
 def snapshot(records, names):
-    """What fields say now, to compare with later.
+    """Keep the values of fields, for ``changes_since``.
 
     :return: ``{record: {field name: value as people read it}}``
     """
@@ -15,10 +15,10 @@ def snapshot(records, names):
 
 
 def changes_since(before, secrets=()):
-    """What differs from a snapshot.
+    """Compare records with a snapshot.
 
     :param dict before: what ``snapshot`` returned
-    :param secrets: names of fields of which only the fact is told
+    :param secrets: names of fields whose values are not shown
     :return: yields ``(record, {field name: line})`` for each record that changed
     """
     for record, old in before.items():

@@ -1,4 +1,4 @@
-"""Secrets that are encrypted in the database, where the server has a key for it."""
+"""Secrets that are stored encrypted, if the server has a key."""
 
 import logging
 import os
@@ -14,12 +14,13 @@ _logger = logging.getLogger(__name__)
 
 VARIABLE = "SYSTEM_MAIL_KEYS"
 OPTION = "system_mail_keys"
-"""Of odoo.conf. Keys of Fernet, the newest first: it encrypts, all of them decrypt."""
+"""In odoo.conf: Fernet keys, the newest first. It is used to encrypt, and all of them to
+decrypt."""
 MARK = "system_mail_fernet:"
 
 
 class Unreadable(str):
-    """Stands for a secret that this server has no key for; false, like any empty string."""
+    """A secret that this server has no key for: an empty string, so falsy."""
 
     __slots__ = ()
 
@@ -27,7 +28,7 @@ class Unreadable(str):
 def keys_of_server():
     """The keys that this server has, the newest first.
 
-    :raises ValueError: one is none
+    :raises ValueError: a key is not valid
     :rtype: list[Fernet]
     """
     given = os.environ.get(VARIABLE) or config.get(OPTION) or ""
@@ -35,13 +36,16 @@ def keys_of_server():
 
 
 def encrypt(secret):
-    """:raises ValueError: a key is none"""
+    """The secret encrypted with the newest key; unchanged if there is no key.
+
+    :raises ValueError: a key is not valid
+    """
     keys = keys_of_server()
     return MARK + keys[0].encrypt(secret.encode()).decode() if keys else secret
 
 
 def decrypt(stored):
-    """The secret; ``Unreadable`` without its key: a database that came without it cannot send."""
+    """The secret in clear; ``Unreadable`` if this server does not have its key."""
     if not stored or not stored.startswith(MARK):
         return stored
     try:
@@ -53,10 +57,10 @@ def decrypt(stored):
 
 
 def renew(stored):
-    """The stored secret as the newest key encrypts it; None where it is so already, or where this
-    server cannot read it.
+    """Encrypt a stored secret with the newest key.
 
-    :raises ValueError: a key is none
+    :return: None if already encrypted with the newest key, or if this server cannot read it
+    :raises ValueError: a key is not valid
     """
     keys = keys_of_server()
     if not stored or not keys:
@@ -70,7 +74,7 @@ def renew(stored):
 
 
 def _decrypted(stored, keys):
-    """None: these keys do not read it."""
+    """The secret in clear; None if none of these keys decrypts it."""
     if not keys:
         return None
     try:
@@ -80,7 +84,7 @@ def _decrypted(stored, keys):
 
 
 class Encrypted(fields.Char):
-    """A Char that is plain for the code, and encrypted in its column where there is a key."""
+    """A Char that the code reads in clear, and that is stored encrypted if there is a key."""
 
     def convert_to_column(self, value, record, values=None, validate=True):
         value = super().convert_to_column(value, record, values, validate)
@@ -95,5 +99,5 @@ class Encrypted(fields.Char):
                 )
             ) from None
 
-    def _insert_cache(self, records, values):  # what a query read
+    def _insert_cache(self, records, values):  # values read from the database
         super()._insert_cache(records, [decrypt(value) for value in values])

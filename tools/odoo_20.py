@@ -1,11 +1,11 @@
-"""What Odoo 20 moves or renames, one accessor each: for the port, change this file.
+"""Accessors for what Odoo 20 moves or renames: to support it, change only this file.
 
 ``SUPERUSER_ID`` needs none: import it from ``odoo.api``, where both versions have it.
 """
 
 
 def parameter(env, key):
-    """The value of a system parameter, read with all rights; "" where it is not set.
+    """The value of a system parameter, read with all rights; "" if it is not set.
 
     :rtype: str
     """
@@ -13,18 +13,18 @@ def parameter(env, key):
 
 
 def set_parameter(env, key, value):
-    """Write a system parameter with all rights; False removes it."""
+    """Write a system parameter with all rights; False deletes it."""
     env["ir.config_parameter"].sudo().set_param(key, value)
 
 
 def clear_caches(env, *names):
-    """Forget what ``ormcache`` keeps, in every worker.
+    """Clear caches of ``ormcache``, in all workers.
 
-    :param names: of Odoo's caches; without any, the default one
+    :param names: of Odoo's caches; the default one if none is given
     """
     env.registry.clear_cache(*names)
 
 
 def max_email_size(server):
-    """The largest e-mail that a mailbox takes, in MB; 0 where nobody set it."""
+    """The largest e-mail that a mailbox may send, in MB; 0 if it is not set."""
     return server.max_email_size

@@ -1,4 +1,4 @@
-"""Transactions of their own: what they write survives the rollback of the one that sends."""
+"""Own cursors: what is written on them survives a rollback of the sending transaction."""
 
 import contextlib
 
@@ -8,21 +8,22 @@ from odoo.api import SUPERUSER_ID, Environment
 from odoo.sql_db import BaseCursor
 
 LOCK_TIMEOUT = "2s"
-"""A sender may wait no longer for a row that somebody else holds."""
+"""A sender waits no longer than this for a row that another transaction has locked."""
 
 
 @contextlib.contextmanager
 def own_environment(env, lock_timeout=LOCK_TIMEOUT):
-    """An environment on a cursor of its own, committed at the end; READ COMMITTED, so that it sees
-    what other workers did and never fails to serialize against them.
+    """An environment on an own cursor, committed at the end.
 
+    It is READ COMMITTED: it sees what other workers have committed, and never fails to serialize.
     It does not see what the caller's transaction has not committed.
 
-    :param str lock_timeout: as PostgreSQL writes it
-    :raises psycopg2.Error: the caller decides what a failed write is worth
+    :param str lock_timeout: as PostgreSQL writes it: ``2s``
+    :raises psycopg2.Error: the caller decides whether a failed write matters
     """
     with env.registry.cursor() as cr:
-        if cr.connection.info.transaction_status == TRANSACTION_STATUS_IDLE:  # not in a test's
+        # tests share one cursor, in a transaction that has begun already
+        if cr.connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
             cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         cr.execute("SET LOCAL lock_timeout = %s", [lock_timeout])
         yield Environment(cr, SUPERUSER_ID, {})
@@ -30,16 +31,16 @@ def own_environment(env, lock_timeout=LOCK_TIMEOUT):
 
 @contextlib.contextmanager
 def waiting_environment(registry):
-    """An environment for one who waits for the network between statements, in a thread: meanwhile
-    it has neither a transaction nor a connection to the database.
+    """An environment for code that waits for the network, in a thread. Between statements it has
+    neither a transaction nor a connection to the database.
     """
     with StatementCursor(registry) as cr:
         yield Environment(cr, SUPERUSER_ID, {})
 
 
 class StatementCursor(BaseCursor):
-    """Borrows a connection for each statement, and commits it. So nothing can be locked for longer,
-    and nothing rolled back.
+    """A cursor that takes a connection for each statement, and commits it. It holds no locks
+    between statements, and nothing can be rolled back.
     """
 
     def __init__(self, registry):

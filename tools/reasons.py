@@ -1,18 +1,18 @@
-"""Where a rule becomes words, in the language of the environment: what is stored is its id."""
+"""Translate rule ids to text, in the language of the environment. Only the ids are stored."""
 
 from ..failover.words import REASONS, REMEDIES, with_codes
 
 
 def reasons(env):
-    """What to show for each rule: ``[(id, words)]``, as a Selection field has it."""
+    """The text of each rule, as a Selection field needs it: ``[(id, text)]``."""
     return [(rule, env._(words)) for rule, words in REASONS.items()]
 
 
 def in_words(env, rule, *codes):
     """Why something failed, for a person: ``the password was rejected (535 5.7.8)``.
 
-    :param rule: a stored id, or False: nothing failed. A rule that no longer exists shows its id
-    :param codes: the server's, as far as there are any
+    :param rule: a stored id, or False if nothing failed. A rule that no longer exists shows its id
+    :param codes: the server's code and enhanced code, if there are any
     """
     return rule and with_codes(env._(REASONS.get(rule, rule)), *codes)
 
