@@ -1,4 +1,4 @@
-"""A drill: one notification for which every mailbox but System Mail is treated as down."""
+"""A fire drill: one notification is sent as if every mailbox except System Mail were down."""
 
 from ..failover.drill_check import Copy
 from ..failover.failure import Failure, Kind, Phase
@@ -10,33 +10,33 @@ DOWN = Failure(Phase.CONNECT, kind=Kind.DRILL)
 
 
 class FireDrill:
-    """Goes with the notification, in the context, and keeps what is learnt on the way."""
+    """The results of a drill. It is passed in the context of the notification."""
 
     def __init__(self):
         self.mailbox = ""
-        """The name of the author's own mailbox; blank where they have none."""
+        """The name of the author's own mailbox; empty if there is none."""
         self.report = None
-        """The ``Report`` of the message, or None where no message was made."""
+        """The ``Report`` of the message; None if none was built."""
         self.copies: list[Copy] = []
         """What System Mail's server accepted."""
 
     @classmethod
     def of(cls, env):
-        """The drill in hand, or None. Only an object of ours counts: a context key that came by
-        RPC is plain data.
+        """The current drill, or None. A context key that came by RPC is not one: that is plain
+        data, and this must be an object of ours.
         """
         drill = env.context.get("system_mail_drill")
         return drill if isinstance(drill, cls) else None
 
     @property
     def trouble(self):
-        """Why System Mail did not carry it, or None."""
+        """The Trouble because of which System Mail did not send it, or None."""
         troubles = self.report.all_troubles if self.report else ()
         return next((t for t in troubles if t.failure.kind is not Kind.DRILL), None)
 
 
 class FireDrillRun(SendRun):
-    """Touches no mailbox but System Mail, nor what is known of it, and writes no events."""
+    """A run that uses only System Mail. It changes no mailbox's health, and writes no events."""
 
     def __init__(self, drill, *args):
         self._drill = drill
@@ -51,13 +51,13 @@ class FireDrillRun(SendRun):
             self._drill.report = exc.report
             raise
 
-    def is_closed(self, server):
-        return True  # asked of people's mailboxes alone
+    def is_out_of_order(self, server):
+        return True  # only called for people's mailboxes
 
-    def _look(self, server):
+    def _require_available(self, server):
         if server.id != self.policy.server_id:
             raise RouteClosed(DOWN, classify(DOWN))
-        # a drill is asked for to try it, not to hear what is known
+        # try System Mail even if it is known to be out of order
         self._seen[server.id] = self._health.snapshot(server)
 
     def _route(self, server, connect, **options):
@@ -73,4 +73,4 @@ class FireDrillRun(SendRun):
         self._drill.report = report
 
     def _note_events(self, events):
-        """Whoever asked for the drill writes it down, as a test."""
+        """Write nothing: the dialog records the drill as a test."""

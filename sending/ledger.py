@@ -1,4 +1,4 @@
-"""What became of each e-mail of a run, and the events that tell it."""
+"""The result of each e-mail, and the events that record it."""
 
 import collections
 import contextlib
@@ -15,25 +15,25 @@ from ..failover.words import BY_SYSTEM_MAIL
 
 EVENTS_AT_ONCE = 100
 HEADER = "X-System-Mail-Unit"
-"""Tells which e-mail of its mail a message is, whatever other addons do to the list of e-mails. It
-is removed before the message is sent, as core does with its ``X-Msg-To-Add``.
+"""A header with the number of the e-mail in its mail: other addons may reorder or change the list
+of e-mails. It is removed before the message is sent, as core does with its ``X-Msg-To-Add``.
 """
 
 
-class Letter(typing.NamedTuple):
-    """What an event says of a mail, kept apart from a transaction that may break."""
+class MailInfo(typing.NamedTuple):
+    """What an event says of a mail. It is read before the sending, as the transaction may fail."""
 
     message_id: str
     mail_message_id: int
     original_from: str
     author_id: int
-    """The author's partner."""
+    """The id of the author's partner."""
     writer_id: int
-    """The user who wrote it, whomever they name as its author."""
+    """The id of the user who wrote it; the author may be somebody else."""
 
     @classmethod
     def of(cls, mail):
-        """The letter that the mail is."""
+        """Read it from a mail."""
         message_sudo = mail.sudo().mail_message_id
         return cls(
             mail.message_id,
@@ -45,12 +45,14 @@ class Letter(typing.NamedTuple):
 
 
 def writes_for_others(user):
-    """Whether it is others who write in this user's name: OdooBot's, or a customer's."""
+    """Whether this user's messages may be written by others: true for OdooBot, portal and public
+    users.
+    """
     return user.share or user.id == SUPERUSER_ID
 
 
 class Why(typing.NamedTuple):
-    """Why a mailbox failed: fields of ``system.mail.failure``, all false where it did not."""
+    """Why a mailbox failed: fields of ``system.mail.failure``; all False if none failed."""
 
     rule: str | bool = False
     smtp_code: int | bool = False
@@ -58,7 +60,7 @@ class Why(typing.NamedTuple):
 
     @classmethod
     def of(cls, trouble):
-        """Why this attempt failed."""
+        """Read it from a Trouble."""
         return cls(
             trouble.decision.rule, trouble.failure.code or False, trouble.failure.enhanced or False
         )
@@ -66,20 +68,22 @@ class Why(typing.NamedTuple):
 
 @dataclasses.dataclass
 class Unit:
-    """One e-mail of a mail: core sends one per partner, and one for the plain addresses."""
+    """One e-mail of a mail: core sends one to each partner, and one to the plain addresses."""
 
     partner: typing.Any = None
-    """False for the plain addresses; None for what another addon added."""
+    """False for the plain addresses; None for an e-mail that another addon added."""
     addresses: frozenset[str] = frozenset()
     tried: bool = False
-    """Core came to it."""
+    """Core has sent it, or tried."""
     report: Report | None = None
-    """None: it was not tried, core found no valid address in it, or it did not go our way."""
+    """None: it was not tried, has no valid address, or was not sent by our session."""
     sent_otherwise: bool = False
-    """Another addon sent it, by a way of its own."""
+    """Another addon sent it by a session of its own."""
 
     def note(self, report):
-        """It was sent; maybe not for the first time, then whoever accepted it once has it."""
+        """Store its report. If it has one already, the two are merged: an addon sent it twice. Who
+        was accepted once stays accepted.
+        """
         self.tried = True
         if before := self.report:
             report = dataclasses.replace(
@@ -92,48 +96,49 @@ class Unit:
 
     @property
     def went_well(self):
-        """Whether there is nothing to tell of it."""
+        """Whether every recipient was accepted by the first mailbox."""
         return self.sent_otherwise or bool(self.report and not self.report.troubles)
 
     @property
     def reached(self):
-        """Whether it left for anybody."""
+        """Whether at least one recipient was accepted."""
         return self.sent_otherwise or bool(self.report and self.report.accepted)
 
 
 class Ledger:
-    """Which e-mail of which mail came to what."""
+    """Collects the results of the e-mails while they are sent, and writes events."""
 
     def __init__(self, events, policy, raise_exception):
         """
         :param events: the ``system.mail.event`` model
         :param Policy policy: the company's System Mail
-        :param bool raise_exception: whoever sends is told at once: nothing waits, nothing is held
+        :param bool raise_exception: errors are raised to the caller; no mail waits or is held
         """
         self.policy, self.raise_exception = policy, raise_exception
         self.system = None
-        """The route of System Mail, where it may carry these mails."""
+        """The route of System Mail; None if it may not send these mails."""
         self.refusal: Undelivered | None = None
-        """Why no session could be opened for the batch in hand."""
+        """Why no session could be opened for the current batch; None if one was."""
         self.sent_from = ""
-        """The From of the last message that System Mail carried."""
+        """The From of the last message that System Mail sent."""
         self.batch = events.env["mail.mail"]
         """The mails for which a session is opened next."""
-        self.told = set()
-        """The ids of the notifications that tell something."""
-        self._tales = None
+        self.notified_ids = set()
+        """The ids of the notifications that have values of ours."""
+        self._values = None
         self._event_model, self._events, self._noted = events, [], False
-        self._letters, self._units = {}, {}
+        self._mail_infos, self._units = {}, {}
         self._unit: Unit | None = None
         self._mail = events.env["mail.mail"]
 
     def begin(self, mail, email_list):
-        """The e-mails of this mail are about to be sent; others may add to them or change them.
+        """Register the e-mails of a mail that is about to be sent. Later, other addons may add
+        e-mails, or change them.
 
         :param list email_list: of dicts as ``_prepare_outgoing_list`` returns them; each is marked
         """
         self._mail = mail
-        self._letters[mail.id] = Letter.of(mail)
+        self._mail_infos[mail.id] = MailInfo.of(mail)
         units = self._units[mail.id] = {None: Unit()}
         for number, email in enumerate(email_list):
             addresses = frozenset(email.get("email_to_normalized") or ())
@@ -141,9 +146,9 @@ class Ledger:
             email["headers"] = {**(email.get("headers") or {}), HEADER: str(number)}
 
     def begin_email(self, message):
-        """A message is about to be sent: find out which e-mail it is, and remove the mark.
+        """Find out which e-mail the message is that is about to be sent. Removes its HEADER.
 
-        :return: whether another addon added it
+        :return: whether another addon added this e-mail
         """
         number = message[HEADER]
         del message[HEADER]
@@ -154,36 +159,37 @@ class Ledger:
         return False
 
     def served(self):
-        """The addresses of the mail in hand that other addons' e-mails had reached before."""
+        """The addresses that need no further e-mail of another addon for the current mail."""
         return email_normalize_all(self._mail.system_mail_served or "")
 
     def _note(self, report):
         units = self._units.get(self._mail.id)
-        if units is None:  # a test belongs to no mail
+        if units is None:  # a test message, which has no mail
             return
         unit, self._unit = self._unit, None
         if unit is None or unit.partner is None:
-            # another addon may have built the message anew, or sends it a second time
+            # without HEADER: another addon built the message anew, or sends it a second time
             to_same = [u for u in units.values() if u.addresses.issuperset(report.recipients)]
             unit = min(to_same, key=lambda u: u.tried, default=units[None])
         unit.note(report)
 
     def settle(self, mail_id, mail=None, sent=(), failed=True):
-        """What became of the mail's e-mails: notes it as events, and forgets it.
+        """End a mail: write its events, and return the results of its e-mails.
 
-        :param mail: None where the transaction is broken
-        :param sent: the partners and addresses that core counts as reached
-        :param bool failed: core met an error; otherwise it tried each e-mail of the list
-        :return: the e-mails, or nothing where all went well, or did not go our way
+        :param mail: the mail; None if the transaction has failed
+        :param sent: the partners and addresses that core counts as sent to
+        :param bool failed: core met an error; otherwise it tried all e-mails
+        :return: the e-mails; none, if all were accepted by the first mailbox, or none was sent by
+            our session
         :rtype: list[Unit]
         """
-        units, letter = self._units.pop(mail_id, {}), self._letters.pop(mail_id, None)
+        units, mail_info = self._units.pop(mail_id, {}), self._mail_infos.pop(mail_id, None)
         added = units.pop(None, None)
         units = [*units.values(), *([added] if added and added.report else [])]
         for unit in units:
             reached = unit.partner in sent if unit.partner else not unit.addresses.isdisjoint(sent)
             unit.sent_otherwise = reached and not unit.report
-        if not failed:  # what was not tried was taken from the list
+        if not failed:  # another addon removed those that were not tried
             units = [unit for unit in units if unit.tried or unit.sent_otherwise]
         if all(unit.went_well for unit in units):
             return []
@@ -197,19 +203,19 @@ class Ledger:
                     examples.setdefault(kind, troubles)
         # at most one event of each kind for the mail
         self._note_events(
-            [self._event(kind, examples[kind], letter, count) for kind, count in counts.items()]
+            [self._event(kind, examples[kind], mail_info, count) for kind, count in counts.items()]
         )
         return units
 
     def settle_refused(self, mails):
-        """None of these mails could be sent: there was no mailbox to send them by."""
+        """Write the events of mails that could not be sent: no mailbox could be connected."""
         report = self.refusal.report
         self._note_events(
             [
                 self._event(
                     self._kind(report, "", mail),
                     report.troubles[""],
-                    Letter.of(mail),
+                    MailInfo.of(mail),
                     len(mail.recipient_ids) or 1,
                 )
                 for mail in mails
@@ -217,9 +223,10 @@ class Ledger:
         )
 
     def _kind(self, report, address, mail):
-        """The kind of event that a troubled address is, or None for the recipient's own fault.
+        """The kind of the event for a recipient with troubles.
 
         :param mail: as for ``settle``
+        :return: None for no event: the failure is the recipient's or the message's own fault
         """
         troubles = report.troubles[address]
         fate = report.fate(address)
@@ -238,14 +245,14 @@ class Ledger:
         return fate.value
 
     def carried(self, report, address):
-        """Whether System Mail stood in, for this recipient, for a mailbox that failed."""
+        """Whether System Mail sent to this recipient because another mailbox failed."""
         if self.system is None or report.accepted.get(address) is not self.system:
             return False
         return any(trouble.route is not self.system for trouble in report.troubles.get(address, ()))
 
     def why(self, troubles, fate):
-        """What the author reads of the reason: why the mailbox failed. What waits for System Mail
-        says just that: how System Mail is, only Super Users know.
+        """What the author reads as the reason: why their mailbox failed. If the mail waits for
+        System Mail, the reason only says so: what is wrong with System Mail is for Super Users.
 
         :rtype: Why
         """
@@ -256,48 +263,54 @@ class Ledger:
         return next(own, Why())
 
     @contextlib.contextmanager
-    def telling(self, tales, default):
-        """What the notifications written meanwhile tell: see ``tales_of``."""
-        self._tales = tales, default
+    def writing_notifications(self, values, default):
+        """Give these values to the notifications that are written inside this block.
+
+        :param dict values: by recipient, as ``notification_values`` returns them
+        :param default: the values of all other recipients
+        """
+        self._values = values, default
         try:
             yield
         finally:
-            self._tales = None
+            self._values = None
 
-    def tell(self, notifications):
-        """What these notifications tell, if anything.
+    def values_for(self, notifications):
+        """Group notifications by the values that they get; empty outside ``writing_notifications``.
 
         :return: ``{(sent_from, Why): notifications}``
         """
-        if self._tales is None:
+        if self._values is None:
             return {}
-        self.told.update(notifications.ids)
-        tales, default = self._tales
-        if not tales:  # so that the notifications need not be read
+        self.notified_ids.update(notifications.ids)
+        values, default = self._values
+        if not values:  # the same for all: the notifications need not be read
             return {default: notifications}
         return notifications.grouped(
-            lambda n: tales.get(n.res_partner_id or n.mail_email_address, default)
+            lambda n: values.get(n.res_partner_id or n.mail_email_address, default)
         )
 
-    def _event(self, kind, troubles, letter, recipient_count):
-        # for what was carried, the mailbox that failed; else what keeps it from being sent
-        told = troubles[0] if kind == "fallback" else troubles[-1]
-        server_sudo = told.route.mailbox.sudo()
+    def _event(self, kind, troubles, mail_info, recipient_count):
+        # if System Mail sent it, why the first mailbox failed; otherwise why the last one did
+        shown = troubles[0] if kind == "fallback" else troubles[-1]
+        server_sudo = shown.route.mailbox.sudo()
         return {
-            **letter._asdict(),
+            **mail_info._asdict(),
             "kind": kind,
             "company_id": self.policy.company_id,
             "server_id": server_sudo.id,
-            "server_name": told.route.name,
+            "server_name": shown.route.name,
             "recipient_count": recipient_count,
             "sent_from": self.sent_from if kind == "fallback" else False,
-            "phase": told.failure.phase.value,
-            **Why.of(told)._asdict(),
-            "answer": told.failure.text,
+            "phase": shown.failure.phase.value,
+            **Why.of(shown)._asdict(),
+            "answer": shown.failure.text,
         }
 
     def _note_events(self, events):
-        """Keep the events until the batch ends; the first of the run is written at once."""
+        """Keep events until the batch ends, or until there are EVENTS_AT_ONCE. The first ones of a
+        run are written at once.
+        """
         first = not self._noted
         self._noted = self._noted or bool(events)
         self._events += events

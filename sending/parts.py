@@ -1,4 +1,4 @@
-"""The recipients of one mail, by what they came to."""
+"""Splits the recipients of a mail by their fate."""
 
 import dataclasses
 import typing
@@ -13,9 +13,9 @@ from ..failover.session import explain
 from .ledger import Why
 
 _OF_PARTNER = (Fate.ACCEPTED, Fate.HELD, Fate.DEFERRED, Fate.FAILED)
-"""What a partner with several addresses comes to: the first of what these came to."""
+"""The fate of a partner with several addresses is the first of these that one address has."""
 _INVALID = "invalid"
-"""Failed, too, but no server said so; Odoo deletes what has no valid address."""
+"""Failed as well, but no server refused it: it was not tried, or has no valid address."""
 _MOST_TO_COME = (Fate.DEFERRED, Fate.HELD, Fate.FAILED, _INVALID, Fate.ACCEPTED)
 
 
@@ -27,26 +27,27 @@ class Part:
     mail: typing.Any
     partners: typing.Any
     by_address: typing.Any
-    """Partners of whom only some addresses share it, and whom it tells of in the chatter."""
+    """Partners of whom only some addresses are in this part, but whose notification shows its
+    fate."""
     email_to: list = dataclasses.field(default_factory=list)
     email_cc: list = dataclasses.field(default_factory=list)
     reason: str = ""
-    """Of the first of them; ``reasons`` has each partner's and address's own."""
+    """The first reason; ``reasons`` has the reason for each partner or address."""
     reasons: dict = dataclasses.field(default_factory=dict)
     failure_type: str | None = None
     retry_at: typing.Any = None
     served: list = dataclasses.field(default_factory=list)
-    """Addresses that need nothing more of what other addons add to the mail."""
+    """Addresses that need no further e-mail of another addon."""
 
     def concerns(self, notification):
-        """Whether the notification is of one of these recipients."""
+        """Whether the notification belongs to a recipient of this part."""
         if notification.res_partner_id:
             return notification.res_partner_id in self.partners | self.by_address
         entries = ", ".join((*self.email_to, *self.email_cc))
         return notification.mail_email_address in email_normalize_all(entries)
 
     def values(self):
-        """The recipients, as fields of mail.mail."""
+        """The recipients, as values of ``mail.mail``."""
         return {
             "recipient_ids": [(6, 0, self.partners.ids)],
             "email_to": ", ".join(self.email_to) or False,
@@ -56,11 +57,12 @@ class Part:
 
 
 def parts_of(mail, units, failure_type, failure_reason):
-    """Sort the recipients of a mail by fate, the one with most to come first.
+    """Split the recipients of a mail by fate, in the order of _MOST_TO_COME.
 
-    :param units: its e-mails, as ``SendRun.units`` returns them
-    :param failure_type: what core made of those without a valid address, or not tried
-    :param failure_reason: the same in words
+    :param units: its e-mails, as ``Ledger.settle`` returns them
+    :param failure_type: of the recipients that were not tried, or have no valid address
+    :param failure_reason: of the same
+    :return: at least one part
     :rtype: list[Part]
     """
     nobody = mail.env["res.partner"]
@@ -95,32 +97,38 @@ def _add_whole(part, mail, unit):
 
 
 def _add_partner(parts, unit):
-    """A partner with several addresses is reached when one of them is; the others go on alone. One
-    who waits is sent to at all of them again, those that were refused included; so nobody waits
-    who has an address where it is uncertain: that one is held, and the others wait alone.
+    """Add a partner, who may have several addresses with different fates.
+
+    1. The partner joins the part of one fate: the first of _OF_PARTNER that an address has.
+    2. Addresses with another fate are kept as plain addresses, each in the part of its fate.
+    3. If the partner waits, refused addresses are not kept: the next try goes to all addresses of
+       the partner.
+    4. If some addresses wait and others are held, the partner joins no part: the next try must not
+       go to the held ones. All addresses are kept as plain addresses, and the partner's
+       notification shows that the message is held.
     """
     by_fate = {}
     for address in unit.report.recipients:
         by_fate.setdefault(unit.report.fate(address), []).append(address)
     main = min(by_fate, key=_OF_PARTNER.index)
-    alone = {fate for fate in by_fate if fate not in (main, Fate.ACCEPTED)}
+    kept_as_plain_addresses = {fate for fate in by_fate if fate not in (main, Fate.ACCEPTED)}
     if main is Fate.HELD and Fate.DEFERRED in by_fate:
         parts[main].by_address |= unit.partner
-        alone.add(main)
+        kept_as_plain_addresses.add(main)
     else:
         parts[main].partners |= unit.partner
     if main is Fate.DEFERRED:
-        alone.discard(Fate.FAILED)
+        kept_as_plain_addresses.discard(Fate.FAILED)
     for fate, addresses in by_fate.items():
-        if fate is main or fate in alone:
+        if fate is main or fate in kept_as_plain_addresses:
             _explain(parts[fate], unit.report, addresses, unit.partner)
-        if fate in alone:
+        if fate in kept_as_plain_addresses:
             parts[fate].email_to += addresses
 
 
 def _add_addresses(parts, mail, units):
-    """The mail's own addresses, and those of e-mails that other addons added. Which of the two an
-    e-mail is, its addresses tell.
+    """Add the mail's own plain addresses, then those of e-mails that other addons added. An address
+    is the mail's own if it is in its ``email_to`` or ``email_cc``.
     """
     reports = {address: unit.report for unit in units for address in unit.report.recipients}
     is_own = any(unit.partner is not None for unit in units)
@@ -131,7 +139,7 @@ def _add_addresses(parts, mail, units):
                     part = parts[report.fate(address)]
                     _explain(part, report, [address], email_normalize(address))
                     getattr(part, field).append(entry)
-                elif is_own:  # Odoo itself left it out
+                elif is_own:  # core left it out
                     part = parts[_INVALID]
                     part.reason = part.reason or mail.env["ir.mail_server"].NO_VALID_RECIPIENT
                     part.failure_type = part.failure_type or "mail_email_invalid"
@@ -140,10 +148,12 @@ def _add_addresses(parts, mail, units):
 
 
 def _add_others(parts, mail, reports):
-    """The addresses of e-mails that other addons added. They add them again at the mail's next try:
-    those that wait wait with the mail, and the others are left out then.
+    """Add the addresses of e-mails that other addons added.
 
-    :param dict reports: what became of each address
+    The addons add their e-mails again at the mail's next try. Addresses that wait then wait with
+    the mail. All others are stored as ``served``, and are left out at the next try.
+
+    :param dict reports: ``{address: Report}``
     """
     waiting = parts[Fate.DEFERRED]
     waits = waiting.partners or waiting.email_to or waiting.email_cc
@@ -161,10 +171,14 @@ def _add_others(parts, mail, reports):
 
 
 def _explain(part, report, addresses, recipient):
-    """Why: in the words of the first failure, and Odoo's type of it."""
+    """Set the reason, Odoo's failure type and the time of the next try.
+
+    :param addresses: of the recipient; the first one with troubles gives the reason
+    :param recipient: the partner or address that gets the reason
+    """
     troubles = next(filter(None, (report.troubles.get(a) for a in addresses)), None)
     if troubles and not troubles[-1].retry_at:
-        part.retry_at = None  # who can go out sooner does not wait for the turn of another
+        part.retry_at = None  # a recipient that could go sooner must not wait for one over a limit
     if part.fate is Fate.ACCEPTED or not troubles:
         return
     reason = part.reasons[recipient] = explain(troubles)
@@ -181,22 +195,23 @@ def _explain(part, report, addresses, recipient):
         part.failure_type = "mail_smtp" if mailbox_fault else "unknown"
 
 
-def tales_of(run, units):
-    """What the chatter tells of recipients whom their mailbox did not simply reach: System Mail's
-    address where that carried the message, and why.
+def notification_values(run, units):
+    """What the chatter shows of the recipients that the first mailbox did not accept: System Mail's
+    address if it sent the message, and why the mailbox failed.
 
-    :return: ``{partner or address: (sent_from, Why)}``, and what all others tell
+    :param units: as ``Ledger.settle`` returns them
+    :return: ``{partner or address: (sent_from, Why)}``, and the values of all other recipients
     """
-    tales = {}
+    values = {}
     recipients = set()
     for unit in units:
         recipients.add(unit.partner)
         for address, troubles in unit.report.troubles.items() if unit.report else ():
             carried = run.carried(unit.report, address)
             recipient = unit.partner or email_normalize(address)
-            if carried or recipient not in tales:
+            if carried or recipient not in values:
                 sent_from = carried and run.policy.address
-                tales[recipient] = (sent_from, run.why(troubles, unit.report.fate(address)))
-    if recipients == tales.keys() and len(set(tales.values())) == 1:
-        return {}, tales.popitem()[1]  # nobody need be told apart
-    return tales, (False, Why())
+                values[recipient] = (sent_from, run.why(troubles, unit.report.fate(address)))
+    if recipients == values.keys() and len(set(values.values())) == 1:
+        return {}, values.popitem()[1]  # the same for all
+    return values, (False, Why())

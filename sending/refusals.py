@@ -1,4 +1,4 @@
-"""What Odoo refuses before it connects to a mailbox, as a failure of that mailbox."""
+"""Turn Odoo's refusal to use a mailbox into a failure of that mailbox."""
 
 import contextlib
 
@@ -11,12 +11,12 @@ from ..failover.failure import Failure, Kind, Phase
 from ..failover.text import clean
 
 _UNREADABLE = (TypeError, ValueError, UnsupportedAlgorithm)
-"""What escapes Odoo for a certificate that is no PEM file, or a private key with a passphrase."""
+"""What Odoo raises if a certificate is no PEM file, or a private key has a passphrase."""
 
 
 @contextlib.contextmanager
 def refusals_as_failures(server, sender):
-    """Open a mailbox inside this block: if Odoo refuses it, the message goes on by the next one.
+    """Connect a mailbox inside this block. If Odoo refuses to, the next mailbox is tried.
 
     :param server: the ``ir.mail_server``, empty for Odoo's configuration file
     :param str sender: the address to send from

@@ -1,4 +1,4 @@
-"""One call of ``mail.mail.send`` for mails of one company and one treatment."""
+"""One call of ``mail.mail.send``, for mails of one company and one Treatment."""
 
 import functools
 import logging
@@ -23,27 +23,30 @@ _logger = logging.getLogger(__name__)
 
 LIMIT_FIELDS = {"owner_limit_time", "owner_limit_count"}
 WORKER_MARGIN = 20
-"""Seconds kept back from the worker's time limit, to write down what happened."""
+"""Seconds of the worker's time limit that are kept for storing the results."""
 
 
 class Treatment(typing.NamedTuple):
-    """What decides on the routes of a mail, beside its company."""
+    """What the routes of a mail depend on, besides its company."""
 
     in_scope: bool
     internal: bool
     forced: bool
-    """A server was chosen for this very mail."""
+    """The mail names the server to send it by."""
     default_from: str
-    """The notifications address that Odoo would fall back to; empty where it is the author's."""
+    """The notifications address that Odoo would use as From if no server may send in the author's
+    name; empty if it is the author's own address."""
 
 
 class SendRun(Ledger):
-    """Opens the routes, and keeps the ledger of what was sent by them."""
+    """Opens the sessions that the mails are sent by, and keeps the results (Ledger)."""
 
     def __init__(self, servers, policy, treatment, raise_exception):
         """
         :param servers: the ``ir.mail_server`` model, in the sender's environment
-        :param Policy policy: the company's System Mail, or None where mail is only observed
+        :param Policy policy: the company's System Mail
+        :param Treatment treatment: of all its mails
+        :param bool raise_exception: as ``mail.mail.send`` has it
         """
         super().__init__(servers.env["system.mail.event"], policy, raise_exception)
         servers = servers.with_context(system_mail_run=self)
@@ -51,18 +54,22 @@ class SendRun(Ledger):
         self.opening_system = False
         self._health = servers.env["system.mail.health"]
         self._usage = servers.env["system.mail.usage"]
-        self._seen, self._looked, self._limits = {}, {}, {}
-        self._own_routes, self._put_off, self._turns = {}, {}, set()
+        self._seen, self._cached_check, self._limits = {}, {}, {}
+        self._own_routes, self._postponed, self._turns = {}, {}, set()
         self.system = self._system_route(servers) if treatment.in_scope else None
 
     # --- routes
 
     def session(self, server, smtp_from, connect):
-        """The session for one batch, connected.
+        """Connect a session for one batch.
 
-        :param server: the ``ir.mail_server`` that Odoo chose, empty for its configuration file
+        Odoo's own connect is used if no server was chosen and System Mail may not send these mails.
+
+        :param server: the ``ir.mail_server`` that Odoo chose; empty for its configuration file
+        :param str smtp_from: the address to send from
         :param connect: core's ``_connect__``
-        :raises Undelivered: no mailbox could be reached
+        :return: a Session, or the session of Odoo or of another addon
+        :raises Undelivered: no mailbox could be connected
         """
         is_mailbox = self._is_mailbox(server, smtp_from)
         if not is_mailbox and self.system is None and not server:
@@ -82,26 +89,27 @@ class SendRun(Ledger):
         except Unwatched as exc:
             return exc.session
         except Undelivered as exc:
-            if self._mail:  # not the batch's session: another addon sends something meanwhile
+            if self._mail:  # not for the batch: another addon sends a mail of its own meanwhile
                 raise
             self.refusal = exc
-            if self.raise_exception:  # then nobody asks for what became of the mails
+            if self.raise_exception:  # then core does not call _postprocess_sent_message
                 self.settle_refused(self.batch)
             raise
 
     def begin_batch(self, mails):
-        """The next batch: what was known of the last one no longer counts.
+        """Begin a batch, and end the one before it: its events are written.
 
-        :param mails: those for which core opens a session next
+        :param mails: those that core opens the next session for
         """
         self._flush()
         self.batch, self._mail = mails, mails.browse()
         self.refusal = None
 
     def system_session(self):
-        """A session for System Mail alone: its own test.
+        """Connect a session that uses only System Mail, to test it.
 
-        :raises Undelivered: it could not be reached
+        :rtype: Session
+        :raises Undelivered: System Mail could not be connected
         """
         return self._session([self.system], self.system.mailbox, self.policy.address).open()
 
@@ -116,8 +124,8 @@ class SendRun(Ledger):
         )
 
     def _is_mailbox(self, server, smtp_from):
-        """Whether the server is the author's own, personal or shared; an empty ``from_filter``
-        names nobody.
+        """Whether the server is the author's own mailbox, personal or shared. A server without
+        ``from_filter`` is not: it is Odoo's own sender.
         """
         if not server:
             return False
@@ -129,7 +137,7 @@ class SendRun(Ledger):
 
     def _own_route(self, server, smtp_from, connect):
         def open_own():
-            self._look(server)
+            self._require_available(server)
             with refusals_as_failures(server, smtp_from):
                 session = connect(mail_server_id=server.id or None, smtp_from=smtp_from)
             if not isinstance(session, WatchedConnection):
@@ -144,14 +152,16 @@ class SendRun(Ledger):
         filter_ = server.from_filter
 
         def open_system():
-            self._look(server)
+            self._require_available(server)
             self.opening_system = True
             try:
                 with refusals_as_failures(server, policy.address):
                     session = servers._connect__(mail_server_id=server.id, smtp_from=policy.address)
             finally:
                 self.opening_system = False
-            if not isinstance(session, WatchedConnection):  # nobody knows what it would send
+            if not isinstance(
+                session, WatchedConnection
+            ):  # another addon's: what it sends is not known
                 raise MailboxError(Failure(Phase.CONNECT, kind=Kind.INVALID, text=str(session)))
             return session
 
@@ -164,7 +174,7 @@ class SendRun(Ledger):
         def rewrite(message, from_addr, author):
             known_as = self._mail.sudo().author_id.name or ""
             self.sent_from = sender(author, policy.address, known_as)
-            # from_addr is the author's own wherever their mailbox may not bounce to Odoo
+            # from_addr may be the author's own address, which System Mail must not send from
             from_addr = envelope(str(message["Return-Path"] or ""))
             return in_the_name_of(message, policy.address, author, known_as), from_addr
 
@@ -210,51 +220,56 @@ class SendRun(Ledger):
     def _refresh(self, server):
         def refresh():
             server.system_mail_refresh()
-            self._looked[server.id] = None  # the same attempt goes on
+            self._cached_check[server.id] = None  # the same attempt: do not check again
 
         return refresh
 
-    def is_closed(self, server):
-        """Whether the mailbox is known to be out of order; one look serves the next connection."""
+    def is_out_of_order(self, server):
+        """Whether the mailbox is known to be out of order. The next connection to it uses the same
+        answer, without another query.
+        """
         try:
             self._seen[server.id] = self._health.look(server)
         except RouteClosed as exc:
-            self._looked[server.id] = exc
+            self._cached_check[server.id] = exc
             return True
-        self._looked[server.id] = None
+        self._cached_check[server.id] = None
         return False
 
-    def is_down(self, server):
-        """Whether System Mail carries this mailbox's mail: it could not be logged in to just now or
-        is known to be out of order.
+    def is_unavailable(self, server):
+        """Whether System Mail sends this mailbox's mail: the mailbox is known to be out of order or
+        this run could not log in to it.
         """
         route = self._own_routes.get(server)
         failed = route is not None and route.trouble and route.trouble.failure.phase.before_mail
-        return bool(failed) or self.is_closed(server)
+        return bool(failed) or self.is_out_of_order(server)
 
-    def put_off(self, server, mails):
-        """Odoo put these off, to spare the mailbox."""
+    def note_postponed(self, server, mails):
+        """Note mails that Odoo postpones because the mailbox has reached its limit."""
         if self.treatment.in_scope and mails:
-            self._put_off[server] = mails | self._put_off.get(server, mails)
+            self._postponed[server] = mails | self._postponed.get(server, mails)
 
-    def put_off_in_vain(self):
-        """The mails that need not wait: their mailbox turned out to be down. None of them again."""
-        put_off, self._put_off = self._put_off, {}
-        in_vain = [mails for server, mails in put_off.items() if self.is_down(server)]
-        return in_vain and in_vain[0].union(*in_vain)
+    def postponed_though_down(self):
+        """The mails that Odoo postponed although their mailbox turned out to be down. Each is
+        returned once.
+        """
+        postponed, self._postponed = self._postponed, {}
+        of_down = [mails for server, mails in postponed.items() if self.is_unavailable(server)]
+        return of_down and of_down[0].union(*of_down)
 
-    def _look(self, server):
+    def _require_available(self, server):
+        """Raise RouteClosed if the mailbox is known to be out of order."""
         if not server:
             return
-        if server.id not in self._looked:
-            self.is_closed(server)
-        closed = self._looked.pop(server.id)
+        if server.id not in self._cached_check:
+            self.is_out_of_order(server)
+        closed = self._cached_check.pop(server.id)
         if closed:
             raise closed
 
     def write_apart(self, servers, vals):
-        """Have an own cursor write what core writes on a server while it sends: a token at once,
-        the counter of sent mails when it is final.
+        """Write on an own cursor what core writes on a server while it sends: tokens at once, and
+        the counter of sent mails later (``write_limits``).
         """
         if vals.keys() <= LIMIT_FIELDS:
             self._limits.setdefault(servers, {}).update(vals)
@@ -262,7 +277,7 @@ class SendRun(Ledger):
             self._write_apart(servers, vals)
 
     def write_limits(self):
-        """The counters are final."""
+        """Write the counters of sent mails, which are final now."""
         while self._limits:
             self._write_apart(*self._limits.popitem())
 
@@ -279,26 +294,30 @@ class SendRun(Ledger):
             return
         seen = self._seen[server.id]
         generation = self._health.note_failure(server, seen, failure, decision)
-        # so that the next success is written, and does not count as late
+        # the next success must be written, and must not count as late
         self._seen[server.id] = seen._replace(last_success=None, generation=generation)
 
     def _succeeded(self, server):
         self._health.note_success(server, self._seen[server.id])
 
     def _doubted(self, server, failure, message_id, address):
-        """System Mail could send what this mailbox refused in words that nobody knows."""
+        """System Mail could send what this mailbox refused in words that no rule knows."""
         seen = self._seen[server.id]
         generation = self._health.note_doubt(server, seen, failure, message_id, address)
-        # so that the next success is written: it ends the doubt
+        # the next success must be written: it ends the doubt
         self._seen[server.id] = seen._replace(last_success=None, generation=generation)
 
     def _is_distrusted(self):
-        """Whether both mailboxes refused the author's words at the dot within the last day."""
+        """Whether both mailboxes refused a message of this author after its content within the last
+        day.
+        """
         return self._event_model.has_refused_author(self._mail)
 
     def close(self):
-        """Close System Mail, which served all the batches of the run, and write down what a broken
-        transaction left unsaid: it has left the building all the same.
+        """End the run: write the events of its last batch, and close System Mail.
+
+        If the transaction failed, core did not ask for the results of all mails. Their events are
+        written here, since their messages have been sent.
         """
         for mail_id in list(self._units):
             self.settle(mail_id)
@@ -308,8 +327,12 @@ class SendRun(Ledger):
 
 
 def patience():
-    """How long a mailbox may take, in proportion to Odoo's own time-out for a command (60 s). After
-    the dot, a person waits less long than the queue, the queue less long than its worker lives.
+    """How long a server may take, in proportion to Odoo's own timeout for a command (60 s).
+
+    After the content of a message (the dot), a person waits as long as for a command. The queue
+    waits up to ten times as long, but ends WORKER_MARGIN before its worker's time limit.
+
+    :rtype: Patience
     """
     timeout = core.SMTP_TIMEOUT
     dot = timeout

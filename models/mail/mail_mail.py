@@ -11,12 +11,12 @@ from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
 from ...constants import HELD
 from ...failover.policy import Fate
 from ...sending.fire_drill import FireDrill, FireDrillRun
-from ...sending.parts import parts_of, tales_of
+from ...sending.parts import notification_values, parts_of
 from ...sending.send_run import SendRun, Treatment
 from ...tools.failure_reason import FailureReason, fetching
 
 AUTOMATIC = ("notification", "user_notification", "auto_comment", "out_of_office")
-"""Message types that no person wrote to that recipient."""
+"""Types of messages that no person wrote to the recipient."""
 
 
 def _addresses(text):
@@ -53,11 +53,13 @@ class MailMail(models.Model):
             of_run = mails.with_context(system_mail_run=run, system_mail_drill=None)
             try:
                 super(MailMail, of_run).send(auto_commit, raise_exception, post_send_callback)
-                if run and (in_vain := run.put_off_in_vain()):
-                    in_vain.scheduled_date = False
-                    super(MailMail, in_vain).send(auto_commit, raise_exception, post_send_callback)
+                if run and (postponed := run.postponed_though_down()):
+                    postponed.scheduled_date = False
+                    super(MailMail, postponed).send(
+                        auto_commit, raise_exception, post_send_callback
+                    )
                 if run:
-                    self.env["mail.notification"].browse(run.told)._system_mail_push()
+                    self.env["mail.notification"].browse(run.notified_ids)._system_mail_push()
             finally:
                 if run:
                     run.close()
@@ -68,7 +70,10 @@ class MailMail(models.Model):
         return FireDrillRun(drill, servers, *args) if drill else SendRun(servers, *args)
 
     def _system_mail_groups(self, policies):
-        """The mails by company and treatment, which is None for what goes Odoo's own way."""
+        """Group the mails by company and treatment.
+
+        :return: ``{(Policy, Treatment): mails}``; both are None for mails that are left to Odoo
+        """
         companies = self._system_mail_companies()
         internal = self._system_mail_internal()
         default_from = functools.cache(self._system_mail_default_from)
@@ -88,12 +93,16 @@ class MailMail(models.Model):
         return {group: self.browse(ids) for group, ids in groups.items()}
 
     def _system_mail_companies(self):
-        """The company of each mail: the record's, else the author's. ``{mail id: company id}``"""
-        strays = self.filtered(lambda mail: not mail.record_company_id)
+        """The company of each mail: of its record, otherwise of its author, otherwise the current
+        one.
+
+        :return: ``{mail id: company id}``
+        """
+        without_record_company = self.filtered(lambda mail: not mail.record_company_id)
         users_sudo = self.env["res.users"].sudo()
-        if strays.author_id:
+        if without_record_company.author_id:
             users_sudo = users_sudo.search(
-                [("partner_id", "in", strays.author_id.ids), ("share", "=", False)]
+                [("partner_id", "in", without_record_company.author_id.ids), ("share", "=", False)]
             )
         of_author = {user.partner_id.id: user.company_id.id for user in users_sudo}
         return {
@@ -145,7 +154,7 @@ class MailMail(models.Model):
 
     @api.model
     def _system_mail_default_from(self, alias_domain, email_from):
-        """The address that Odoo falls back to for a mail, unless it is the author's own."""
+        """The notifications address that Odoo may use as From; "" if it is the author's own."""
         default = email_normalize(
             alias_domain.sudo().default_from_email
             or self.env["ir.mail_server"]._get_default_from_address()
@@ -159,8 +168,10 @@ class MailMail(models.Model):
         return servers.filtered(lambda s: s.id not in reserved) if reserved else servers
 
     def _split_by_mail_configuration(self):
-        """Only what still waits: where a batch finds no mailbox, core has all of it fail, and what
-        another worker had sent or somebody had cancelled would go back to the queue.
+        """Begin each batch, and leave out the mails that are no longer waiting.
+
+        If no mailbox can be connected, core marks the whole batch as failed. Mails that another
+        worker has sent meanwhile, or that somebody has cancelled, would return to the queue.
         """
         batches = super()._split_by_mail_configuration()
         run = self.env["ir.mail_server"].system_mail_run()
@@ -177,15 +188,15 @@ class MailMail(models.Model):
         run = self.env["ir.mail_server"].system_mail_run()
         if run is None:
             return super()._split_by_delayed_batch(mail_server)
-        if run.treatment.in_scope and mail_server.owner_user_id and run.is_down(mail_server):
-            return self  # the limit spares a mailbox; these go by System Mail
+        if run.treatment.in_scope and mail_server.owner_user_id and run.is_unavailable(mail_server):
+            return self  # System Mail sends these: the limit of the mailbox does not matter
         to_send = super()._split_by_delayed_batch(mail_server)
         run.write_limits()
-        run.put_off(mail_server, self - to_send)
+        run.note_postponed(mail_server, self - to_send)
         if copies := to_send - self:
             parts = copies | self.filtered(lambda m: m.mail_message_id in copies.mail_message_id)
             parts.system_mail_split = True
-            copies.is_notification = True  # they must not take the message along
+            copies.is_notification = True  # deleting a copy must not delete the message
         return to_send
 
     def _prepare_outgoing_list(self, *args, **kwargs):
@@ -209,8 +220,8 @@ class MailMail(models.Model):
     # --- after sending
 
     def write(self, vals):
-        """Core writes the Message-ID that the message has. Two workers that send mails of one
-        message would clash there, after they have left.
+        """Leave out a Message-ID that does not change: core writes it on the message. Two workers
+        that send mails of one message would conflict there, after the mails have left.
         """
         if {"state", "failure_type"} & vals.keys():
             self._system_mail_check_held()
@@ -232,10 +243,12 @@ class MailMail(models.Model):
         if run.refusal:
             run.settle_refused(self)
             fate = run.refusal.report.fate("")
-            with run.telling({}, (False, run.why(run.refusal.report.troubles[""], fate))):
+            with run.writing_notifications(
+                {}, (False, run.why(run.refusal.report.troubles[""], fate))
+            ):
                 if fate is Fate.DEFERRED:
                     self._system_mail_requeue(str(run.refusal))
-                else:  # core tells the mail why, but not its notifications
+                else:  # core writes the reason on the mail, but not on its notifications
                     self._system_mail_fail(str(run.refusal), failure_type)
             return True
         units = []
@@ -243,19 +256,29 @@ class MailMail(models.Model):
             sent = {*success_pids, *email_normalize_all(", ".join(success_emails))}
             units = run.settle(self.id, self, sent, failed=bool(failure_reason or failure_type))
         waited = any(mail.system_mail_waiting_since for mail in self)
-        with run.telling(*tales_of(run, units)) if units or waited else contextlib.nullcontext():
+        with (
+            run.writing_notifications(*notification_values(run, units))
+            if units or waited
+            else contextlib.nullcontext()
+        ):
             none = not any(unit.reached for unit in units)
             if not units or (run.raise_exception and none):
                 settle(success_pids, success_emails, failure_reason, failure_type)
             else:
                 for part in self._system_mail_split(units, failure_type, failure_reason):
-                    part.mail._system_mail_settle(part, waits=not run.raise_exception)
+                    part.mail._system_mail_settle(part, may_wait=not run.raise_exception)
         return True
 
     def _system_mail_split(self, units, *failure):
-        """The mail in parts of one fate each. The original stays the part with most to come: its
-        removal could take the message along, that of a copy cannot.
+        """Split the mail into one mail for each fate.
 
+        The first part keeps the original mail, and the others get copies. Deleting the original may
+        delete the message, but deleting a copy never does. So the original gets the fate with most
+        to come.
+
+        :param units: as ``Ledger.settle`` returns them
+        :param failure: type and reason, of recipients that were not tried
+        :return: the parts, each with its mail
         :rtype: list[Part]
         """
         parts = parts_of(self, units, *failure)
@@ -287,27 +310,28 @@ class MailMail(models.Model):
         return parts
 
     def unlink(self):
-        """A mail that was no notification takes its message along: where the mail was split, the
-        last of its parts does.
+        """Keep the message of a split mail until its last part is deleted: core deletes the message
+        with a mail that is no notification.
         """
         self._system_mail_check_held()
         for mail in self.filtered(lambda mail: mail.system_mail_split and not mail.is_notification):
             left = [("mail_message_id", "=", mail.mail_message_id.id), ("id", "not in", self.ids)]
-            if heir := self.sudo().search(left, limit=1):
-                heir.is_notification = False
+            if next_part := self.sudo().search(left, limit=1):
+                next_part.is_notification = False
                 mail.is_notification = True
         return super().unlink()
 
-    def _system_mail_settle(self, part, waits):
-        """Let the mail, whose recipients share one fate, come to it.
+    def _system_mail_settle(self, part, may_wait):
+        """Store the fate of this mail and its notifications.
 
-        :param bool waits: whether it may; else what is deferred has failed
+        :param Part part: the recipients of this mail
+        :param bool may_wait: False: a deferred mail fails
         """
         settle = super()._postprocess_sent_message
         if part.fate is Fate.ACCEPTED:
             self.write({"state": "sent", "failure_type": False, "failure_reason": False})
             settle(success_pids=list(part.partners), success_emails=part.email_to)
-        elif part.fate is Fate.DEFERRED and waits:
+        elif part.fate is Fate.DEFERRED and may_wait:
             self._system_mail_requeue(part.reason, part.retry_at)
         else:
             self._system_mail_fail(part.reason, part.failure_type)

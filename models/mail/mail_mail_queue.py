@@ -10,7 +10,7 @@ from ...failover.breaker import backoff, expired
 
 
 class MailMail(models.Model):
-    """A mail that went back to the queue: how long it waits, and what people decide meanwhile."""
+    """Mail that goes back to the queue: how long it waits, what wakes it, what people decide."""
 
     _inherit = "mail.mail"
 
@@ -20,9 +20,11 @@ class MailMail(models.Model):
     system_mail_waiting_since = fields.Datetime(readonly=True)
 
     def _system_mail_requeue(self, reason, retry_at=None):
-        """Back to the queue, with a growing delay, until it has waited too long.
+        """Put the mails back into the queue, with growing delays. Mails that have waited too long
+        fail.
 
-        :param datetime retry_at: it only waits its turn until then, however often
+        :param str reason: why they wait
+        :param datetime retry_at: when our own limits allow them again. This wait is not counted
         """
         if retry_at:
             self.write({"system_mail_attempts": 0, "system_mail_waiting_since": False})
@@ -42,7 +44,7 @@ class MailMail(models.Model):
 
     @api.private
     def system_mail_gives_up(self):
-        """Whether it has waited long enough."""
+        """Whether the mail has waited too long, and fails now."""
         now = fields.Datetime.now()
         return expired(
             self.system_mail_waiting_since or now, now, self._system_mail_give_up_hours()
@@ -52,7 +54,7 @@ class MailMail(models.Model):
         return self.env["ir.config_parameter"].system_mail_number("system_mail.give_up_hours")
 
     def _system_mail_last_try(self):
-        """Until when it is tried; False where it only waits its turn, however long."""
+        """Until when the mail is tried; False if it only waits for our own limits."""
         hours = datetime.timedelta(hours=self._system_mail_give_up_hours())
         return self.system_mail_waiting_since and self.system_mail_waiting_since + hours
 
@@ -68,7 +70,7 @@ class MailMail(models.Model):
         self._system_mail_notifications().write(
             {"notification_status": "ready", "failure_type": WAITING, "failure_reason": False}
         )
-        # a second late, so that the mail is due when the queue looks
+        # a second later, so that the mail is surely due then
         self._system_mail_trigger_queue(due + datetime.timedelta(seconds=1))
 
     # --- a mailbox works again
@@ -85,11 +87,10 @@ class MailMail(models.Model):
     @api.model
     @api.private
     def system_mail_wake(self, servers):
-        """These mailboxes work again: what waits for them is due now.
+        """Send the mails that wait for these mailboxes, since they work again. The queue sends them
+        at once; mails that another worker is sending are left out.
 
-        What another worker has in hand is left to it.
-
-        :return: the mails that are sent now
+        :return: the mails that are due now
         """
         due = self._system_mail_lock_waiting_for(servers)
         if due:
@@ -176,8 +177,8 @@ class MailMail(models.Model):
 
     @api.private
     def system_mail_send_again(self):
-        """Send what failed, was held or waits, once the transaction is committed. Whatever it came
-        to before, it has its time from now on.
+        """Send mails that failed, were held or wait, after the transaction is committed. The time
+        until they are given up begins anew.
         """
         notifications = self._system_mail_notifications()
         notifications.write(
@@ -198,7 +199,7 @@ class MailMail(models.Model):
 
     @api.private
     def system_mail_drop(self):
-        """Leave it at that: nothing more is sent."""
+        """Cancel the mails: nothing more is sent."""
         notifications = self._system_mail_notifications()
         notifications.write({"notification_status": "canceled"})
         self.cancel()

@@ -9,8 +9,9 @@ from ...tools.reasons import in_words, reasons
 
 
 class MailNotification(models.Model):
-    """What became of a message for one recipient. Odoo lets every employee read every notification:
-    the fields are for Super Users alone, and the store tells each viewer what they may know.
+    """The result of a message for one recipient. Odoo lets every employee read every notification.
+    So our fields are only for Super Users, and ``_to_store_defaults`` chooses what each viewer
+    sees.
     """
 
     _inherit = "mail.notification"
@@ -49,14 +50,14 @@ class MailNotification(models.Model):
             )
 
     def write(self, vals):
-        """With what became of a message goes what its run has to tell of it."""
+        """Add the values of the current run when a result is written."""
         run = self.env["ir.mail_server"].system_mail_run()
-        tales = run.tell(self) if run and "notification_status" in vals else {}
-        for (sent_from, why), alike in tales.items():
-            tale = {f"system_mail_{name}": value for name, value in why._asdict().items()}
-            tale["system_mail_sent_from"] = sent_from
-            super(MailNotification, alike).write({**vals, **tale})
-        return True if tales else super().write(vals)
+        groups = run.values_for(self) if run and "notification_status" in vals else {}
+        for (sent_from, why), notifications in groups.items():
+            values = {f"system_mail_{name}": value for name, value in why._asdict().items()}
+            values["system_mail_sent_from"] = sent_from
+            super(MailNotification, notifications).write({**vals, **values})
+        return True if groups else super().write(vals)
 
     # --- what a viewer may know
 
@@ -118,16 +119,17 @@ class MailNotification(models.Model):
         ]
 
     def _system_mail_is_of(self, viewer):
-        """Whether a user wrote the message, or is a Super User."""
+        """Whether the viewer wrote the message, or is a Super User."""
         return bool(viewer) and self.sudo().mail_message_id._system_mail_may_decide(viewer)
 
     def _system_mail_push(self):
-        """Tell the web clients of the author and of whoever is at work; Odoo tells of failures. Its
-        way runs the document's own code too: whatever that raised, now that the mail has left,
-        would have it sent again.
+        """Update the web clients of the author and of the current user. Odoo does so for failures.
+
+        Odoo's own method is not used: it also runs code of the document. If that raised an error
+        now, after the mail was sent, the mail would be sent again.
         """
-        told_sudo = self.sudo().exists().filtered(lambda n: n.notification_status != "exception")
-        for author, notifications in told_sudo.grouped("author_id").items():
+        changed_sudo = self.sudo().exists().filtered(lambda n: n.notification_status != "exception")
+        for author, notifications in changed_sudo.grouped("author_id").items():
             for user in author.main_user_id | self.env.user:
                 if user.active and not user.share:
                     Store(bus_channel=user).add(notifications).bus_send()

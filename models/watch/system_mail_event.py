@@ -193,11 +193,11 @@ class SystemMailEvent(models.Model):
     @api.model
     @api.private
     def write_down(self, vals_list):
-        """Create events on a cursor of their own, so that a rollback of the sending does not forget
-        what has left. Never makes the sending fail.
+        """Create events on an own cursor: they must survive a rollback of the sending transaction.
+        An error of the database is logged, and does not stop the sending.
 
-        :param list vals_list: with ``author_id`` and ``writer_id`` of a ``Letter``, in place of the
-            user
+        :param list vals_list: with ``author_id`` and ``writer_id`` of a ``MailInfo`` instead of
+            ``user_id``
         """
         if not vals_list:
             return
@@ -210,8 +210,9 @@ class SystemMailEvent(models.Model):
 
     @staticmethod
     def _visible(env, vals_list):
-        """The values without links to what the own cursor cannot see: the sending has not committed
-        it. The user is whoever wrote it; else whose partner the author is.
+        """The values, without links to records that the own cursor does not see, since the sending
+        transaction created them. The user is the writer, otherwise the user of the author's
+        partner.
         """
         servers = env["ir.mail_server"].browse({v["server_id"] for v in vals_list} - {False})
         writers = env["res.users"].browse({v["writer_id"] for v in vals_list}).exists()
