@@ -159,9 +159,7 @@ class SendRun(Ledger):
                     session = servers._connect__(mail_server_id=server.id, smtp_from=policy.address)
             finally:
                 self.opening_system = False
-            if not isinstance(
-                session, WatchedConnection
-            ):  # another addon's: what it sends is not known
+            if not isinstance(session, WatchedConnection):  # another addon made it
                 raise MailboxError(Failure(Phase.CONNECT, kind=Kind.INVALID, text=str(session)))
             return session
 

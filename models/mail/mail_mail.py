@@ -243,9 +243,8 @@ class MailMail(models.Model):
         if run.refusal:
             run.settle_refused(self)
             fate = run.refusal.report.fate("")
-            with run.writing_notifications(
-                {}, (False, run.why(run.refusal.report.troubles[""], fate))
-            ):
+            why = run.why(run.refusal.report.troubles[""], fate)
+            with run.writing_notifications({}, (False, why)):
                 if fate is Fate.DEFERRED:
                     self._system_mail_requeue(str(run.refusal))
                 else:  # core writes the reason on the mail, but not on its notifications
@@ -256,11 +255,10 @@ class MailMail(models.Model):
             sent = {*success_pids, *email_normalize_all(", ".join(success_emails))}
             units = run.settle(self.id, self, sent, failed=bool(failure_reason or failure_type))
         waited = any(mail.system_mail_waiting_since for mail in self)
-        with (
-            run.writing_notifications(*notification_values(run, units))
-            if units or waited
-            else contextlib.nullcontext()
-        ):
+        writing = contextlib.nullcontext()
+        if units or waited:
+            writing = run.writing_notifications(*notification_values(run, units))
+        with writing:
             none = not any(unit.reached for unit in units)
             if not units or (run.raise_exception and none):
                 settle(success_pids, success_emails, failure_reason, failure_type)
