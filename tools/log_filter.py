@@ -1,6 +1,8 @@
-"""Odoo's log of SQL (``--log-sql``, "bad query") has each value that is written, and its log of
-calls has each value that was typed. Leave out the values of a line that has our secrets; every
-other line passes as it is.
+"""Keep our secrets out of Odoo's log.
+
+Odoo logs SQL statements with the values that they write (``--log-sql``, "bad query"), and calls
+with the values that people typed. The values of lines with our secrets are replaced. No other line
+of the log is changed.
 """
 
 import itertools
@@ -13,23 +15,23 @@ SECRET_COLUMNS = {
     "system_mail_oauth_provider": ("client_secret",),
     "system_mail_oauth_token": ("access_token", "refresh_token"),
 }
-"""By table."""
+"""Columns by table."""
 TYPED = ("smtp_pass", "client_secret_input", "smtp_ssl_private_key")
-"""Fields of forms that people type a secret into."""
+"""Fields that people type a secret into."""
 _MODELS = ("ir.mail_server", "system.mail.")
-"""Starts of the names of the models that have them."""
+"""The models with such fields: beginnings of their names."""
 _WRITES = re.compile(r'\s*(?:INSERT\s+INTO|UPDATE)\s+"?(?P<table>\w+)', re.IGNORECASE)
 _LITERAL = re.compile(r"\bE'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'", re.DOTALL)
-"""A text as psycopg2 writes it into a statement."""
+"""A text value in a statement, as psycopg2 writes it."""
 _REPR = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?P<colon>\s*:)?""", re.DOTALL)
-"""A text as Python shows it; with a colon, the key of a dict."""
+"""A string as Python's ``repr`` shows it. With a colon, it is the key of a dict."""
 
 
 def redact_secrets(record):
-    """Replace what may be a secret in a line of the log by ``***``.
+    """Replace the values of a statement that writes our secrets by ``***``.
 
-    :param logging.LogRecord record: changed where it tells of a statement that writes our secrets
-    :return: True: each line is kept
+    :param logging.LogRecord record: a line of the log; changed in place
+    :return: True: the line is kept
     """
     if isinstance(record.args, tuple):
         if any(map(_writes_secret, record.args)):
@@ -45,14 +47,14 @@ def _writes_secret(value):
 
 
 def _secret_columns(value):
-    """Those of the table that a statement writes."""
+    """The secret columns of the table that a statement writes."""
     statement = _text(value)
     found = statement and _WRITES.match(statement)
     return SECRET_COLUMNS.get(found["table"], ()) if found else ()
 
 
 def _first_line_of_error(value):
-    """The error without the lines that quote the statement and the row; anything else as it is."""
+    """An error without the lines that quote the statement and the row; other values as they are."""
     return str(value).partition("\n")[0] if isinstance(value, Exception) else value
 
 
@@ -63,18 +65,17 @@ def _redacted(value):
 
 
 def _text(value):
-    """A statement, which is bytes once psycopg2 has filled it in; None for anything else."""
+    """A statement as text; None if the value is none. With its values, psycopg2 makes it bytes."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value if isinstance(value, str) else None
 
 
 def redact_typed(record):
-    """Replace what may be a secret in a line of the log that tells of a call by ``***``.
+    """Replace the values of a call to a model with secrets by ``***``, if the call names a secret.
 
-    :param logging.LogRecord record: changed where the call is one of a model that has secrets, and
-        names one
-    :return: True: each line is kept
+    :param logging.LogRecord record: a line of the log; changed in place
+    :return: True: the line is kept
     """
     called = record.args[0] if isinstance(record.args, tuple) and record.args else None
     if getattr(called, "_name", "").startswith(_MODELS):
