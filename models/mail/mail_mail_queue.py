@@ -76,8 +76,8 @@ class MailMail(models.Model):
     # --- a mailbox works again
 
     def _system_mail_take_in_hand(self):
-        """Lock those that waited, before they are sent: then nobody wakes them meanwhile, and a
-        clash comes before they leave, not after.
+        """Lock the mails that waited before they are sent: nobody can wake them meanwhile, and a
+        conflict with another worker shows before they are sent, not after.
         """
         if waited := self.filtered("system_mail_waiting_since"):
             self.env.cr.execute(
@@ -100,9 +100,9 @@ class MailMail(models.Model):
 
     @api.model
     def _system_mail_lock_waiting_for(self, servers):
-        """The mails that may wait for these mailboxes, the oldest first: their owners' own, and
-        those of the companies whose System Mail they are. What waits its turn is none of them, and
-        what is due already may be in a worker's hand.
+        """The mails that may wait for these mailboxes, the oldest first: mails of their owners, and
+        of the companies whose System Mail they are. Mails that wait for our own limits are not
+        among them, nor mails that are due already: a worker may be sending these.
         """
         servers_sudo = servers.sudo()
         domain = Domain("state", "=", "outgoing") & Domain("system_mail_waiting_since", "!=", False)
