@@ -43,6 +43,7 @@ from . import (
     test_guests,
     test_health,
     test_help,
+    test_hostile_mailbox,
     test_life,
     test_matrix,
     test_monitoring,
