@@ -166,6 +166,19 @@ def put_out_of_order(company):
     )
 
 
+def test_a_mailbox_that_works_again_wakes_no_mail_that_is_in_hand(company):
+    """It wakes what waits for it by another connection to the database."""
+    for server in (company.own, company.system):
+        server.fail("banner", reply="421 4.3.2 Shutting down")
+    ids = company.compose(2)
+    send_together(ids)
+    assert set(company.mails(ids).values()) == {"outgoing"}
+    company.own.heal()
+    send_together(ids)
+    assert all_once(company, ids)
+    assert company.health(company.own) == ("connected", 0)
+
+
 # --- killed
 
 
