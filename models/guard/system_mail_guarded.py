@@ -85,6 +85,8 @@ class SystemMailGuarded(models.AbstractModel):
 
         :param str what: as people read it
         """
+        if not self:  # Odoo deletes external IDs with every record
+            return
         kind = self.env["ir.model"].sudo().search([("model", "=", self._name)]).name
         for record_sudo in self.sudo():
             self.env["system.mail.event"].note_change(
