@@ -227,6 +227,12 @@ class TestReasonsAreForWhoMayKnow(ReadingCase):
             self.assertIn("Only who wrote it and Super Users", words)
             self.assertNotIn("canary", words)
 
+    def test_a_reader_who_changes_the_type_of_their_notification_learns_nothing(self):
+        self.ben.group_ids += self.env.ref("base.group_allow_export")
+        self.notification.with_user(self.ben).sudo().notification_type = "inbox"
+        for told in self.told(self.ben, self.notification):
+            self.assertNotIn("canary", told)
+
     def test_nobody_asks_for_it_in_pieces(self):
         asked = [("failure_reason", "like", "canary")]
         group = ("formatted_read_group", [], ["failure_reason"], ["__count"])

@@ -66,8 +66,10 @@ class MailNotification(models.Model):
         return fetched.with_env(self.env)
 
     def _system_mail_hides_reason(self):
-        is_mail = self.notification_type == "email"
-        return is_mail and self.sudo().mail_message_id._system_mail_hides_reasons(self.env.user)
+        own_sudo = self.sudo()
+        # People may change the type of their own notifications.
+        is_mail = own_sudo.notification_type in ("email", "inbox") or own_sudo.system_mail_rule
+        return bool(is_mail) and own_sudo.mail_message_id._system_mail_hides_reasons(self.env.user)
 
     def _filtered_for_web_client(self):
         # with sudo, so that one query fetches for the viewer too
