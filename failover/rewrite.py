@@ -22,16 +22,18 @@ _END_OF_HEADER = re.compile(r"[\r\n](?![\n \t]|\Z)")
 _OF_THE_BODY = ("mime-version", "content-type", "content-transfer-encoding")
 
 
-def in_the_name_of(message, address, author, known_as=""):
+def in_the_name_of(message, address, author, known_as="", own_addresses=()):
     """A copy of the message from ``"Author" <address>``; the original stays as it is.
 
-    Reply-To is kept, or becomes the author, so that replies reach the thread or the person. The
-    Message-ID is the same: it is the same message.
+    Reply-To is kept, or becomes the author, so that replies reach the thread or the person. An
+    author has one address there: more of them may have been slipped into the author's e-mail
+    field. The Message-ID is the same: it is the same message.
 
     :param EmailMessage message: as prepared for the author's own mailbox
     :param str address: System Mail's address
     :param str author: the From that the author wrote, ``Name <address>``
     :param str known_as: as for ``sender``
+    :param own_addresses: all that the author's e-mail field has in it, in small letters
     """
     system = copy.copy(message)
     for header in ("From", *_PERSONAL_HEADERS):
@@ -40,9 +42,16 @@ def in_the_name_of(message, address, author, known_as=""):
     author = str(author or "")
     system["From"] = _header(system.policy, "From", sender(author, address, known_as))
     name, own = _parsed(author)
-    if not system["Reply-To"] and own:
+    if own and (not system["Reply-To"] or _is_only_the_author(system["Reply-To"], own_addresses)):
+        del system["Reply-To"]
         system["Reply-To"] = _header(system.policy, "Reply-To", _mailbox(name, own))
     return system
+
+
+def _is_only_the_author(reply_to, own_addresses):
+    """Whether it has several addresses, all of them from the author's e-mail field."""
+    addresses = [mailbox.addr_spec.lower() for mailbox in getattr(reply_to, "addresses", ())]
+    return len(addresses) > 1 and {*addresses} <= {*own_addresses}
 
 
 def _tidy(message):

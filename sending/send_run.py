@@ -8,6 +8,7 @@ import psycopg2
 
 from odoo.http import request
 from odoo.tools import config, email_normalize
+from odoo.tools.mail import email_normalize_all
 
 from odoo.addons.base.models import ir_mail_server as core
 
@@ -170,11 +171,13 @@ class SendRun(Ledger):
             return bounce if bounce_allowed else policy.address
 
         def rewrite(message, from_addr, author):
-            known_as = self._mail.sudo().author_id.name or ""
+            author_sudo = self._mail.sudo().author_id
+            known_as = author_sudo.name or ""
             self.sent_from = sender(author, policy.address, known_as)
             # from_addr may be the author's own address, which System Mail must not send from
             from_addr = envelope(str(message["Return-Path"] or ""))
-            return in_the_name_of(message, policy.address, author, known_as), from_addr
+            own = email_normalize_all(author_sudo.email or "")
+            return in_the_name_of(message, policy.address, author, known_as, own), from_addr
 
         admit = self._admit if policy.limited else None
         return self._route(server, open_system, rewrite=rewrite, admit=admit, shared=True)

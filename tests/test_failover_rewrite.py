@@ -113,3 +113,13 @@ def test_no_name_adds_a_header_or_an_address(name):
         b"Reply-To",
     }
     assert [a.addr_spec for a in system["From"].addresses] == [HELLO]
+
+
+def test_who_has_several_addresses_is_answered_at_the_one_of_their_from():
+    message = EmailMessage()
+    message["Reply-To"] = "Ana <ana@company.test>, eve@elsewhere.test"
+    author, own = "Ana <ana@company.test>", ["ana@company.test", "eve@elsewhere.test"]
+    system = in_the_name_of(message, "hello@company.test", author, "", own)
+    assert [a.addr_spec for a in system["Reply-To"].addresses] == ["ana@company.test"]
+    system = in_the_name_of(message, "hello@company.test", author, "", own[:1])
+    assert len(system["Reply-To"].addresses) == 2, "somebody chose them for this message"
