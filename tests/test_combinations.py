@@ -109,6 +109,20 @@ class TestOneCopy(CombinationsCase):
         (first | second).send(post_send_callback=meanwhile)
         self.assertEqual((first.state, second.state), ("sent", "cancel"))
 
+    def test_a_shared_mailbox_that_works_again_sends_what_waits_at_once(self):
+        shared = self.smtp("shared", logins={"dora@company.test": "x"})
+        mailbox = self.mailbox(shared, "dora@company.test", "x")
+        for server in (shared, self.own, self.system):
+            server.fail("banner", reply="421 4.3.2 Shutting down")
+        mails = self.mail() | self.mail(author=self.dora)
+        mails.send()
+        self.assertTrue(all(mails.mapped("scheduled_date")))
+        self.env.flush_all()
+        shared.heal()
+        self.assertFalse(mailbox.system_mail_check())
+        self.env.invalidate_all()
+        self.assertEqual([bool(mail.scheduled_date) for mail in mails], [True, False])
+
     def test_what_was_sent_is_not_sent_again(self):
         mail = self.mail()
         mail.send()

@@ -100,9 +100,10 @@ class MailMail(models.Model):
 
     @api.model
     def _system_mail_lock_waiting_for(self, servers):
-        """The mails that may wait for these mailboxes, the oldest first: mails of their owners, and
-        of the companies whose System Mail they are. Mails that wait for our own limits are not
-        among them, nor mails that are due already: a worker may be sending these.
+        """The mails that may wait for these mailboxes, the oldest first: mails of their owners,
+        from the addresses of shared ones, and of the companies whose System Mail they are. Mails
+        that wait for our own limits are not among them, nor mails that are due already: a worker
+        may be sending these.
         """
         servers_sudo = servers.sudo()
         domain = Domain("state", "=", "outgoing") & Domain("system_mail_waiting_since", "!=", False)
@@ -111,6 +112,9 @@ class MailMail(models.Model):
         # Lock before reading: another worker may send a mail meanwhile, and delete it.
         waiting = waiting.try_lock_for_update()
         owners = servers_sudo.owner_user_id
+        shared = servers_sudo.filtered(
+            lambda server: server.from_filter and not server.owner_user_id
+        )
         company_ids = set(servers_sudo.system_mail_company_ids.ids)
         companies = waiting._system_mail_companies() if company_ids else {}
         return waiting.filtered(
@@ -118,6 +122,10 @@ class MailMail(models.Model):
                 companies.get(mail.id) in company_ids
                 or mail.mail_message_id.create_uid in owners
                 or mail.author_id in owners.partner_id
+                or any(
+                    server._match_from_filter(mail.email_from, server.from_filter)
+                    for server in shared
+                )
             )
         )
 
