@@ -2,7 +2,7 @@
 UPDATE ir_mail_server SET system_mail_password = NULL;
 UPDATE ir_mail_server SET smtp_pass = NULL
  WHERE id IN (SELECT system_mail_server_id FROM res_company);
-UPDATE system_mail_oauth_provider SET client_secret = NULL;
+UPDATE system_mail_oauth_provider SET client_secret = NULL, private_key = NULL;
 UPDATE system_mail_connect SET secret = NULL, oauth_state = NULL, oauth_verifier = NULL;
 DELETE FROM system_mail_oauth_token;
 -- Nor may the token of the real one's monitoring open it.

@@ -8,7 +8,7 @@ import functools
 import importlib
 import pkgutil
 
-from .provider import Provider, Server, SignIn
+from .provider import Application, Provider, Server, SignIn
 
 
 @functools.cache

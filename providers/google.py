@@ -4,7 +4,7 @@ Replies: https://support.google.com/a/answer/3726730
 Limits: https://support.google.com/a/answer/166852 and https://support.google.com/mail/answer/22839
 """
 
-from .provider import Provider, Server, SignIn
+from .provider import Application, Provider, Server, SignIn
 
 PROVIDER = Provider(
     name="Google",
@@ -27,6 +27,13 @@ PROVIDER = Provider(
         scope="openid email https://mail.google.com/",
         odoo_parameter="google_gmail",
         odoo_authentication="gmail",
+    ),
+    application=Application(
+        name="Google Workspace (service account)",
+        grant="service_account",
+        token_endpoint="https://oauth2.googleapis.com/token",  # noqa: S106
+        scope="https://mail.google.com/",
+        guide="https://support.google.com/a/answer/162106",
     ),
     dkim_keys={"google": ""},
     replies={

@@ -4,7 +4,7 @@ Replies: https://learn.microsoft.com/exchange/mail-flow-best-practices/non-deliv
 Limits: https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits
 """
 
-from .provider import Provider, Server, SignIn
+from .provider import Application, Provider, Server, SignIn
 
 PROVIDER = Provider(
     name="Microsoft 365",
@@ -35,6 +35,27 @@ PROVIDER = Provider(
         tenant="common",
         odoo_parameter="microsoft_outlook",
         odoo_authentication="outlook",
+    ),
+    application=Application(
+        name="Microsoft 365 (application)",
+        grant="client_credentials",
+        token_endpoint="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",  # noqa: S106
+        scope="https://outlook.office365.com/.default",
+        guide="https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth",
+        commands="""\
+Connect-ExchangeOnline
+New-ServicePrincipal -AppId {client_id} -ObjectId {object_id}
+Add-MailboxPermission -Identity {mailbox} -User {object_id} -AccessRights FullAccess
+Add-RecipientPermission -Identity {mailbox} -Trustee {object_id} -AccessRights SendAs
+Set-CASMailbox -Identity {mailbox} -SmtpClientAuthenticationDisabled $false""",
+        narrow_commands="""\
+Connect-ExchangeOnline
+New-ServicePrincipal -AppId {client_id} -ObjectId {object_id}
+New-ManagementScope -Name {scope_name} -RecipientRestrictionFilter {scope_filter}
+New-ManagementRoleAssignment -App {object_id} -Role 'Application SMTP.SendAsApp' \
+-CustomResourceScope {scope_name}
+Set-CASMailbox -Identity {mailbox} -SmtpClientAuthenticationDisabled $false
+Test-ServicePrincipalAuthorization -Identity {object_id} -Resource {mailbox}""",
     ),
     dkim_keys={"selector1": "", "selector2": ""},
     dkim_type="CNAME",

@@ -40,6 +40,24 @@ class SignIn(typing.NamedTuple):
     """The value of ``ir.mail_server.smtp_authentication`` that Odoo's own module adds."""
 
 
+class Application(typing.NamedTuple):
+    """How a program signs in with the provider in its own name, without a person (OAuth 2.0)."""
+
+    name: str
+    """As people choose it in the connect dialog."""
+    grant: str
+    """``client_credentials`` (RFC 6749, 4.4) or ``service_account`` (RFC 7523)."""
+    token_endpoint: str
+    scope: str
+    guide: str
+    """A page of the provider that explains the set-up."""
+    commands: str = ""
+    """What an administrator types at the provider, with ``{client_id}``, ``{object_id}`` and
+    ``{mailbox}``, each of which is put into quotes."""
+    narrow_commands: str = ""
+    """In place of these: what lets the application reach no other mailbox."""
+
+
 class Provider(typing.NamedTuple):
     """A mail provider, and how a program sends by it."""
 
@@ -55,6 +73,7 @@ class Provider(typing.NamedTuple):
     own_limit_day: int = 0
     """Recipients a day for an address at one of its own domains; 0 = no other limit."""
     sign_in: SignIn | None = None
+    application: Application | None = None
     dkim_keys: dict[str, str] = {}
     """The default names (selectors) of its DKIM keys, and what they are to point to (CNAME) where
     that is known beforehand. None: it makes a name for each customer."""

@@ -12,11 +12,17 @@ import re
 SECRET_COLUMNS = {
     "ir_mail_server": ("smtp_pass", "system_mail_password"),
     "system_mail_connect": ("oauth_verifier", "secret"),
-    "system_mail_oauth_provider": ("client_secret",),
+    "system_mail_oauth_provider": ("client_secret", "private_key"),
     "system_mail_oauth_token": ("access_token", "refresh_token"),
 }
 """Columns by table."""
-TYPED = ("smtp_pass", "client_secret_input", "smtp_ssl_private_key")
+TYPED = (
+    "smtp_pass",
+    "client_secret_input",
+    "private_key_input",
+    "service_account_input",
+    "smtp_ssl_private_key",
+)
 """Fields that people type a secret into."""
 _MODELS = ("ir.mail_server", "system.mail.")
 """The models with such fields: beginnings of their names."""

@@ -6,7 +6,8 @@ from . import (
     res_company,
     res_users,
     system_mail_attempt,
-    system_mail_oauth_provider,
+    system_mail_oauth_provider,  # first: the other adds to its model
+    system_mail_oauth_provider_application,
     system_mail_oauth_token,
     system_mail_secret,
 )
