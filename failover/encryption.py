@@ -79,7 +79,7 @@ def expiry(failed, trace):
     :rtype: datetime.date | None
     """
     with contextlib.suppress(OSError, ValueError):
-        valid_until = _end(x509.load_der_x509_certificate(_certificate(failed, trace)))
+        valid_until = end_of(x509.load_der_x509_certificate(_certificate(failed, trace)))
         if valid_until < datetime.datetime.now(datetime.timezone.utc):
             return valid_until.date()
     return None
@@ -107,7 +107,13 @@ def _ask_for_tls(sock, local_hostname, trace):
     connection.docmd("STARTTLS")
 
 
-def _end(certificate):
+def end_of(certificate):
+    """When a certificate ends, in UTC.
+
+    :param x509.Certificate certificate: any
+    :raises ValueError: it does not say so as it should
+    :rtype: datetime.datetime
+    """
     if hasattr(certificate, "not_valid_after_utc"):  # from cryptography 42 on
         return certificate.not_valid_after_utc
     return certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc)

@@ -18,6 +18,7 @@ from . import (
     test_domain_check,
     test_doors_to_read,
     test_drill,
+    test_failover_application,
     test_failover_breaker,
     test_failover_connection,
     test_failover_drill_check,

@@ -1,0 +1,166 @@
+"""Signing in as an application: keys, certificates and the files that they come in; tokens from a
+strict provider, which needs no person.
+"""
+
+import datetime
+import json
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from ..connect.keys import (
+    CODES,
+    KeyFileError,
+    make_key_pair,
+    matches,
+    read_certificate,
+    read_private_key,
+    read_service_account,
+)
+
+KEY, CERTIFICATE = make_key_pair("Odoo of Company")
+ROBOT = "odoo@project.iam.gserviceaccount.com"
+
+
+def pem(key, password=None):
+    encryption = serialization.NoEncryption()
+    if password:
+        encryption = serialization.BestAvailableEncryption(password)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+    ).decode()
+
+
+def weak_key():
+    return rsa.generate_private_key(65537, 1024)
+
+
+def service_account(**values):
+    said = {
+        "type": "service_account",
+        "project_id": "project",
+        "private_key_id": "0123456789abcdef",
+        "private_key": KEY,
+        "client_email": ROBOT,
+        "client_id": "112233445566778899",
+        "token_uri": "https://evil.test/token",
+    }
+    return json.dumps({name: value for name, value in {**said, **values}.items() if value})
+
+
+# --- keys and certificates
+
+
+def test_a_new_pair_belongs_together_and_to_nothing_else():
+    key, certificate = make_key_pair("Odoo of Company", days=30)
+    assert matches(key, certificate)
+    assert not matches(key, CERTIFICATE)
+    assert read_private_key(key).key_size == 3072
+    ends_in = read_certificate(certificate).ends_at - utc_now()
+    assert datetime.timedelta(days=29, hours=23) < ends_in <= datetime.timedelta(days=30)
+
+
+def test_a_certificate_says_what_microsoft_shows():
+    certificate = x509.load_pem_x509_certificate(CERTIFICATE.encode())
+    known = read_certificate(CERTIFICATE)
+    assert known.ends_at.tzinfo is None
+    assert len(bytes.fromhex(known.thumbprint)) == 20
+    assert len(bytes.fromhex(known.sha256)) == 32
+    assert known.thumbprint.isupper()
+    assert (
+        certificate.serial_number
+        != x509.load_pem_x509_certificate(
+            make_key_pair("Odoo of Company")[1].encode()
+        ).serial_number
+    )
+
+
+def test_a_long_name_is_cut():
+    _key, certificate = make_key_pair("x" * 100)
+    assert read_certificate(certificate)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("unreadable_key", ""),
+        ("unreadable_key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+        ("unreadable_key", CERTIFICATE),
+        ("too_large", KEY + "x" * 8192),
+        ("encrypted_key", pem(rsa.generate_private_key(65537, 2048), b"secret")),
+        ("weak_key", pem(weak_key())),
+        ("not_rsa", pem(ec.generate_private_key(ec.SECP256R1()))),
+    ],
+    ids=lambda value: value if value in CODES else "",
+)
+def test_a_key_that_cannot_be_used(code, text):
+    assert refusal(read_private_key, text) == code
+    if text:
+        assert refusal(read_service_account, service_account(private_key=text)) == code
+
+
+@pytest.mark.parametrize("text", ["", KEY, CERTIFICATE.replace("M", "A"), "é"])
+def test_a_certificate_that_cannot_be_read(text):
+    assert refusal(read_certificate, text) == "unreadable_certificate"
+    assert refusal(matches, KEY, text) == "unreadable_certificate"
+
+
+# --- the file of a service account
+
+
+def test_a_service_account_is_read_and_its_token_uri_is_not():
+    account = read_service_account(service_account())
+    assert (account.email, account.private_key) == (ROBOT, KEY)
+    assert (account.key_id, account.client_id) == ("0123456789abcdef", "112233445566778899")
+    assert "evil" not in repr(account)
+    assert "PRIVATE" not in repr(account)
+    assert read_service_account("\ufeff" + service_account()) == account
+    assert read_service_account(service_account().encode()) == account
+
+
+def test_a_service_account_with_odd_numbers_is_read_without_them():
+    account = read_service_account(service_account(client_id='1"; rm', private_key_id=[1]))
+    assert (account.key_id, account.client_id) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("code", "file"),
+    [
+        ("not_json", ""),
+        ("not_json", "[]"),
+        ("not_json", "[" * 16_000),
+        ("too_large", service_account(universe_domain="x" * 16_384)),
+        ("authorized_user", '{"type": "authorized_user", "refresh_token": "1//"}'),
+        ("oauth_client", '{"web": {"client_id": "x"}}'),
+        ("oauth_client", '{"installed": {"client_id": "x"}}'),
+        ("other_kind", "{}"),
+        ("other_kind", service_account(type=["service_account"])),
+        ("no_email", service_account(client_email=None)),
+        ("no_email", service_account(client_email="a@b@c.test")),
+        ("no_email", service_account(client_email="a@c.test\n")),
+        ("no_key", service_account(private_key=None)),
+        ("no_key", service_account(private_key={"a": 1})),
+    ],
+)
+def test_a_file_that_is_no_service_account(code, file):
+    assert refusal(read_service_account, file) == code
+
+
+def test_a_refusal_repeats_nothing_of_the_file():
+    with pytest.raises(KeyFileError) as caught:
+        read_service_account(service_account(private_key="not-a-key"))
+    assert "not-a-key" not in repr(caught.value)
+
+
+def refusal(read, *given):
+    """The code of the refusal."""
+    with pytest.raises(KeyFileError) as caught:
+        read(*given)
+    assert caught.value.code in CODES
+    return caught.value.code
+
+
+def utc_now():
+    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
