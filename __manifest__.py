@@ -6,7 +6,9 @@
     "author": "system_mail contributors",
     "license": "LGPL-3",
     "depends": ["mail", "base_setup"],
-    "external_dependencies": {"python": ["cryptography", "dnspython", "requests_oauthlib"]},
+    "external_dependencies": {
+        "python": ["cryptography", "dnspython", "pyjwt", "requests_oauthlib"]
+    },
     "data": [
         "security/system_mail_groups.xml",
         "security/ir.model.access.csv",

@@ -1,5 +1,6 @@
-"""Signing in with a provider: OAuth 2.0 authorization code with PKCE (RFC 6749, 7636), and whose
-consent it was (OpenID Connect Core 1.0).
+"""Signing in with a provider by OAuth 2.0: as a person, with an authorization code and PKCE (RFC
+6749, 7636), and whose consent it was (OpenID Connect Core 1.0); or as an application, without a
+person (RFC 6749 4.4, RFC 7523).
 """
 
 import base64
@@ -16,13 +17,15 @@ import threading
 from urllib.parse import quote_plus
 
 import requests
-from oauthlib.oauth2 import OAuth2Error, WebApplicationClient
+from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error, WebApplicationClient
 from requests_oauthlib import OAuth2Session
 
 from ..failover.connection import MailboxError
 from ..failover.failure import Failure, Kind, Phase
 from ..failover.text import decode, json_object
+from . import assertion
 from .bounded import bound
+from .keys import KeyFileError
 
 TIMEOUT = 5
 """Seconds for a provider to take a connection, and between two bytes of its answer."""
@@ -53,6 +56,20 @@ class Client:
     userinfo_endpoint: str = ""
     scope: str = ""
     redirect_uri: str = ""
+    grant: str = "authorization_code"
+    """How it gets tokens; or "client_credentials" or "service_account", which need no person."""
+    private_key: str = dataclasses.field(default="", repr=False)
+    """PEM. With client credentials, it signs in place of the secret."""
+    certificate: str = ""
+    """PEM, of the private key."""
+    issuer: str = ""
+    """The service account's e-mail address."""
+    key_id: str = ""
+    """The service account's name for its key."""
+
+    @property
+    def is_application(self):
+        return self.grant != "authorization_code"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +78,7 @@ class Tokens:
 
     access_token: str = dataclasses.field(repr=False)
     refresh_token: str = dataclasses.field(repr=False)
-    """Empty where it gave none: then the one we have stays in use."""
+    """Empty where it gave none: then the one we have stays in use. An application has none."""
     expires_at: datetime.datetime
     """Naive UTC."""
     id_token: str = dataclasses.field(default="", repr=False)
@@ -128,6 +145,28 @@ def refresh(client, refresh_token, patience=PATIENCE):
     return _tokens(token, known=refresh_token)
 
 
+def application_token(client, subject="", patience=PATIENCE):
+    """An access token for an application. No person is asked, and there is no refresh token.
+
+    :param str subject: the mailbox that a service account sends for
+    :param float patience: seconds for the answer
+    :raises MailboxError: our key cannot be used; the provider refused us or did not answer
+    :rtype: Tokens
+    """
+    with _failing_clearly(client):
+        known_as, proof = _application(client, subject)
+    with _failing_clearly(client, *proof.values()), _session(client, known_as=known_as) as session:
+        token = _in_time(
+            session.fetch_token,
+            client.token_endpoint,
+            include_client_id=True,
+            timeout=TIMEOUT,
+            patience=patience,
+            **proof,
+        )
+    return dataclasses.replace(_tokens(token), refresh_token="")
+
+
 def identities(client, tokens):
     """The addresses of the account that consented, in lower case; what the provider says is not
     verified does not count.
@@ -155,6 +194,26 @@ def identities(client, tokens):
             response.raise_for_status()
         found = _addresses(json_object(response.text) or {})
     return found
+
+
+def _application(client, subject):
+    """An application, as oauthlib knows it, and what proves that we are it.
+
+    :raises KeyFileError: our key or certificate cannot be used
+    """
+    if client.grant == "service_account":
+        return _ServiceAccount(None), {"assertion": assertion.of_service_account(client, subject)}
+    known_as = BackendApplicationClient(client.client_id, scope=client.scope)
+    if client.private_key:
+        return known_as, {
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": assertion.of_application(client),
+        }
+    return known_as, {"client_secret": client.client_secret}
+
+
+class _ServiceAccount(BackendApplicationClient):
+    grant_type = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 def _in_time(call, *args, patience=PATIENCE, **kwargs):
@@ -186,9 +245,11 @@ def _in_time(call, *args, patience=PATIENCE, **kwargs):
     return result
 
 
-def _session(client, scope=None):
+def _session(client, scope=None, known_as=None):
     # A provider may word the scopes anew; oauthlib raises where it knows what was asked for.
-    session = OAuth2Session(client.client_id, redirect_uri=client.redirect_uri, scope=scope)
+    session = OAuth2Session(
+        client.client_id, known_as, redirect_uri=client.redirect_uri, scope=scope
+    )
     session.max_redirects = 0
     for kind in ("access_token_response", "refresh_token_response"):
         session.register_compliance_hook(kind, _as_expected)
@@ -219,12 +280,16 @@ def _seconds(lifetime):
 
 @contextlib.contextmanager
 def _failing_clearly(client, *secrets):
+    of = {"application": client.is_application}
     try:
         yield
+    except KeyFileError as exc:
+        failure = Failure(Phase.TOKEN, text=exc.code, kind=Kind.UNUSABLE_KEY, **of)
+        raise MailboxError(failure) from None
     except SIGN_IN_ERRORS as exc:
         secrets = [client.client_secret, *filter(None, secrets)]
         secrets += [quote_plus(secret) for secret in secrets]  # as they were sent
-        failure = Failure.from_exception(Phase.TOKEN, exc, secrets=secrets)
+        failure = Failure.from_exception(Phase.TOKEN, exc, secrets=secrets, **of)
         # Neither requests nor oauthlib leave a secret out of what they raise.
         raise MailboxError(failure) from None
 

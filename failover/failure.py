@@ -76,6 +76,7 @@ class Kind(Word):
     INVALID_GRANT = "token:invalid_grant"
     INVALID_CLIENT = "token:invalid_client"
     SIGN_IN_UNAVAILABLE = "token:unavailable"
+    UNUSABLE_KEY = "unusable_key"  # the private key or certificate by which we sign in
     NO_KEY = "no_key"  # the stored credentials are encrypted, and we have no key
     PERSONAL_OFF = "personal_off"  # from here on: Odoo does not even connect to the mailbox
     ARCHIVED = "archived"
@@ -144,6 +145,8 @@ class Failure:
     """Messages accepted on this connection before it failed."""
     all_recipients: bool = False
     """At RCPT: every recipient of the message was refused in the same way."""
+    application: bool = False
+    """The mailbox is used by an application: no person's sign-in could mend it."""
     read: OwnWords | None = dataclasses.field(default=None, repr=False, compare=False)
     """What the rules read of it, where that is not ``text``."""
 

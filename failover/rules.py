@@ -146,6 +146,8 @@ RULES = (
     _on(MAIL, (REFUSE, NONE), "more_than_limit", "fewer_recipients", kinds=Kind.MORE_THAN_LIMIT),
     # The access token (RFC 6749 5.2)
     _on({TOKEN, AUTH}, (FALLBACK, MISCONFIGURED), "no_key", "no_key", kinds=Kind.NO_KEY),
+    _on(TOKEN, (FALLBACK, Effect.PROVIDER_MISCONFIGURED), "application_key", "application_key",
+        kinds=Kind.UNUSABLE_KEY),
     _on(TOKEN, (FALLBACK, DISCONNECTED), "token_revoked", "reconnect", kinds=Kind.INVALID_GRANT),
     _on(TOKEN, (FALLBACK, Effect.PROVIDER_MISCONFIGURED), "token_client", "client_secret",
         kinds=Kind.INVALID_CLIENT),

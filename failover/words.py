@@ -14,6 +14,7 @@ REASONS = {  # by rule
     "accepted": _lt("the server accepted it"),
     "token_revoked": _lt("the provider revoked the access"),
     "token_client": _lt("the provider rejected this system's client secret"),
+    "application_key": _lt("its private key or certificate cannot be used"),
     "token_unavailable": _lt("the provider's sign-in service did not answer"),
     "drill": _lt("the mailbox was treated as down, for a drill"),
     "personal_off": _lt("personal mailboxes are switched off"),
@@ -80,6 +81,7 @@ REMEDIES = {
     "none": _lt("Nothing to do: it is tried again automatically."),
     "reconnect": _lt("Reconnect the mailbox."),
     "client_secret": _lt("A Super User must renew the provider's client secret."),
+    "application_key": _lt("A Super User must give the provider's registration a new key."),
     "personal_off": _lt(
         "To use it, delete mail.disable_personal_mail_servers in System Parameters."
     ),

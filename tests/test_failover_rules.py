@@ -57,6 +57,7 @@ OURS = {
     "other sender": Kind.OTHER_SENDER,
     "no PEM file": Kind.CLIENT_CERTIFICATE,
     "Odoo refuses": Kind.UNUSABLE,
+    "unusable key": Kind.UNUSABLE_KEY,
 }
 
 

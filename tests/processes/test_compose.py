@@ -11,6 +11,9 @@ from sandbox import layout
 MOUNTED = "/mnt/extra-addons/system_mail"
 """A folder of the addons path that Odoo's official image has, and the addon's name."""
 
+DEBIAN_NAMES = {"pyjwt": "jwt"}
+"""Of packages that Debian names otherwise than their index does."""
+
 
 @pytest.fixture(name="compose", scope="module")
 def _compose():
@@ -29,7 +32,8 @@ def test_odoo_finds_the_addon_under_its_name(compose):
 
 def test_odoo_has_what_the_manifest_needs(compose):
     manifest = ast.literal_eval((layout.CHECKOUT / "__manifest__.py").read_text())
-    needed = {f"python3-{name}" for name in manifest["external_dependencies"]["python"]}
+    names = manifest["external_dependencies"]["python"]
+    needed = {f"python3-{DEBIAN_NAMES.get(name, name)}" for name in names}
     dockerfile = compose["services"]["odoo"]["build"]["dockerfile_inline"]
     assert {name.replace("_", "-") for name in needed} <= set(dockerfile.split())
     assert dockerfile.strip().endswith("USER odoo"), "Odoo does not run as root"
