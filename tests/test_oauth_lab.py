@@ -10,19 +10,24 @@ import logging
 import socket
 import tempfile
 import threading
+import time
 import unittest
+import uuid
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import jwt
 import requests
+from cryptography.hazmat.primitives import serialization
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oauthlib.oauth2 import InvalidGrantError
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
-from .oauth_lab import ENDPOINTS, Fault, OAuthLab
+from ..connect.keys import make_key_pair, read_certificate
+from .oauth_lab import ENDPOINTS, Application, Fault, OAuthLab, ServiceAccount
 from .smtp_lab.certificates import CertificateAuthority
 
 ANA, EVE = "ana@corp.test", "eve@x.test"
@@ -32,6 +37,37 @@ CHALLENGE = (
 )
 TIMEOUT = 10
 SHORT = 0.2
+HELLO, INFO = "hello@corp.test", "info@corp.test"
+ROBOT = "robot@project.test"
+KEY, CERTIFICATE = make_key_pair("lab")
+OTHER_KEY, OTHER_CERTIFICATE = make_key_pair("another")
+MAIL_SCOPE = "https://mail.lab.test/.default"
+
+
+def public_key(private_key):
+    key = serialization.load_pem_private_key(private_key.encode(), None).public_key()
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def thumbprints(certificate):
+    known = read_certificate(certificate)
+    return {"x5t#S256": base64url(known.sha256), "x5t": base64url(known.thumbprint)}
+
+
+def base64url(digits):
+    return base64.urlsafe_b64encode(bytes.fromhex(digits)).rstrip(b"=").decode()
+
+
+def signed_with_secret(claims, secret):
+    """HS256, with whatever as the secret: PyJWT refuses to take a public key for it."""
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+        for part in ({"alg": "HS256", "typ": "JWT", **thumbprints(CERTIFICATE)}, claims)
+    ]
+    signature = hmac.digest(secret, ".".join(parts).encode(), "sha256")
+    return ".".join((*parts, base64.urlsafe_b64encode(signature).rstrip(b"=").decode()))
 
 
 def parameters(url):
@@ -396,6 +432,229 @@ class TestTokens(LabCase):
             self.assertEqual((said.get("email"), said["preferred_username"]), (None, ANA))
         self.lab.id_tokens = False
         self.assertNotIn("id_token", self.lab.issue())
+
+
+class ApplicationCase(LabCase):
+    """Clients that get tokens without a person."""
+
+    def new_lab(self):
+        lab = OAuthLab(
+            applications={
+                "app": Application(
+                    secret="hush", certificate=CERTIFICATE, scope=MAIL_SCOPE, mailboxes=[HELLO]
+                )
+            },
+            service_accounts={
+                ROBOT: ServiceAccount(public_key(KEY), "key-1", "mail", mailboxes=[HELLO, INFO])
+            },
+        )
+        self.tokens = {}
+        lab.on_token = self.tokens.__setitem__
+        return lab
+
+    def claims(self, **changed):
+        now = int(time.time())
+        claims = {
+            "aud": self.lab.token_endpoint,
+            "jti": str(uuid.uuid4()),
+            "iat": now,
+            "nbf": now,
+            "exp": now + 600,
+        } | changed
+        return {name: value for name, value in claims.items() if value is not None}
+
+    def assert_says(self, response, error, words, status=400):
+        self.assert_refused(response, error, status)
+        self.assertIn(words, response.json()["error_description"])
+
+
+class TestApplications(ApplicationCase):
+    """RFC 6749, 4.4."""
+
+    def ask(self, **changed):
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": "app",
+            "client_secret": "hush",
+            "scope": MAIL_SCOPE,
+        }
+        return self.post(**form | changed)
+
+    def test_a_secret_in_the_form_or_as_basic(self):
+        basic = {"client_id": None, "client_secret": None, "auth": HTTPBasicAuth("app", "hush")}
+        for how in ({}, basic):
+            with self.subTest(how):
+                answer = self.ask(**how).json()
+                self.assertEqual(self.tokens, {HELLO: answer["access_token"]})
+                self.assertEqual(answer["scope"], MAIL_SCOPE)
+                self.assertNotIn("refresh_token", answer)
+                self.assertNotIn("id_token", answer)
+
+    def test_a_client_that_is_not_known(self):
+        for how in (
+            {"client_id": "another"},
+            {"client_id": self.lab.client_id, "client_secret": self.lab.client_secret},
+            {"client_id": None},
+            {"auth": HTTPBasicAuth("app", "hush")},
+        ):
+            with self.subTest(how):
+                self.assert_says(self.ask(**how), "unauthorized_client", "AADSTS700016")
+        self.assertEqual(self.tokens, {})
+
+    def test_a_wrong_secret(self):
+        for secret in ("wrong", "", None):
+            with self.subTest(secret):
+                answer = self.ask(client_secret=secret)
+                self.assert_says(answer, "invalid_client", "AADSTS7000215", 401)
+        self.lab.applications["app"] = Application(certificate=CERTIFICATE)
+        self.assert_says(self.ask(client_secret=""), "invalid_client", "AADSTS7000215", 401)
+
+    def test_a_secret_that_has_ended(self):
+        self.lab.applications["app"] = Application(secret="hush", secret_ends_at=time.time())
+        self.assert_says(self.ask(), "invalid_client", "AADSTS7000222", 401)
+
+    def test_another_scope(self):
+        for scope in ("mail", f"{MAIL_SCOPE} mail", None):
+            with self.subTest(scope):
+                self.assert_says(self.ask(scope=scope), "invalid_scope", "AADSTS1002012")
+
+    def test_a_code_for_people_is_none_for_applications(self):
+        self.assert_refused(
+            self.exchange(client_id="app", client_secret="hush"), "invalid_client", 401
+        )
+
+
+class TestClientAssertions(ApplicationCase):
+    """RFC 7523, 2.2."""
+
+    def signed(self, key=KEY, algorithm="PS256", headers=None, **changed):
+        claims = self.claims(**{"iss": "app", "sub": "app"} | changed)
+        known = thumbprints(CERTIFICATE) if headers is None else headers
+        return jwt.encode(claims, key, algorithm, known)
+
+    def ask(self, assertion, **changed):
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": "app",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": assertion,
+            "scope": MAIL_SCOPE,
+        }
+        return self.post(**form | changed)
+
+    def test_a_good_one(self):
+        for algorithm in ("PS256", "RS256"):
+            for name in ("x5t#S256", "x5t"):
+                headers = {name: thumbprints(CERTIFICATE)[name]}
+                with self.subTest(algorithm, **headers):
+                    answer = self.ask(self.signed(algorithm=algorithm, headers=headers)).json()
+                    self.assertEqual(self.tokens, {HELLO: answer["access_token"]})
+                    self.assertNotIn("refresh_token", answer)
+
+    def test_what_is_refused(self):
+        now = int(time.time())
+        long = {"exp": now + 3600}
+        for words, assertion in {
+            "AADSTS700023 audience": self.signed(aud="https://elsewhere.test/token"),
+            "AADSTS700024 ended": self.signed(iat=now - 700, nbf=None, exp=now - 100),
+            "AADSTS700024 for an hour": self.signed(**long),
+            "AADSTS700024 from tomorrow": self.signed(iat=now + 86400, exp=now + 86500),
+            "AADSTS700024 not yet": self.signed(nbf=now + 300),
+            "AADSTS700027 other key": self.signed(OTHER_KEY),
+            "AADSTS700027 unknown": self.signed(OTHER_KEY, headers=thumbprints(OTHER_CERTIFICATE)),
+            "AADSTS700027 two": self.signed(
+                headers=thumbprints(CERTIFICATE) | {"x5t": thumbprints(OTHER_CERTIFICATE)["x5t"]}
+            ),
+            "AADSTS700027 none": self.signed(headers={}),
+            "AADSTS50027 unsigned": self.signed(None, "none"),
+            "AADSTS50027 by the public key": signed_with_secret(
+                self.claims(iss="app", sub="app"), public_key(KEY)
+            ),
+            "AADSTS50027 for ever": self.signed(exp=None),
+            "AADSTS50027 for always": self.signed(jti=None),
+            "AADSTS50027 no JWT": "a.b.c",
+            "AADSTS700021 subject": self.signed(sub="another"),
+            "AADSTS700021 issuer": self.signed(iss="another"),
+        }.items():
+            with self.subTest(words):
+                answer = self.ask(assertion)
+                self.assert_says(answer, "invalid_client", words.partition(" ")[0], 401)
+        self.assertEqual(self.tokens, {})
+
+    def test_one_serves_once(self):
+        assertion = self.signed()
+        self.assertTrue(self.ask(assertion).ok)
+        self.assert_says(self.ask(assertion), "invalid_client", "AADSTS50027", 401)
+
+    def test_one_proof_in_each_request(self):
+        for more in ({"client_secret": "hush"}, {"auth": HTTPBasicAuth("app", "hush")}):
+            with self.subTest(more):
+                self.assert_refused(self.ask(self.signed(), **more), "invalid_request")
+        answer = self.ask(self.signed(), client_assertion_type="jwt")
+        self.assert_refused(answer, "invalid_request")
+
+    def test_an_application_without_a_certificate(self):
+        self.lab.applications["app"] = Application(secret="hush")
+        self.assert_says(self.ask(self.signed()), "invalid_client", "AADSTS700027", 401)
+
+
+class TestServiceAccounts(ApplicationCase):
+    """RFC 7523, 2.1."""
+
+    def signed(self, key=KEY, algorithm="RS256", headers=None, **changed):
+        claims = self.claims(**{"iss": ROBOT, "sub": HELLO, "scope": "mail"} | changed)
+        return jwt.encode(claims, key, algorithm, {"kid": "key-1"} if headers is None else headers)
+
+    def ask(self, assertion):
+        grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+        return self.post(grant_type=grant, assertion=assertion)
+
+    def test_a_good_one(self):
+        now = int(time.time())
+        for how in ({}, {"headers": {}}, {"exp": now + 3600}, {"iat": now - 60}):
+            with self.subTest(how):
+                answer = self.ask(self.signed(**how)).json()
+                self.assertEqual(self.tokens, {HELLO: answer["access_token"]})
+                self.assertNotIn("refresh_token", answer)
+
+    def test_what_is_refused(self):
+        now = int(time.time())
+        for words, assertion in {
+            "Failed audience check": self.signed(aud="https://elsewhere.test/token"),
+            "short-lived": self.signed(exp=now + 3700),
+            "short-lived token": self.signed(iat=now - 700, exp=now - 100),
+            "short-lived token (60": self.signed(iat=now + 600),
+            "Invalid JWT Signature": self.signed(OTHER_KEY),
+            "Invalid JWT Signature.": self.signed(headers={"kid": "key-0"}),
+            "account not found": self.signed(iss="another@project.test"),
+            "Invalid email or User ID": self.signed(sub="nobody@corp.test"),
+            "Invalid JWT": self.signed(None, "none"),
+            "Invalid": self.signed(jti=None),
+            "": "a.b.c",
+        }.items():
+            with self.subTest(words):
+                self.assert_says(self.ask(assertion), "invalid_grant", words)
+        by_public_key = signed_with_secret(
+            self.claims(iss=ROBOT, sub=HELLO, scope="mail"), public_key(KEY)
+        )
+        self.assert_says(self.ask(by_public_key), "invalid_grant", "Invalid JWT")
+        self.assert_says(self.ask(self.signed(scope="")), "invalid_scope", "Invalid OAuth scope")
+        self.assertEqual(self.tokens, {})
+
+    def test_what_nobody_delegated(self):
+        for how in (
+            {"sub": "ana@elsewhere.test"},
+            {"scope": "calendar"},
+            {"scope": "mail calendar"},
+        ):
+            with self.subTest(how):
+                answer = self.ask(self.signed(**how))
+                self.assert_says(answer, "unauthorized_client", "Client is unauthorized", 401)
+
+    def test_one_serves_once(self):
+        assertion = self.signed()
+        self.assertTrue(self.ask(assertion).ok)
+        self.assert_says(self.ask(assertion), "invalid_grant", "Invalid JWT")
 
 
 class TestFaults(LabCase):

@@ -5,9 +5,19 @@
 ...     fault = lab.fail("token", status=503, times=1)
 """
 
+from .applications import Application, ServiceAccount
 from .faults import ACTIONS, ENDPOINTS, Fault
 from .lab import OAuthLab
 from .liar import WebLiar
 from .provider import Request
 
-__all__ = ["ACTIONS", "ENDPOINTS", "Fault", "OAuthLab", "Request", "WebLiar"]
+__all__ = [
+    "ACTIONS",
+    "ENDPOINTS",
+    "Application",
+    "Fault",
+    "OAuthLab",
+    "Request",
+    "ServiceAccount",
+    "WebLiar",
+]

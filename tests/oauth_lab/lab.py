@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import requests
 
 from ..smtp_lab.certificates import CertificateAuthority
+from .applications import Application, ServiceAccount
 from .faults import Fault
 from .provider import Provider, Request
 from .web import HOST, WebServer
@@ -33,9 +34,12 @@ class OAuthLab:
     :param refresh_tokens: give refresh tokens
     :param id_tokens: give an id token (HS256) to whom asks for the scope `openid`
     :param claims: said of every account beside or instead of the usual; None takes a claim away
+    :param applications: by client id, those that get tokens without a person
+    :param service_accounts: the same by e-mail address
     :param latency: seconds between a request and its answer
     :param on_token: called with account and access token whenever one is issued, before the
-        client has it, and with None when it is revoked: `smtp_server.tokens.__setitem__`, say
+        client has it, and with None when it is revoked: `smtp_server.tokens.__setitem__`, say;
+        for an application's token, with each of its mailboxes
     :param authority: speak https, with this authority's certificate
     """
 
@@ -50,6 +54,8 @@ class OAuthLab:
     refresh_tokens: bool = True
     id_tokens: bool = True
     claims: dict = field(default_factory=dict)
+    applications: dict[str, Application] = field(default_factory=dict)
+    service_accounts: dict[str, ServiceAccount] = field(default_factory=dict)
     expires_in: int = 3600
     code_lifetime: float = 600.0
     latency: float = 0.0

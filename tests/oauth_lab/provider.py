@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
 from oauthlib import common
-from oauthlib.oauth2 import WebApplicationServer
+from oauthlib.oauth2 import ClientCredentialsGrant, WebApplicationServer
 from oauthlib.oauth2.rfc6749 import errors
 
+from .applications import JWT_BEARER, ApplicationRules, JwtBearerGrant, ServiceAccountRules
 from .faults import Answer, Fault
 from .rules import Consent, Rules
 
@@ -81,6 +82,10 @@ class Provider:
         code_grant.custom_validators.post_token.append(self._rules.check_verifier)
         code_grant.register_token_modifier(self._word)
         refresh_grant.register_token_modifier(self._word)
+        self._server.grant_types["client_credentials"] = ClientCredentialsGrant(
+            ApplicationRules(lab, self._rules)
+        )
+        self._server.grant_types[JWT_BEARER] = JwtBearerGrant(ServiceAccountRules(lab, self._rules))
         self._lock = threading.RLock()
 
     def answer(self, request: Request) -> Answer:

@@ -55,15 +55,11 @@ class Rules(RequestValidator):
     # The client
 
     def authenticate_client(self, request):
-        scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-        pair = (request.client_id, request.client_secret)
-        if scheme:
-            # RFC 6749, 2.3: one method in each request.
-            pair = _basic_credentials(encoded) if scheme.lower() == "basic" else None
-            if pair is None or request.client_secret is not None:
-                return False
+        pair = credentials(request)
+        if pair is None:
+            return False
         request.client = SimpleNamespace(client_id=pair[0])
-        return _same(pair[0], self._lab.client_id) and _same(pair[1], self._lab.client_secret)
+        return is_same(pair[0], self._lab.client_id) and is_same(pair[1], self._lab.client_secret)
 
     def validate_client_id(self, client_id, request):
         return client_id == self._lab.client_id
@@ -175,6 +171,16 @@ class Rules(RequestValidator):
         return set(scopes) <= set(granted)
 
 
+def credentials(request):
+    """A client's (id, secret), in the form or as Basic; None if there are none, or both."""
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if not scheme:
+        return request.client_id, request.client_secret
+    # RFC 6749, 2.3: one method in each request.
+    is_basic = scheme.lower() == "basic" and request.client_secret is None
+    return _basic_credentials(encoded) if is_basic else None
+
+
 def _basic_credentials(encoded):
     """(id, secret), of which RFC 6749, 2.3.1, wants each form-encoded; None if there are none."""
     try:
@@ -185,5 +191,5 @@ def _basic_credentials(encoded):
     return (unquote_plus(client_id), unquote_plus(secret)) if colon else None
 
 
-def _same(given, known):
+def is_same(given, known):
     return hmac.compare_digest((given or "").encode(), known.encode())

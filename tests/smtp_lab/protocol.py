@@ -23,6 +23,8 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 _GOOGLE_REFUSAL = base64.b64encode(
     json.dumps({"status": "400", "schemes": "Bearer", "scope": "https://mail.google.com/"}).encode()
 ).decode()
+#: To a token that is good for other mailboxes only.
+_MICROSOFT_REFUSAL = "535 5.7.3 Authentication unsuccessful [LAB.PROD.OUTLOOK.COM]"
 
 # aiosmtpd tells every command at INFO.
 logging.getLogger("mail.log").setLevel(logging.WARNING)
@@ -223,7 +225,10 @@ class FaultySMTP(SMTP):
             return AuthResult(success=False, handled=False, message="501 5.5.2 Cannot decode")
         self._claimed_login, token = (part.decode(errors="replace") for part in match.groups())
         success = self.server.tokens.get(self._claimed_login) == token
-        return await self._judge("XOAUTH2", AuthResult(success=success, handled=False))
+        foreign = not success and token in self.server.tokens.values()
+        refusal = _MICROSOFT_REFUSAL if foreign else None
+        result = AuthResult(success=success, handled=False, message=refusal)
+        return await self._judge("XOAUTH2", result)
 
     async def _judge(self, mechanism, result):
         """What becomes of a login whose credentials were read (or are unreadable: `handled`)."""
@@ -234,6 +239,8 @@ class FaultySMTP(SMTP):
         self.server.attempted(self.connection, mechanism, self._claimed_login, success)
         if fault:
             return AuthResult(success=success, handled=False, message=await self._suffer(fault))
+        if result.message:
+            return AuthResult(success=False, handled=False, message=result.message)
         if not success and mechanism == "XOAUTH2":
             await self.push(f"334 {_GOOGLE_REFUSAL}")
             # Any line is the answer, also the MAIL of a client that did not read the 334.

@@ -63,7 +63,8 @@ class SmtpServer:
     """A server on 127.0.0.1. Made by `SmtpLab.server`; every option may be changed as it runs.
 
     :param logins: passwords by login, for PLAIN and LOGIN
-    :param tokens: access tokens by login, for XOAUTH2
+    :param tokens: access tokens by login, for XOAUTH2; of several logins, where it is the token of
+        an application
     :param encryption: None, "starttls" or "ssl"
     :param certificate: one of `certificates.KINDS`
     :param require_auth: 530 to MAIL before a login; by default if there are logins or tokens
