@@ -2,14 +2,18 @@
 strict provider, which needs no person.
 """
 
+import dataclasses
 import datetime
 import json
+import os
+from unittest.mock import patch
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from ..connect import oauth
 from ..connect.keys import (
     CODES,
     KeyFileError,
@@ -19,9 +23,16 @@ from ..connect.keys import (
     read_private_key,
     read_service_account,
 )
+from ..failover.connection import MailboxError
+from ..failover.failure import Kind
+from ..failover.rules import classify
+from .oauth_lab import Application, OAuthLab, ServiceAccount
 
 KEY, CERTIFICATE = make_key_pair("Odoo of Company")
 ROBOT = "odoo@project.iam.gserviceaccount.com"
+HELLO, INFO = "hello@company.test", "info@company.test"
+APP_ID, SECRET = "7a6d-app", "hush~hush"
+SCOPE = "https://mail.lab.test/.default"
 
 
 def pem(key, password=None):
@@ -164,3 +175,111 @@ def refusal(read, *given):
 
 def utc_now():
     return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+
+
+# --- tokens
+
+
+@pytest.fixture(name="lab")
+def _lab():
+    """A provider that knows one application and one service account, both for hello@ only."""
+    public_key = read_private_key(KEY).public_key()
+    public_pem = public_key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    with (
+        patch.dict(os.environ, OAUTHLIB_INSECURE_TRANSPORT="1"),
+        OAuthLab(
+            applications={APP_ID: Application(SECRET, CERTIFICATE, SCOPE, mailboxes=[HELLO])},
+            service_accounts={ROBOT: ServiceAccount(public_pem, "key-1", SCOPE, [HELLO])},
+        ) as lab,
+    ):
+        lab.tokens = {}
+        lab.on_token = lab.tokens.__setitem__
+        yield lab
+
+
+def client(lab, **values):
+    known = {"client_id": APP_ID, "client_secret": "", "grant": "client_credentials"}
+    return oauth.Client(token_endpoint=lab.token_endpoint, scope=SCOPE, **{**known, **values})
+
+
+def by_secret(lab):
+    return client(lab, client_secret=SECRET)
+
+
+def by_certificate(lab):
+    return client(lab, private_key=KEY, certificate=CERTIFICATE)
+
+
+def by_service_account(lab):
+    return client(
+        lab,
+        client_id="1122",
+        grant="service_account",
+        private_key=KEY,
+        issuer=ROBOT,
+        key_id="key-1",
+    )
+
+
+WAYS = pytest.mark.parametrize("way", [by_secret, by_certificate, by_service_account])
+
+
+@WAYS
+def test_a_token_without_a_person(way, lab):
+    tokens = oauth.application_token(way(lab), HELLO)
+    assert lab.tokens == {HELLO: tokens.access_token}
+    assert tokens.refresh_token == ""
+    assert abs(tokens.expires_at - utc_now() - datetime.timedelta(hours=1)).total_seconds() < 60
+    [request] = lab.requests
+    assert request.authorization is None
+    assert "offline_access" not in request.parameters.get("scope", "")
+
+
+@WAYS
+def test_a_second_token_is_as_good_as_the_first(way, lab):
+    first = oauth.application_token(way(lab), HELLO)
+    assert oauth.application_token(way(lab), HELLO) != first
+
+
+@WAYS
+def test_a_refresh_token_that_nobody_asked_for_is_not_kept(way, lab):
+    lab.fail("token", status=200, body=b'{"access_token": "a", "refresh_token": "r"}')
+    assert oauth.application_token(way(lab), HELLO).refresh_token == ""
+
+
+@WAYS
+def test_an_outage_is_the_providers(way, lab):
+    lab.fail("token", status=503)
+    assert failure_of(way(lab)).kind is Kind.SIGN_IN_UNAVAILABLE
+    lab.stop()
+    assert classify(failure_of(way(lab))).rule == "token_unavailable"
+
+
+@WAYS
+def test_a_provider_that_says_nothing_is_not_waited_for(way, lab):
+    lab.fail("token", action="hang")
+    assert classify(failure_of(way(lab), patience=0.2)).rule == "token_unavailable"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"private_key": "no key"},
+        {"private_key": pem(weak_key())},
+        {"certificate": "no certificate"},
+    ],
+)
+def test_a_key_that_cannot_be_read(values, lab):
+    broken = dataclasses.replace(by_certificate(lab), **values)
+    decision = classify(failure_of(broken))
+    assert (decision.rule, decision.effect) == ("application_key", "provider_misconfigured")
+    assert lab.requests == []
+
+
+def failure_of(us, subject=HELLO, **options):
+    with pytest.raises(MailboxError) as caught:
+        oauth.application_token(us, subject, **options)
+    assert caught.value.failure.application
+    return caught.value.failure

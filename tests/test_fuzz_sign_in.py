@@ -3,6 +3,8 @@ time and with little memory.
 """
 
 import base64
+import contextlib
+import dataclasses
 import datetime
 import gzip
 import itertools
@@ -11,13 +13,22 @@ import logging
 import os
 import tracemalloc
 from unittest.mock import patch
-from urllib.parse import quote_plus
+from urllib.parse import parse_qs, quote_plus
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ..connect import oauth
+from ..connect.keys import (
+    CODES,
+    KeyFileError,
+    make_key_pair,
+    matches,
+    read_certificate,
+    read_private_key,
+    read_service_account,
+)
 from ..failover.connection import MailboxError
 from .leaks import everything_about, none_from
 from .oauth_lab import WebLiar
@@ -25,12 +36,19 @@ from .property_tests import slow
 
 CODE, VERIFIER, REFRESH, ACCESS = "4/the code", "the-verifier", "the/refresh+token", "the+access"
 CLIENT_SECRET = "the client's~secret"
+KEY, CERTIFICATE = make_key_pair("us", days=30)
 BOMB = 200_000_000
 """Bytes that a small answer may become."""
 
 
-def secrets(_liar):
-    for secret in (CLIENT_SECRET, CODE, VERIFIER, REFRESH, ACCESS):
+def secrets(liar):
+    signed = [
+        assertion
+        for form in map(parse_qs, (heard.decode("latin-1") for heard in liar.heard))
+        for name in ("assertion", "client_assertion")
+        for assertion in form.get(name, ())
+    ]
+    for secret in (CLIENT_SECRET, CODE, VERIFIER, REFRESH, ACCESS, *KEY.split("\n")[1:3], *signed):
         yield from (secret, quote_plus(secret), repr(secret)[1:-1])
 
 
@@ -118,6 +136,10 @@ def client(liar):
     )
 
 
+def application(us, grant="client_credentials", **values):
+    return dataclasses.replace(us, grant=grant, **values)
+
+
 def tokens(id_token=""):
     return oauth.Tokens(ACCESS, REFRESH, datetime.datetime(2026, 1, 1), id_token)
 
@@ -131,6 +153,14 @@ ASKS = {
     "exchange": lambda us: oauth.exchange(us, CODE, VERIFIER),
     "refresh": lambda us: oauth.refresh(us, REFRESH),
     "identities": lambda us: oauth.identities(us, tokens()),
+    "application": lambda us: oauth.application_token(application(us)),
+    "certificate": lambda us: oauth.application_token(
+        application(us, private_key=KEY, certificate=CERTIFICATE)
+    ),
+    "service account": lambda us: oauth.application_token(
+        application(us, grant="service_account", private_key=KEY, issuer="robot@project.test"),
+        "ana@company.test",
+    ),
 }
 
 
@@ -188,6 +218,9 @@ def assert_well_formed(found):
 @slow(60)
 @given(what=st.sampled_from([*ASKS]), says=behaviours)
 @example("refresh", ["echo"])
+@example("application", [http(400, [], b""), "echo", "close"])
+@example("certificate", [http(400, [], b""), "echo", "close"])
+@example("service account", [http(400, [], b""), "echo", "close"])
 @example("exchange", [http(400, [], b""), "echo", "close"])
 @example("refresh", [http(200, [], b"[1, 2]"), "close"])
 @example("refresh", [http(200, [], b'{"access_token": ["x"]}'), "close"])
@@ -234,3 +267,56 @@ def test_no_answer_fills_the_memory(says):
 def test_a_drip_holds_no_thread():
     drip = [*itertools.chain.from_iterable((b"H", 0.1) for _ in range(30))]
     assert ask("refresh", drip) is None
+
+
+# --- what people upload as a key, a certificate or a service account
+
+files = st.one_of(
+    st.binary(max_size=300),
+    st.text(max_size=300),
+    st.dictionaries(
+        st.sampled_from(["type", "client_email", "private_key", "private_key_id", "client_id"]),
+        st.one_of(values, st.sampled_from(["service_account", "a@b.test", KEY, CERTIFICATE])),
+    ).map(json.dumps),
+    bodies,
+)
+
+
+@st.composite
+def damaged(draw, file):
+    """A good file of which something is cut, doubled or replaced."""
+    start = draw(st.integers(0, len(file)))
+    end = draw(st.integers(start, min(len(file), start + 40)))
+    return file[:start] + draw(st.text(max_size=10)) + file[end:]
+
+
+@slow(100)
+@given(file=st.one_of(files, damaged(KEY), damaged(CERTIFICATE), damaged(KEY + CERTIFICATE)))
+@example(KEY.replace("PRIVATE", "ENCRYPTED PRIVATE"))
+@example(KEY.replace("KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\n\n", 1))
+@example("\ud800")
+def test_a_file_is_read_or_refused_with_a_code(file):
+    for read in (read_private_key, read_certificate, read_service_account, matches_ours):
+        try:
+            read(file)
+        except KeyFileError as exc:  # nothing else may be raised
+            assert exc.code in CODES
+            assert exc.args == (exc.code,)
+
+
+def matches_ours(file):
+    return matches(KEY, file)
+
+
+@given(
+    said=st.dictionaries(st.sampled_from(["client_email", "private_key_id", "client_id"]), likely)
+)
+@example({"client_id": "1\n"})
+@example({"client_email": "ana@company.test\n"})
+def test_what_is_read_of_a_service_account_can_be_shown(said):
+    known = {"type": "service_account", "client_email": "a@b.test", "private_key": KEY}
+    with contextlib.suppress(KeyFileError):
+        account = read_service_account(json.dumps({**known, **said}))
+        for text in (account.email, account.key_id, account.client_id):
+            assert text.isascii()
+            assert text.isprintable() or not text
