@@ -45,6 +45,10 @@ class MailMail(models.Model):
         policies = self.env["res.company"].system_mail_policies()
         if not policies or self.env["ir.mail_server"]._disable_send():
             return super().send(auto_commit, raise_exception, post_send_callback)
+        if not self.env.su:  # a person who does not wait until they are due decides on them
+            now = fields.Datetime.now()
+            early = self.filtered(lambda mail: mail.scheduled_date and mail.scheduled_date > now)
+            early._system_mail_check_undecided()
         self._system_mail_take_in_hand()
         for (policy, treatment), mails in self._system_mail_groups(policies).items():
             run = None
@@ -225,8 +229,8 @@ class MailMail(models.Model):
         """Leave out a Message-ID that does not change: core writes it on the message. Two workers
         that send mails of one message would conflict there, after the mails have left.
         """
-        if {"state", "failure_type"} & vals.keys():
-            self._system_mail_check_held()
+        if not self.env.su:
+            self._system_mail_check_undecided()
         if (
             "message_id" in vals
             and self.env["ir.mail_server"].system_mail_run()
@@ -313,7 +317,7 @@ class MailMail(models.Model):
         """Keep the message of a split mail until its last part is deleted: core deletes the message
         with a mail that is no notification.
         """
-        self._system_mail_check_held()
+        self._system_mail_check_undecided()
         for mail in self.filtered(lambda mail: mail.system_mail_split and not mail.is_notification):
             left = [("mail_message_id", "=", mail.mail_message_id.id), ("id", "not in", self.ids)]
             if next_part := self.sudo().search(left, limit=1):

@@ -8,6 +8,14 @@ from odoo.fields import Domain
 from ...constants import HELD, WAITING
 from ...failover.breaker import backoff, expired
 
+HELD_MAIL = Domain("state", "=", "exception") & Domain("failure_type", "=", HELD)
+WAITING_MAIL = (
+    Domain("state", "=", "outgoing")
+    & Domain("failure_reason", "!=", False)
+    & Domain("failure_type", "=", False)
+)
+UNDECIDED = HELD_MAIL | WAITING_MAIL
+
 
 class MailMail(models.Model):
     """Mail that goes back to the queue: how long it waits, what wakes it, what people decide."""
@@ -153,20 +161,20 @@ class MailMail(models.Model):
 
     # --- what people decide
 
-    def _system_mail_check_held(self):
-        """Check, in what a person does to these mails in the technical menu, that they may decide
-        on those that are held, and log that they did.
+    def _system_mail_check_undecided(self):
+        """Check, in what is done to these mails by hand, that the current user may decide on those
+        that are held or wait, and log that they did. Code in superuser mode may, and is logged too.
 
         :raises AccessError: they may not
         """
-        if self.env.su:
+        companies, servers = self.env["res.company"], self.env["ir.mail_server"]
+        if servers.system_mail_run() or not companies.system_mail_policies():
             return
-        held_sudo = self.sudo().filtered(
-            lambda mail: mail.state == "exception" and mail.failure_type == HELD
-        )
-        held_sudo.mail_message_id.with_env(self.env)._system_mail_check_decision()
-        held_sudo._system_mail_log_decision(
-            self.env._("Changed or deleted by hand what may have been delivered")
+        undecided_sudo = self.sudo().filtered_domain(UNDECIDED)
+        if not self.env.su:
+            undecided_sudo.mail_message_id.with_env(self.env)._system_mail_check_decision()
+        undecided_sudo._system_mail_log_decision(
+            self.env._("Changed or deleted by hand what was held or waited")
         )
 
     def _system_mail_log_decision(self, what):

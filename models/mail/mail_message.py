@@ -2,7 +2,8 @@ from odoo import api, models
 from odoo.exceptions import AccessError
 from odoo.fields import Domain
 
-from ...constants import GROUP, HELD
+from ...constants import GROUP
+from .mail_mail_queue import HELD_MAIL, UNDECIDED, WAITING_MAIL
 
 
 class MailMessage(models.Model):
@@ -21,6 +22,31 @@ class MailMessage(models.Model):
                     message_sudo.mail_server_id = False
         return messages
 
+    def write(self, vals):
+        """Odoo lets everybody write to a message that was sent to them, and a mail takes its
+        subject, sender and attachments from there.
+        """
+        if not self.env.su:
+            self._system_mail_check_undecided()
+        return super().write(vals)
+
+    def unlink(self):
+        """Odoo deletes the mail with its message, and messages with their document."""
+        self._system_mail_check_undecided()
+        return super().unlink()
+
+    def _system_mail_check_undecided(self):
+        """Check and log as for mails, where mail of these messages is held or waits.
+
+        :raises AccessError: the current user may not decide on it
+        """
+        companies, servers = self.env["res.company"], self.env["ir.mail_server"]
+        if servers.system_mail_run() or not companies.system_mail_policies():
+            return  # no query: Odoo deletes messages of healthy mail too
+        mails_sudo = self.env["mail.mail"].sudo()
+        undecided_sudo = mails_sudo.search(Domain("mail_message_id", "in", self.ids) & UNDECIDED)
+        undecided_sudo.with_env(self.env)._system_mail_check_undecided()
+
     def action_system_mail_send_again(self):
         """Send again what may have been delivered: whoever clicks accepts a second copy."""
         mails = self._system_mail_held_mails()
@@ -35,8 +61,7 @@ class MailMessage(models.Model):
 
     def action_system_mail_send_now(self):
         """Try at once what waits for its next try."""
-        waiting = [("state", "=", "outgoing"), ("failure_reason", "!=", False)]
-        mails = self._system_mail_mails(waiting)
+        mails = self._system_mail_mails(WAITING_MAIL)
         mails._system_mail_log_decision(self.env._("Sent at once what waited for its next try"))
         mails.system_mail_send_again()
 
@@ -57,7 +82,7 @@ class MailMessage(models.Model):
         return self.record_company_id or author.company_id or self.env.company
 
     def _system_mail_held_mails(self):
-        return self._system_mail_mails([("state", "=", "exception"), ("failure_type", "=", HELD)])
+        return self._system_mail_mails(HELD_MAIL)
 
     def _system_mail_mails(self, domain):
         """The mails of these messages that are to be decided on.
@@ -66,7 +91,7 @@ class MailMessage(models.Model):
         """
         self.check_access("read")
         self._system_mail_check_decision()
-        domain = Domain("mail_message_id", "in", self.ids) & Domain(domain)
+        domain = Domain("mail_message_id", "in", self.ids) & domain
         return self.env["mail.mail"].sudo().search(domain)
 
     def _system_mail_check_decision(self):

@@ -7,6 +7,9 @@ from ...constants import GROUP, HELD, WAITING
 from ...tools.failure_reason import FailureReason, fetching
 from ...tools.reasons import in_words, reasons
 
+READING = {"is_read", "read_date"}
+"""Fields that everybody changes who reads a message."""
+
 
 class MailNotification(models.Model):
     """The result of a message for one recipient. Odoo lets every employee read every notification.
@@ -49,15 +52,43 @@ class MailNotification(models.Model):
                 notification.system_mail_enhanced_code,
             )
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        notifications = super().create(vals_list)
+        notifications._system_mail_check_marks()
+        return notifications
+
     def write(self, vals):
         """Add the values of the current run when a result is written."""
+        if vals.keys() <= READING:
+            return super().write(vals)
+        self._system_mail_check_marks()
         run = self.env["ir.mail_server"].system_mail_run()
         groups = run.values_for(self) if run and "notification_status" in vals else {}
         for (sent_from, why), notifications in groups.items():
             values = {f"system_mail_{name}": value for name, value in why._asdict().items()}
             values["system_mail_sent_from"] = sent_from
             super(MailNotification, notifications).write({**vals, **values})
-        return True if groups else super().write(vals)
+        result = True if groups else super().write(vals)
+        self._system_mail_check_marks()
+        return result
+
+    def unlink(self):
+        self._system_mail_check_marks()
+        return super().unlink()
+
+    def _system_mail_check_marks(self):
+        """Check that only who wrote a message, or a Super User, changes what these say of System
+        Mail: Odoo lets people change their own notifications, and make new ones.
+
+        :raises AccessError: the current user is somebody else
+        """
+        if self.env.su:
+            return
+        marks_sudo = self.sudo().filtered(
+            lambda n: n.failure_type in (HELD, WAITING) or n.system_mail_rule
+        )
+        marks_sudo.mail_message_id.with_env(self.env)._system_mail_check_decision()
 
     # --- what a viewer may know
 

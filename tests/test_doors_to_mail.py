@@ -1,0 +1,225 @@
+"""What becomes of mail that is held or waits: who wrote it, or a Super User, decides, by whatever
+door others try.
+"""
+
+from odoo.fields import Command
+from odoo.tests import tagged
+
+from .test_doors_to_read import ReadingCase
+
+MAIL, MESSAGE, NOTIFICATION = "mail.mail", "mail.message", "mail.notification"
+
+
+class UndecidedCase(ReadingCase):
+    """Ana wrote to a customer, and her line was lost after the dot: it is held. Another message of
+    hers, to Ben, waits. Each was also sent to those who attack.
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.customer = cls.env["res.partner"].create({"name": "C", "email": "c@elsewhere.test"})
+
+    def setUp(self):
+        super().setUp()
+        self.own.fail("dot", action="drop", accept=True, times=1)
+        held = self.mention(partners=self.customer)
+        self.own.fail("auth", reply="454 4.7.0 Temporary failure")
+        self.system.fail("auth", reply="454 4.7.0 Temporary failure")
+        waiting = self.mention()
+        self.undecided = {"held": held, "waiting": waiting}
+        for message in self.undecided.values():  # everybody named may write to a message
+            message.partner_ids += self.env["res.users"].union(*self.outsiders.values()).partner_id
+        self.assertEqual(self.mail_of(held).failure_type, "system_mail_held")
+        self.assertEqual(self.mail_of(waiting).state, "outgoing")
+
+    def mail_of(self, message):
+        return self.env[MAIL].search([("mail_message_id", "=", message.id)])
+
+    def state(self):
+        """What is kept of the messages, fresh from the database."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            """SELECT to_jsonb(m) - 'write_date' - 'write_uid', to_jsonb(n), to_jsonb(r),
+                      to_jsonb(t) - 'write_date' - 'write_uid', to_jsonb(p)
+                 FROM mail_message t
+            LEFT JOIN mail_mail m ON m.mail_message_id = t.id
+            LEFT JOIN mail_notification n ON n.mail_message_id = t.id
+            LEFT JOIN mail_mail_res_partner_rel r ON r.mail_mail_id = m.id
+            LEFT JOIN mail_message_res_partner_rel p ON p.mail_message_id = t.id
+                WHERE t.id = ANY(%s)""",
+            [[message.id for message in self.undecided.values()]],
+        )
+        return sorted(map(str, self.env.cr.fetchall()))
+
+    def assert_closed(self, call):
+        """Nobody but who wrote it and a Super User gets through, and nothing changes.
+
+        :param call: of a message, what to call: model, method and arguments
+        """
+        for title, message in self.undecided.items():
+            before = self.state()
+            for role, user in self.outsiders.items():
+                with self.subTest(title, role=role):
+                    self.assert_refused(user, *call(message))
+                    self.assertEqual(self.state(), before)
+
+    def assert_decision(self, call):
+        """The same call by a Super User is done, and is an event."""
+        for title, message in self.undecided.items():
+            before = self.events("configured")
+            with self.subTest(title, role="super user"):
+                self.call(self.super_user, *call(message))
+                events = self.events("configured") - before
+                self.assertEqual(events.user_id, self.super_user)
+                self.assertEqual(set(events.mapped("mail_message_id")), {message.id})
+
+
+@tagged("post_install", "-at_install")
+class TestMailThatIsUndecided(UndecidedCase):
+    def test_nobody_deletes_its_message(self):
+        for user in self.outsiders.values():
+            user.group_ids += self.env.ref("base.group_partner_manager")
+
+        def delete(message):
+            return MESSAGE, "unlink", message.ids
+
+        self.assert_closed(delete)
+        self.assert_decision(delete)
+
+    def test_a_document_that_is_deleted_leaves_an_event(self):
+        before, messages = self.events("configured"), [*self.undecided.values()]
+        ids = [message.id for message in messages]
+        self.outsiders["employee"].group_ids += self.env.ref("base.group_partner_manager")
+        self.call(self.outsiders["employee"], "res.partner", "unlink", self.record.ids)
+        events = self.events("configured") - before
+        self.assertEqual(sorted(events.mapped("mail_message_id")), sorted(ids))
+        self.assertEqual(events.user_id, self.outsiders["employee"])
+
+    def test_nobody_changes_or_deletes_its_mail(self):
+        mine = self.record.with_user(self.outsiders["administrator"]).message_post(body="Mine")
+        for values in (
+            {"mail_message_id": mine.id},
+            {"recipient_ids": [Command.link(self.ana.partner_id.id)]},
+            {"email_to": "eve@elsewhere.test"},
+            {"email_cc": "eve@elsewhere.test"},
+            {"body_html": "Something else"},
+            {"headers": "{'Bcc': 'eve@elsewhere.test'}"},
+            {"scheduled_date": "2100-01-01 00:00:00"},
+            {"failure_reason": False},
+            {"failure_type": "unknown"},
+            {"state": "cancel"},
+            {"subject": "Something else"},
+            {"email_from": "eve@elsewhere.test"},
+        ):
+            self.assert_closed(
+                lambda m, values=values: (MAIL, "write", self.mail_of(m).ids, values)
+            )
+        for method in ("cancel", "unlink", "mark_outgoing"):
+            self.assert_closed(lambda m, method=method: (MAIL, method, self.mail_of(m).ids))
+        self.assert_decision(lambda m: (MAIL, "cancel", self.mail_of(m).ids))
+
+    def test_nobody_reaches_its_mail_by_its_message(self):
+        user = self.outsiders["administrator"]
+        for command in (
+            lambda mail: Command.delete(mail.id),
+            lambda mail: Command.update(mail.id, {"state": "cancel"}),
+            lambda _mail: Command.clear(),
+        ):
+            for message in self.undecided.values():
+                values = {"mail_ids": [command(self.mail_of(message))]}
+                before = self.state()
+                self.assert_refused(user, MESSAGE, "write", message.ids, values)
+                self.assertEqual(self.state(), before)
+        mine = self.record.with_user(user).message_post(body="Mine")
+        for message in self.undecided.values():
+            values = {"mail_ids": [Command.link(self.mail_of(message).id)]}
+            self.assert_refused(user, MESSAGE, "write", mine.ids, values)
+
+    def test_nobody_changes_what_its_message_says(self):
+        for values in (
+            {"subject": "Something else"},
+            {"body": "Something else"},
+            {"email_from": "eve@elsewhere.test"},
+            {"reply_to": "eve@elsewhere.test"},
+            {"author_id": self.ben.partner_id.id},
+            {"message_id": "<other@elsewhere.test>"},
+            {"mail_server_id": self.own_server.id},
+            {"notified_partner_ids": [Command.clear()]},
+            {"partner_ids": [Command.clear()]},
+        ):
+            self.assert_closed(lambda m, values=values: (MESSAGE, "write", m.ids, values))
+        self.assert_decision(lambda m: (MESSAGE, "write", m.ids, {"subject": "Better"}))
+
+    def test_nobody_hides_its_mark(self):
+        recipient = self.outsiders["administrator"]  # who may write and delete their own
+        for message in self.undecided.values():
+            mark = message.notification_ids
+            self.env.cr.execute(
+                "UPDATE mail_notification SET res_partner_id = %s WHERE id = ANY(%s)",
+                [recipient.partner_id.id, mark.ids],
+            )
+            self.env.invalidate_all()
+            for values in (
+                {"notification_status": "sent"},
+                {"failure_type": False},
+                {"failure_reason": "x"},
+                {"mail_mail_id": False},
+                {"author_id": recipient.partner_id.id},
+                {"notification_type": "inbox"},
+            ):
+                with self.subTest(values):
+                    self.assert_refused(recipient, NOTIFICATION, "write", mark.ids, values)
+            self.assert_refused(recipient, NOTIFICATION, "unlink", mark.ids)
+            self.call(recipient, NOTIFICATION, "write", mark.ids, {"is_read": True})
+            self.call(recipient, MESSAGE, "set_message_done", message.ids)
+
+    def test_nobody_makes_a_false_mark(self):
+        message = self.record.with_user(self.ana).sudo().message_post(body="Of no interest")
+        for user in self.outsiders.values():
+            for mark in ("system_mail_held", "system_mail_waiting"):
+                values = {
+                    "mail_message_id": message.id,
+                    "res_partner_id": user.partner_id.id,
+                    "notification_type": "email",
+                    "notification_status": "exception",
+                }
+                false = {**values, "failure_type": mark}
+                self.assert_refused(user, NOTIFICATION, "create", [false])
+                with self.assertRaisesRegex(Exception, "Only who wrote"), self.env.cr.savepoint():
+                    self.call(
+                        user,
+                        NOTIFICATION,
+                        "create",
+                        [values],
+                        context={"default_failure_type": mark},
+                    )
+                with self.env.cr.savepoint() as savepoint:
+                    ids = self.call(user, NOTIFICATION, "create", [values])
+                    self.assert_refused(user, NOTIFICATION, "write", ids, {"failure_type": mark})
+                    savepoint.rollback()
+
+    def test_who_wrote_it_changes_and_deletes_it(self):
+        for message in self.undecided.values():
+            self.call(self.ana, MESSAGE, "write", message.ids, {"subject": "Better"})
+            self.assertEqual(self.mail_of(message).subject, "Better")
+        self.ana.group_ids += self.env.ref("base.group_partner_manager")
+        for message in self.undecided.values():
+            self.call(self.ana, MESSAGE, "unlink", message.ids)
+
+    def test_nobody_sends_it_before_its_time(self):
+        waiting = self.mail_of(self.undecided["waiting"])
+        self.assert_refused(self.outsiders["administrator"], MAIL, "send", waiting.ids)
+        self.call(self.outsiders["administrator"], MAIL, "process_email_queue")
+        self.assertEqual(waiting.system_mail_attempts, 1)
+        self.call(self.super_user, MAIL, "send", waiting.ids)
+        self.assertEqual(waiting.system_mail_attempts, 2)
+
+    def test_an_administrator_still_runs_the_queue(self):
+        self.own.heal()
+        self.system.heal()
+        self.env["system.mail.health"].search([]).unlink()
+        waiting = self.mail_of(self.undecided["waiting"])
+        waiting.scheduled_date = False
+        self.call(self.outsiders["administrator"], MAIL, "process_email_queue")
+        self.assertEqual(len(self.received("ben@company.test")), 1)
