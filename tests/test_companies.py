@@ -1,8 +1,13 @@
+import operator
+
+from odoo.tests import tagged
+
 from .common import SystemMailCase
+from .test_doors_to_read import ReadingCase
 
 
-class TestCompanies(SystemMailCase):
-    """Two companies with a System Mail each, and people who work in both."""
+class TwoCompanies(SystemMailCase):
+    """Two companies with a System Mail each; Ana's own mailbox is out of order."""
 
     def setUp(self):
         super().setUp()
@@ -15,11 +20,22 @@ class TestCompanies(SystemMailCase):
                 "system_mail_server_id": self.second_server.id,
             }
         )
+        self.own.fail("auth", reply="535 5.7.8 Rejected")
+
+    def counts(self):
+        """What each System Mail carried."""
+        return len(self.system.accepted), len(self.second_smtp.accepted)
+
+
+class TestCompanies(TwoCompanies):
+    """Ana and Ben work in both."""
+
+    def setUp(self):
+        super().setUp()
         (self.ana | self.ben).write({"company_ids": [(4, self.second.id)]})
         self.second_record = self.env["res.partner"].create(
             {"name": "Theirs", "company_id": self.second.id}
         )
-        self.own.fail("auth", reply="535 5.7.8 Rejected")
 
     def mention_on(self, record, **context):
         """Ana mentions Ben on the record, and the queue sends it."""
@@ -37,10 +53,6 @@ class TestCompanies(SystemMailCase):
         )
         self.run_queue()
         return message
-
-    def counts(self):
-        """What each System Mail carried."""
-        return len(self.system.accepted), len(self.second_smtp.accepted)
 
     def test_the_records_company_decides(self):
         self.mention_on(self.second_record)
@@ -149,3 +161,77 @@ class TestCompanies(SystemMailCase):
         message = self.mention_on(self.second_record)
         self.assertEqual(self.counts(), (0, 0), "nor is its System Mail in use")
         self.assertEqual(message.notification_ids.notification_status, "exception")
+
+
+@tagged("post_install", "-at_install")
+class TestWhoseSystemMail(TwoCompanies, ReadingCase):
+    """Nobody chooses a company that they do not work in: neither its System Mail nor its limits."""
+
+    def setUp(self):
+        super().setUp()
+        self.ana.group_ids += self.env.ref("base.group_partner_manager")
+        self.colleague = self._user(
+            "Cleo", "cleo@second.test", company_id=self.second.id, company_ids=self.second.ids
+        )
+
+    def posted(self, method="message_post", **values):
+        """How much each System Mail carried of what Ana writes to Ben over RPC."""
+        record = self.record.ids if method == "message_post" else []
+        before = self.counts()
+        to_ben = {"body": "See this", "partner_ids": self.ben.partner_id.ids}
+        self.call(self.ana, "res.partner", method, record, **to_ben, **values)
+        return tuple(map(operator.sub, self.counts(), before))
+
+    def test_nobody_names_another_company(self):
+        for method in ("message_post", "message_notify"):
+            with self.subTest(method):
+                carried = self.posted(method, record_company_id=self.second.id)
+                self.assertEqual(carried, (1, 0))
+
+    def test_nobody_names_an_author_who_works_there(self):
+        author = {"author_id": self.colleague.partner_id.id}
+        for company in ({}, {"record_company_id": False}):
+            for method in ("message_post", "message_notify"):
+                with self.subTest(method, company=company):
+                    self.assertEqual(self.posted(method, **author, **company), (1, 0))
+
+    def test_nobody_uses_it_where_their_own_company_has_none(self):
+        self.company.system_mail_address = False
+        self.assertEqual(self.posted(record_company_id=self.second.id), (0, 0))
+
+    def test_nobody_escapes_a_limit(self):
+        self.company.system_mail_limit_day = 1
+        self.assertEqual(self.posted(), (1, 0))
+        self.assertEqual(self.posted(), (0, 0))
+        self.assertEqual(self.posted(record_company_id=self.second.id), (0, 0))
+
+    def test_where_the_document_is_the_companys_it_is_so_whoever_writes(self):
+        self.record.company_id = self.second
+        message = self.mention()
+        self.assertEqual(message.record_company_id, self.second)
+        self.assertEqual(len(self.second_smtp.accepted), 1)
+
+    def test_who_works_in_both_chooses(self):
+        self.ana.company_ids += self.second
+        self.assertEqual(self.posted(record_company_id=self.second.id), (0, 1))
+
+    def test_a_reader_does_not_move_a_message_to_learn_why_it_failed(self):
+        third = self.env["res.company"].create({"name": "Third"})
+        self.ana.company_ids += third
+        self.own.fail("rcpt", reply="550 5.1.1 No such user, says the canary")
+        notification = self.mention().sudo().notification_ids
+        notification.write(
+            {"failure_type": "unknown", "failure_reason": "canary", "system_mail_rule": False}
+        )
+        message = notification.mail_message_id
+        elsewhere = {"record_company_id": third.id}
+        for user in (self.ben, *self.outsiders.values()):
+            message.partner_ids += user.partner_id
+            self.assert_refused(user, "mail.message", "write", message.ids, elsewhere)
+            reason = "mail.notification", "read", notification.ids, ["failure_reason"]
+            self.assertNotIn("canary", str(self.call(user, *reason)))
+        message.write({"author_id": False, "record_company_id": False})
+        self.ben.company_ids += third
+        reason = "mail.notification", "read", notification.ids, ["failure_reason"]
+        told = self.call(self.ben, *reason, context={"allowed_company_ids": third.ids})
+        self.assertNotIn("canary", str(told))

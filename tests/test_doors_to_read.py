@@ -268,6 +268,7 @@ class TestReasonsAreForWhoMayKnow(ReadingCase):
 
     def test_of_a_company_without_system_mail_it_is_odoos_own(self):
         other = self.env["res.company"].create({"name": "Other"})
+        self.ana.company_ids += other
         self.message.sudo().record_company_id = other
         for told in self.told(self.outsiders["employee"], self.notification):
             self.assertIn("canary", told)

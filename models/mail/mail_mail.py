@@ -97,23 +97,13 @@ class MailMail(models.Model):
         return {group: self.browse(ids) for group, ids in groups.items()}
 
     def _system_mail_companies(self):
-        """The company of each mail: of its record, otherwise of its author, otherwise the current
-        one.
+        """The company of each mail: its message's, or the current one where that is unknown.
 
         :return: ``{mail id: company id}``
         """
-        without_record_company = self.filtered(lambda mail: not mail.record_company_id)
-        users_sudo = self.env["res.users"].sudo()
-        if without_record_company.author_id:
-            users_sudo = users_sudo.search(
-                [("partner_id", "in", without_record_company.author_id.ids), ("share", "=", False)]
-            )
-        of_author = {user.partner_id.id: user.company_id.id for user in users_sudo}
         return {
-            mail.id: mail.record_company_id.id
-            or of_author.get(mail.author_id.id)
-            or self.env.company.id
-            for mail in self
+            mail_sudo.id: (mail_sudo.mail_message_id._system_mail_company() or self.env.company).id
+            for mail_sudo in self.sudo()
         }
 
     def _system_mail_internal(self):

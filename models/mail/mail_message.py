@@ -3,6 +3,7 @@ from odoo.exceptions import AccessError
 from odoo.fields import Domain
 
 from ...constants import GROUP
+from ...sending.ledger import writes_for_others
 from .mail_mail_queue import HELD_MAIL, UNDECIDED, WAITING_MAIL
 
 
@@ -23,11 +24,13 @@ class MailMessage(models.Model):
         return messages
 
     def write(self, vals):
-        """Odoo lets everybody write to a message that was sent to them, and a mail takes its
-        subject, sender and attachments from there.
+        """Odoo lets everybody write to a message that was sent to them. A mail takes its subject,
+        sender and attachments from there; its company decides who may know why it was not sent.
         """
         if not self.env.su:
             self._system_mail_check_undecided()
+            if "record_company_id" in vals and self.env["res.company"].system_mail_policies():
+                self._system_mail_check_decision()
         return super().write(vals)
 
     def unlink(self):
@@ -70,16 +73,31 @@ class MailMessage(models.Model):
         with it, and they neither wrote it nor are Super Users.
         """
         policies = self.env["res.company"].system_mail_policies()
-        return (
-            bool(policies)
-            and not self._system_mail_may_decide(viewer)
-            and self._system_mail_company().id in policies
-        )
+        if not policies or self._system_mail_may_decide(viewer):
+            return False
+        company = self._system_mail_company()
+        return not company or company.id in policies
 
     def _system_mail_company(self):
-        """The company of the message: the record's, else its author's, else the current one."""
-        author = self.author_id.main_user_id
-        return self.record_company_id or author.company_id or self.env.company
+        """The company whose System Mail is responsible: the record's, otherwise the writer's.
+        Whoever posts can name any company and any author. So the company that the message names
+        counts where its writer works there, or its document is there; its author counts where
+        somebody writes for others.
+
+        :return: empty if it is unknown
+        """
+        company, writer = self.record_company_id, self.sudo().create_uid
+        if company and company.id not in writer._get_company_ids():
+            company = self._system_mail_document_company()
+        author = self.author_id.main_user_id if writes_for_others(writer) else writer
+        return company or author.company_id
+
+    def _system_mail_document_company(self):
+        unknown = self.env["res.company"]
+        if self.model not in self.env or not self.res_id:
+            return unknown
+        document_sudo = self.env[self.model].sudo().browse(self.res_id).exists()
+        return document_sudo._mail_get_companies().get(self.res_id, unknown)
 
     def _system_mail_held_mails(self):
         return self._system_mail_mails(HELD_MAIL)
