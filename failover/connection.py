@@ -92,6 +92,8 @@ class Trace:
     """The address that it is connected to, as ``getaddrinfo`` has it."""
     mail: SentMail | None = None
     """The mail that is being sent."""
+    application: bool = False
+    """The log-in is an application's (see ``Failure``)."""
 
     def __post_init__(self):
         self.deadline = time.monotonic() + self.patience.log_in
@@ -106,7 +108,11 @@ class Trace:
 
     def known(self):
         """What a reply is read with, as arguments of ``Failure.from_reply``."""
-        known = {"secrets": self.secrets, "accepted_before": self.accepted}
+        known = {
+            "secrets": self.secrets,
+            "accepted_before": self.accepted,
+            "application": self.application,
+        }
         if self.mail and self.phase >= Phase.DATA:
             return known | {"mail": self.mail.all_of_it}
         if self.mail:

@@ -45,13 +45,28 @@ TLS_MISMATCH = (  # OpenSSL's names: TLS spoken to a plain port, or an outdated 
 )
 CERTIFICATE_EXPIRED = r"certificate has expired"
 
+# --- getting a token as an application
+ASSERTION_TIME = r"\b(iat|nbf|exp)\b|valid time range"
+KEY_REJECTED = r"invalid jwt signature|assertion failed signature validation"
+MAILBOX_UNKNOWN = r"invalid email or user id"
+APPLICATION_UNKNOWN = (
+    r"^(\d+ )?(disabled|deleted)_client\b"
+    r"|\b(client|account|application|tenant)\b.{0,90}\bnot found\b"
+)
+CLIENT_CREDENTIAL_REJECTED = r"client[ _]secret"
+APPLICATION_NOT_ALLOWED = (
+    r"^(\d+ )?(unauthorized_client|access_denied|consent_required|admin_policy_enforced)\b"
+)
+
 # --- logging in
 ENCRYPTION_REQUIRED = (
     r"^5(23|38)|^5\d\d 5\.7\.1[01]\b|^5.*(must issue a STARTTLS|STARTTLS (is )?required"
     r"|encryption (is )?required|without (SSL|TLS|encryption))"
 )
+_NOT_NOW = r"temporar|try again later|too many|rate limit|connection lost|internal error"
 XOAUTH2_UNAVAILABLE = r"\bstatus=5\d\d\b"
 XOAUTH2_REJECTED = r"\bstatus=[34]\d\d\b"
+APPLICATION_REFUSED = rf"^535(?!.*(SmtpClientAuthentication|{_NOT_NOW}))|{XOAUTH2_REJECTED}"
 SECURITY_DEFAULTS = r"security defaults"
 BASIC_AUTH_RETIRED = r"^5.*basic authentication is (not supported|disabled|blocked)"
 APP_LOGIN_REQUIRED = (
@@ -64,9 +79,7 @@ SMTP_AUTH_DISABLED = (
     r"|not have access rights to this service|has no permission"
     r"|enable (SMTP|POP3/IMAP|IMAP/SMTP|external access))"
 )
-LOGIN_BUSY = (  # a 535 that does not reject the credentials
-    r"^53[45].*(temporar|try again later|too many|rate limit|connection lost|internal error)"
-)
+LOGIN_BUSY = rf"^53[45].*({_NOT_NOW})"  # a 535 that does not reject the credentials
 CREDITS_USED = r"(maximum|daily) (\w+ )?credits? exceeded|exceeded (your )?(maximum|daily) credits?"
 ACCOUNT_BLOCKED = (
     r"^5\d\d 5\.7\.13\b|^5\d\d 5\.1\.8\b.*blocked"
@@ -129,6 +142,7 @@ TOO_MANY_CONNECTIONS = (
     r"^432|^4.*(too many (concurrent )?(smtp )?(connections|sessions)|concurrent connection)"
 )
 OWN_MAILBOX_FULL = r"STOREDRV\.Submission\.Exception:QuotaExceeded|full.{0,9}STOREDRV\.Submission"
+OWN_MAILBOX_CLOSED = r"mailbox logon failure|STOREDRV\.Submission.*LogonFailed"
 HELO_REFUSED = (
     r"\b(helo|ehlo)\b.{0,20}\b(rejected|denied|refused|invalid|required)|\binvalid (helo|ehlo)"
 )

@@ -27,6 +27,8 @@ class Rule:
     """At RCPT: only if other recipients were accepted."""
     after_accepted: bool = False
     """Only on a connection that has already accepted a message."""
+    of_application: bool = False
+    """Only for an application, where no person can sign in again."""
 
     def matches(self, failure, said):
         return bool(
@@ -34,6 +36,7 @@ class Rule:
             and failure.kind in self.kinds
             and (failure.accepted_before or not self.after_accepted)
             and not (self.only_some and failure.all_recipients)
+            and (failure.application or not self.of_application)
             and self.says.search(said)
         )
 
@@ -108,6 +111,7 @@ FALLBACK, DEFER, REFUSE = Verdict.FALLBACK, Verdict.DEFER, Verdict.REFUSE
 UNCERTAIN, SPLIT, ACCEPTED = Verdict.UNCERTAIN, Verdict.SPLIT, Verdict.ACCEPTED
 NONE, TRANSIENT, THROTTLED = Effect.NONE, Effect.TRANSIENT, Effect.THROTTLED
 MISCONFIGURED, DISCONNECTED = Effect.MISCONFIGURED, Effect.DISCONNECTED
+FOR_ALL = Effect.PROVIDER_MISCONFIGURED
 
 
 def _on(phases, outcome, name, remedy="none", *patterns, **options):
@@ -133,10 +137,14 @@ def _on(phases, outcome, name, remedy="none", *patterns, **options):
     )
 
 
-_CONDITIONS = {"only_some", "after_accepted"}
+_CONDITIONS = {"only_some", "after_accepted", "of_application"}
 _FORCE = {"retry_forced_token": True}
 _ABUSED = {"internal_only": True}
 _OPEN = {"is_open": True}
+_REFUSED_APPLICATION = {
+    "kinds": {Kind.INVALID_GRANT, Kind.INVALID_CLIENT},
+    "of_application": True,
+}
 
 # fmt: off
 RULES = (
@@ -146,11 +154,23 @@ RULES = (
     _on(MAIL, (REFUSE, NONE), "more_than_limit", "fewer_recipients", kinds=Kind.MORE_THAN_LIMIT),
     # The access token (RFC 6749 5.2)
     _on({TOKEN, AUTH}, (FALLBACK, MISCONFIGURED), "no_key", "no_key", kinds=Kind.NO_KEY),
-    _on(TOKEN, (FALLBACK, Effect.PROVIDER_MISCONFIGURED), "application_key", "application_key",
-        kinds=Kind.UNUSABLE_KEY),
+    _on(TOKEN, (FALLBACK, FOR_ALL), "application_key", "application_key", kinds=Kind.UNUSABLE_KEY),
+    _on(TOKEN, (FALLBACK, FOR_ALL), "application_clock", "clock", words.ASSERTION_TIME,
+        **_REFUSED_APPLICATION),
+    _on(TOKEN, (FALLBACK, FOR_ALL), "application_key", "application_key", words.KEY_REJECTED,
+        **_REFUSED_APPLICATION),
+    _on(TOKEN, (FALLBACK, MISCONFIGURED), "application_mailbox", "mailbox_address",
+        words.MAILBOX_UNKNOWN, **_REFUSED_APPLICATION),
+    _on(TOKEN, (FALLBACK, FOR_ALL), "application_unknown", "registration",
+        words.APPLICATION_UNKNOWN, **_REFUSED_APPLICATION),
+    _on(TOKEN, (FALLBACK, FOR_ALL), "token_client", "client_secret",
+        words.CLIENT_CREDENTIAL_REJECTED, **_REFUSED_APPLICATION),
+    _on(TOKEN, (FALLBACK, FOR_ALL), "application_not_allowed", "admin_consent",
+        words.APPLICATION_NOT_ALLOWED, **_REFUSED_APPLICATION),
+    _on(TOKEN, (FALLBACK, FOR_ALL), "application_rejected", "registration",
+        **_REFUSED_APPLICATION),
     _on(TOKEN, (FALLBACK, DISCONNECTED), "token_revoked", "reconnect", kinds=Kind.INVALID_GRANT),
-    _on(TOKEN, (FALLBACK, Effect.PROVIDER_MISCONFIGURED), "token_client", "client_secret",
-        kinds=Kind.INVALID_CLIENT),
+    _on(TOKEN, (FALLBACK, FOR_ALL), "token_client", "client_secret", kinds=Kind.INVALID_CLIENT),
     _on(TOKEN, (FALLBACK, TRANSIENT), "token_unavailable", kinds=ANY),
     # The way to the server
     _on(CONNECT, (FALLBACK, NONE), "drill", kinds=Kind.DRILL),
@@ -183,6 +203,8 @@ RULES = (
     _on(LOGIN, (FALLBACK, MISCONFIGURED), "encryption_required", "encryption_on",
         words.ENCRYPTION_REQUIRED),
     _on(AUTH, (FALLBACK, TRANSIENT), "login_unavailable", "none", words.XOAUTH2_UNAVAILABLE),
+    _on(LOGIN, (FALLBACK, MISCONFIGURED), "application_no_access", "application_access",
+        words.APPLICATION_REFUSED, of_application=True, **_FORCE),
     _on(AUTH, (FALLBACK, DISCONNECTED), "oauth_rejected", "reconnect", words.XOAUTH2_REJECTED,
         **_FORCE),
     _on(LOGIN, (FALLBACK, DISCONNECTED), "basic_auth_retired", "use_oauth",
@@ -213,6 +235,9 @@ RULES = (
     # Surely the recipient's, by a code that means nothing else
     _on(TRANSACTION - {MAIL}, (FALLBACK, MISCONFIGURED), "mailbox_full", "mailbox_full",
         words.OWN_MAILBOX_FULL),
+    _on(CONTENT, (FALLBACK, MISCONFIGURED), "application_no_access", "application_access",
+        words.OWN_MAILBOX_CLOSED, of_application=True),
+    _on(CONTENT, (FALLBACK, TRANSIENT), "temporary", "none", words.OWN_MAILBOX_CLOSED),
     _on(CONTENT, (FALLBACK, THROTTLED), "too_fast", "none", words.PEAK_LIMIT),
     _on(TRANSACTION - {MAIL}, (REFUSE, NONE), "bad_recipient", "recipient",
         words.BAD_RECIPIENT_CODE),

@@ -14,7 +14,13 @@ REASONS = {  # by rule
     "accepted": _lt("the server accepted it"),
     "token_revoked": _lt("the provider revoked the access"),
     "token_client": _lt("the provider rejected this system's client secret"),
+    "application_clock": _lt("the clocks of this server and of the provider differ"),
     "application_key": _lt("its private key or certificate cannot be used"),
+    "application_mailbox": _lt("the provider knows no mailbox with this address"),
+    "application_no_access": _lt("the provider does not let the application use this mailbox"),
+    "application_not_allowed": _lt("the provider does not allow the application to send"),
+    "application_rejected": _lt("the provider rejected the application"),
+    "application_unknown": _lt("the provider does not know the application, or has disabled it"),
     "token_unavailable": _lt("the provider's sign-in service did not answer"),
     "drill": _lt("the mailbox was treated as down, for a drill"),
     "personal_off": _lt("personal mailboxes are switched off"),
@@ -81,7 +87,22 @@ REMEDIES = {
     "none": _lt("Nothing to do: it is tried again automatically."),
     "reconnect": _lt("Reconnect the mailbox."),
     "client_secret": _lt("A Super User must renew the provider's client secret."),
-    "application_key": _lt("A Super User must give the provider's registration a new key."),
+    "registration": _lt(
+        "A Super User must check the application's registration: client ID, tenant and scope."
+    ),
+    "application_key": _lt(
+        "A Super User must make a new key for the application and register it with the provider."
+    ),
+    "application_access": _lt(
+        "An administrator of the provider must give the application access to this mailbox. It can "
+        "take an hour until that works."
+    ),
+    "admin_consent": _lt(
+        "An administrator of the provider must allow the application to send. The connect dialog "
+        "shows the steps."
+    ),
+    "mailbox_address": _lt("Check that this mailbox exists at the provider."),
+    "clock": _lt("Ask whoever runs this server to set its clock."),
     "personal_off": _lt(
         "To use it, delete mail.disable_personal_mail_servers in System Parameters."
     ),

@@ -60,6 +60,10 @@ Test-ServicePrincipalAuthorization -Identity {object_id} -Resource {mailbox}""",
     dkim_keys={"selector1": "", "selector2": ""},
     dkim_type="CNAME",
     replies={
+        "application_clock": (r"AADSTS700024\b",),
+        "application_key": (r"AADSTS700027\b",),
+        "application_unknown": (r"AADSTS(700016|7000112|90002|900023|50059)\b",),
+        "application_not_allowed": (r"AADSTS(65001|65004|50105|53\d{3}|500011)\b",),
         "basic_auth_retired": (r"^5\d\d 5\.7\.30\b",),
         "smtp_auth_disabled": (
             r"SmtpClientAuthentication",

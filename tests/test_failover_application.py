@@ -6,6 +6,8 @@ import dataclasses
 import datetime
 import json
 import os
+import smtplib
+import time
 from unittest.mock import patch
 
 import pytest
@@ -13,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from ..connect import oauth
+from ..connect import assertion, oauth
 from ..connect.keys import (
     CODES,
     KeyFileError,
@@ -23,10 +25,17 @@ from ..connect.keys import (
     read_private_key,
     read_service_account,
 )
-from ..failover.connection import MailboxError
+from ..failover.connection import (
+    CONNECTION_ERRORS,
+    MailboxError,
+    Patience,
+    WatchedConnection,
+    watching,
+)
 from ..failover.failure import Kind
 from ..failover.rules import classify
 from .oauth_lab import Application, OAuthLab, ServiceAccount
+from .smtp_lab import SmtpLab
 
 KEY, CERTIFICATE = make_key_pair("Odoo of Company")
 ROBOT = "odoo@project.iam.gserviceaccount.com"
@@ -283,3 +292,88 @@ def failure_of(us, subject=HELLO, **options):
         oauth.application_token(us, subject, **options)
     assert caught.value.failure.application
     return caught.value.failure
+
+
+# --- what refuses an application, and what it is told
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"client_secret": "wrong"}, "token_client"),
+        ({"client_id": "another"}, "application_unknown"),
+        ({"scope": "mail"}, "application_rejected"),
+    ],
+)
+def test_an_application_that_the_provider_refuses(values, rule, lab):
+    assert classify(failure_of(dataclasses.replace(by_secret(lab), **values))).rule == rule
+
+
+def test_a_secret_that_has_ended_and_a_new_one(lab):
+    lab.applications[APP_ID] = Application(SECRET, scope=SCOPE, secret_ends_at=0)
+    assert classify(failure_of(by_secret(lab))).remedy == "client_secret"
+    lab.applications[APP_ID] = Application("new", scope=SCOPE, mailboxes=[HELLO])
+    assert oauth.application_token(client(lab, client_secret="new"))
+
+
+def test_a_certificate_that_is_not_registered(lab):
+    key, certificate = make_key_pair("another")
+    us = dataclasses.replace(by_certificate(lab), private_key=key, certificate=certificate)
+    assert classify(failure_of(us)).rule == "application_key"
+    us = dataclasses.replace(by_certificate(lab), private_key=key)
+    assert classify(failure_of(us)).rule == "application_key"
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"private_key": make_key_pair("another")[0]}, "application_key"),
+        ({"key_id": "another"}, "application_key"),
+        ({"issuer": "nobody@project.test"}, "application_unknown"),
+        ({"scope": "calendar"}, "application_not_allowed"),
+    ],
+)
+def test_a_service_account_that_the_provider_refuses(values, rule, lab):
+    assert classify(failure_of(dataclasses.replace(by_service_account(lab), **values))).rule == rule
+
+
+def test_a_mailbox_that_a_service_account_may_not_send_for(lab):
+    us = by_service_account(lab)
+    assert classify(failure_of(us, "nobody@company.test")).rule == "application_mailbox"
+    assert classify(failure_of(us, "ana@elsewhere.test")).rule == "application_not_allowed"
+
+
+@pytest.mark.parametrize("way", [by_certificate, by_service_account])
+def test_a_clock_that_is_wrong(way, lab):
+    with patch.object(assertion, "time") as clock:
+        clock.time.return_value = time.time() + 86400
+        assert classify(failure_of(way(lab))).rule == "application_clock"
+
+
+def test_a_mailbox_that_the_application_has_no_right_to(lab):
+    with SmtpLab() as smtp:
+        server = smtp.server(tokens={INFO: "of another application"})
+        lab.on_token = server.tokens.__setitem__
+        token = oauth.application_token(by_secret(lab)).access_token
+        assert log_in(server, HELLO, token) is None
+        decision = classify(log_in(server, INFO, token))
+        assert (decision.rule, decision.retry_forced_token) == ("application_no_access", True)
+        assert classify(log_in(server, HELLO, "old")).rule == "application_no_access"
+
+
+def log_in(server, login, token):
+    """Log in as an application; the failure, or None."""
+    credentials = f"user={login}\1auth=Bearer {token}\1\1"
+    with watching(Patience(), [token]) as trace:
+        trace.application = True
+        connection = smtplib.SMTP()
+        try:
+            connection.connect(server.host, server.port)
+            assert isinstance(connection, WatchedConnection)
+            connection.ehlo()
+            connection.auth("XOAUTH2", lambda challenge=None: "" if challenge else credentials)
+        except CONNECTION_ERRORS as exc:
+            return trace.failure(exc)
+        finally:
+            connection.close()
+    return None

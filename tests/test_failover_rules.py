@@ -79,7 +79,11 @@ def _failure(phase, example, **fields):
 
 
 def _failure_of(row):
-    fields = {"accepted_before": {"accepted_before": 3}, "all_recipients": {"all_recipients": True}}
+    fields = {
+        "accepted_before": {"accepted_before": 3},
+        "all_recipients": {"all_recipients": True},
+        "application": {"application": True},
+    }
     return _failure(Phase(row["phase"]), row["example"], **fields.get(row["given"], {}))
 
 
@@ -93,8 +97,9 @@ ADDRESSES = ("a@example.com", "b@example.com")
 def _reply_failure(phase, flags, reply):
     """The failure that a provider's reply makes."""
     code, _, text = reply.replace("\\n", "\n").partition(" ")
+    application = "app" in flags
     if phase == "token":
-        return Failure.from_token_response(int(code), text.encode())
+        return Failure.from_token_response(int(code), text.encode(), application=application)
     return Failure.from_reply(
         Phase(phase),
         int(code),
@@ -102,6 +107,7 @@ def _reply_failure(phase, flags, reply):
         addresses=ADDRESSES,
         all_recipients="all" in flags,
         accepted_before=int("acc" in flags),
+        application=application,
     )
 
 
@@ -141,6 +147,12 @@ def test_every_rule_is_needed():
     assert [
         (r.decision.rule, r.says.pattern) for r in RULES if not any(r is o for o in reached)
     ] == []
+
+
+def test_no_application_is_told_to_sign_in_again():
+    tokens = [row[4] for row in REPLIES if row[2] == "token"]
+    told = {classify(_reply_failure("token", ["app"], reply)).remedy for reply in tokens}
+    assert "reconnect" not in told
 
 
 def test_the_reason_is_said_in_plain_words_with_the_codes():

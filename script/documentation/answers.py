@@ -108,7 +108,7 @@ def _examples() -> Iterator[Failure]:
     for line in (TESTS / "provider_replies.tsv").read_text().splitlines():
         if line and not line.startswith("#"):
             _verdicts, _rules, phase, flags, reply, _source = line.split("\t")
-            given = "all_recipients" if "all" in flags.split() else ""
+            given = {"all": "all_recipients", "app": "application"}.get(flags, "")
             example = f"HTTP {reply}" if phase == "token" else reply.replace("\\n", " ")
             if failure := _failure({"phase": phase, "example": example, "given": given}):
                 yield failure
@@ -118,13 +118,17 @@ def _failure(row: dict[str, str]) -> Failure | None:
     """The failure that the example makes, if a provider said it."""
     first, _, rest = row["example"].partition(" ")
     phase = Phase(row["phase"])
-    fields = {"accepted_before": {"accepted_before": 1}, "all_recipients": {"all_recipients": True}}
+    fields = {
+        "accepted_before": {"accepted_before": 1},
+        "all_recipients": {"all_recipients": True},
+        "application": {"application": True},
+    }
+    given = fields.get(row["given"], {})
     if first.isdigit():
-        given = fields.get(row["given"], {})
         return Failure.from_reply(phase, int(first), rest.encode(), **given)
     if first == "HTTP":
         status, _, body = rest.partition(" ")
-        return Failure.from_token_response(int(status), body.encode())
+        return Failure.from_token_response(int(status), body.encode(), **given)
     return None
 
 
