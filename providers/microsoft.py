@@ -1,8 +1,14 @@
 """Microsoft 365 (Exchange Online) and Outlook.com.
 
+Passwords: message centre MC786329 of 27 January 2026. At the end of December 2026 they are switched
+off by default in organisations that have them; an administrator can switch them on again. When that
+ends is to be announced in 2027. Outlook.com has taken none since September 2024. High Volume Email
+takes them until September 2028.
 Replies: https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online/non-delivery-reports-in-exchange-online
 Limits: https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits
 """
+
+import datetime
 
 from .provider import Application, Provider, Server, SignIn
 
@@ -28,6 +34,8 @@ PROVIDER = Provider(
     ),
     limit_minute=30,
     limit_day=10000,
+    passwords_end=datetime.date(2026, 12, 31),
+    passwords_stay_at=("smtp-hve.office365.com",),
     sign_in=SignIn(
         authorization_endpoint="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize",
         token_endpoint="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",  # noqa: S106

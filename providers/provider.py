@@ -1,5 +1,6 @@
 """The shape of what is known of a provider."""
 
+import datetime
 import typing
 
 
@@ -72,6 +73,10 @@ class Provider(typing.NamedTuple):
     """Recipients that the provider lets through; 0 = unknown."""
     own_limit_day: int = 0
     """Recipients a day for an address at one of its own domains; 0 = no other limit."""
+    passwords_end: datetime.date | None = None
+    """The last day on which customers' own domains can log in by password as a matter of course."""
+    passwords_stay_at: tuple[str, ...] = ()
+    """Servers for which that day does not count."""
     sign_in: SignIn | None = None
     application: Application | None = None
     dkim_keys: dict[str, str] = {}

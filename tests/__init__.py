@@ -19,6 +19,7 @@ from . import (
     test_doors_to_mail,
     test_doors_to_read,
     test_drill,
+    test_ends,
     test_failover_application,
     test_failover_breaker,
     test_failover_connection,

@@ -162,3 +162,26 @@ class SystemMailCase(TransactionCase):
         self.assertEqual(notification.notification_status, "sent")
         self.assertFalse(notification.failure_type)
         return delivery
+
+
+class AlertsCase(SystemMailCase):
+    """What Super Users are told."""
+
+    def setUp(self):
+        super().setUp()
+        self.channel = self.env.ref("system_mail.channel_alerts")
+        self.told_before = self.channel.message_ids
+
+    def tell(self):
+        """Run the scheduled action, as the changes since have triggered it."""
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.env.ref("system_mail.ir_cron_tell").method_direct_trigger()
+        self.env.invalidate_all()
+
+    def told(self):
+        """What the Super Users read since the last time."""
+        self.channel.invalidate_recordset()
+        new = self.channel.message_ids - self.told_before
+        self.told_before |= new
+        return [message.body for message in new.sorted("id")]

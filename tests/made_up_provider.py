@@ -9,6 +9,8 @@ from .. import providers
 
 FILE = "pigeon_post.py"
 SOURCE = """
+import datetime
+
 from .provider import Provider, Server, SignIn
 
 PROVIDER = Provider(
@@ -40,12 +42,15 @@ SIGN_IN = """
 
 
 @contextlib.contextmanager
-def made_up_provider(sign_in=False):
+def made_up_provider(sign_in=False, passwords_end=None):
     """Have one provider more in ``providers/``, until the block ends.
 
     :param bool sign_in: whether people can sign in there
+    :param date passwords_end: the last day on which it takes passwords
     """
     source = SOURCE.removesuffix(")\n") + SIGN_IN.lstrip("\n") if sign_in else SOURCE
+    if passwords_end:
+        source = source.removesuffix(")\n") + f"    passwords_end={passwords_end!r},\n)\n"
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / FILE).write_text(source)
         providers.__path__.append(folder)

@@ -3,31 +3,12 @@ import datetime
 from odoo import fields
 from odoo.exceptions import ValidationError
 
-from .common import SystemMailCase
+from .common import AlertsCase, SystemMailCase
 
 REJECTED = "535 5.7.8 Rejected"
 
 
-class TestAlerts(SystemMailCase):
-    def setUp(self):
-        super().setUp()
-        self.channel = self.env.ref("system_mail.channel_alerts")
-        self.told_before = self.channel.message_ids
-
-    def tell(self):
-        """Run the scheduled action, as the changes since have triggered it."""
-        self.env.flush_all()
-        self.env.invalidate_all()
-        self.env.ref("system_mail.ir_cron_tell").method_direct_trigger()
-        self.env.invalidate_all()
-
-    def told(self):
-        """What the Super Users read since the last time."""
-        self.channel.invalidate_recordset()
-        new = self.channel.message_ids - self.told_before
-        self.told_before |= new
-        return [message.body for message in new.sorted("id")]
-
+class TestAlerts(AlertsCase):
     def told_to(self, user):
         """What OdooBot wrote to the user."""
         chats = self.env["discuss.channel"].search([("channel_type", "=", "chat")])

@@ -25,7 +25,11 @@ class IrActionsActWindow(models.Model):
         if (
             self.res_model == "system.mail.connection"
             and healths.has_access("read")
-            and healths.search_count(NEEDS_ATTENTION, limit=1)
+            and (healths.search_count(NEEDS_ATTENTION, limit=1) or self._system_mail_ends())
         ):
             action["context"] = "{'search_default_needs_attention': 1}"
         return action
+
+    def _system_mail_ends(self):
+        """Whether something ends on a day that is known."""
+        return self.env[self.res_model].search_count([("ending", "!=", False)], limit=1)

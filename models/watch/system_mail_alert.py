@@ -125,6 +125,7 @@ class SystemMailAlert(models.Model):
             self._tell_system_mail,
             self._tell_blocked,
             self._tell_limits,
+            self._tell_ends,
             self._tell_many,
             self._tell_owners,
             self._tell_review,

@@ -120,12 +120,15 @@ class SystemMailConnection(models.Model):
                        COALESCE(h.state, 'not_connected') AS state, h.rule, h.smtp_code,
                        h.enhanced_code, h.remedy_key, h.answer, h.since, h.last_success,
                        h.next_probe_at,
+                       e.ending, e.ends_on,
                        COALESCE(h.state = 'disconnected'
                            OR h.effect IN ('misconfigured', 'provider_misconfigured'), FALSE)
-                           AS needs_attention
+                           OR e.ending IS NOT NULL AS needs_attention
                   FROM ir_mail_server s
              LEFT JOIN res_company c ON c.system_mail_server_id = s.id
              LEFT JOIN system_mail_health h ON h.server_id = s.id
+             LEFT JOIN system_mail_oauth_provider r ON %(registration)s
+     LEFT JOIN LATERAL (%(ends)s) e ON TRUE
                  WHERE s.active
             )
             SELECT 3 * u.id AS id, 'personal' AS kind, 1 AS priority, u.id AS user_id,
@@ -138,7 +141,7 @@ class SystemMailConnection(models.Model):
                    COALESCE(r.rule != 'personal_off', m.needs_attention, FALSE)
                        AS needs_attention,
                    CASE WHEN r.rule IS NULL THEN m.since END AS since,
-                   m.last_success, m.next_probe_at
+                   m.last_success, m.next_probe_at, m.ending, m.ends_on
               FROM res_users u
               JOIN res_partner p ON p.id = u.partner_id
          LEFT JOIN mailbox m ON m.owner_user_id = u.id
@@ -151,11 +154,14 @@ class SystemMailConnection(models.Model):
                    NULL, m.server_id, m.system_company_id,
                    COALESCE(m.system_mail_address, m.from_filter, m.name),
                    m.state, m.rule, m.smtp_code, m.enhanced_code, m.remedy_key, m.answer,
-                   m.needs_attention, m.since, m.last_success, m.next_probe_at
+                   m.needs_attention, m.since, m.last_success, m.next_probe_at,
+                   m.ending, m.ends_on
               FROM mailbox m
              WHERE m.owner_user_id IS NULL
             """,
             refusal=self._refusal(),
+            registration=self._registration(),
+            ends=self._ends(),
         )
 
     def _refusal(self):
@@ -187,11 +193,12 @@ class SystemMailConnection(models.Model):
         terms = super()._order_to_sql(order, query, alias, reverse)
         return SQL("%s, %s", SQL.identifier(alias or self._table, "priority"), terms)
 
-    @api.depends("remedy_key")
+    @api.depends("remedy_key", "rule", "ending")
     @api.depends_context("lang")
     def _compute_remedy(self):
         for connection in self:
-            connection.remedy = remedy_in_words(self.env, connection.remedy_key)
+            key, ending = connection.remedy_key, not connection.rule and connection.ending
+            connection.remedy = self.way_out(ending) if ending else remedy_in_words(self.env, key)
 
     @api.depends("server_id")
     def _compute_history(self):

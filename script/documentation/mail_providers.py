@@ -75,6 +75,8 @@ def _servers(servers: tuple[Server, ...]) -> list[str]:
 
 def _ways(provider: Provider) -> str:
     password = "an app password" if provider.app_password else "a password"
+    if provider.passwords_end:
+        password += f" until {provider.passwords_end:%-d %B %Y}"
     return f"a sign-in, or {password}" if provider.sign_in else password
 
 

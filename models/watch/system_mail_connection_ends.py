@@ -1,0 +1,147 @@
+import datetime
+
+from odoo import api, fields, models
+from odoo.fields import Domain
+from odoo.tools import SQL, format_date
+
+from ...constants import OAUTH
+from ...providers import all_providers
+
+AHEAD = datetime.timedelta(days=30)
+"""An end is shown so long before the day. That of passwords is shown at once."""
+
+
+class SystemMailConnection(models.Model):
+    """What stops a mailbox on a day that is known, and the way out."""
+
+    _inherit = "system.mail.connection"
+    _depends = {
+        "ir.mail_server": ["system_mail_login", "system_mail_provider_id"],
+        "system.mail.oauth.provider": ["client_secret_ends_on", "certificate_ends_on"],
+    }
+
+    ending = fields.Selection("endings", "What Ends", readonly=True)
+    ends_on = fields.Date(readonly=True)
+
+    @api.model
+    @api.private
+    def endings(self):
+        return [
+            ("passwords", self.env._("Passwords")),
+            ("client_secret", self.env._("Client secret")),
+            ("certificate", self.env._("Certificate of the registration")),
+        ]
+
+    def _ends(self):
+        """The first end of a mailbox, as a query. It relies on ``s``, the row of the mailbox,
+        ``h``, that of its health, and ``r``, that of its provider. What worked after the day has
+        not ended.
+        """
+        return SQL(
+            """
+            SELECT ending, ends_on
+              FROM (VALUES ('passwords', %(passwords)s),
+                           ('client_secret', r.client_secret_ends_on),
+                           ('certificate', r.certificate_ends_on)) AS known (ending, ends_on)
+             WHERE (ends_on <= %(soon)s OR ending = 'passwords' AND ends_on IS NOT NULL)
+               AND COALESCE(h.last_success < ends_on + 1, TRUE)
+          ORDER BY ends_on
+             LIMIT 1""",
+            passwords=self._passwords_end(),
+            soon=fields.Date.today() + AHEAD,
+        )
+
+    @staticmethod
+    def _passwords_end():
+        """The day on which the provider of ``s`` stops taking its password, or NULL."""
+        branches = [
+            SQL(
+                """WHEN host LIKE ANY(%(hosts)s) AND NOT host LIKE ANY(%(others)s)
+                    AND lower(split_part(login, '@', 2)) <> ALL(%(domains)s) THEN %(day)s""",
+                hosts=[f"%.{host}" for host in provider.hosts()],
+                others=[f"%.{host}" for host in provider.passwords_stay_at],
+                domains=[domain for server in provider.servers for domain in server.domains],
+                day=provider.passwords_end,
+            )
+            for provider in all_providers().values()
+            if provider.passwords_end
+        ]
+        return SQL(
+            """(SELECT CASE WHEN login IS NULL THEN NULL::date %s END
+                  FROM (SELECT '.' || lower(s.smtp_host) AS host,
+                               COALESCE(s.system_mail_login, s.smtp_user) AS login) AS account
+                 WHERE s.smtp_authentication = 'login')""",
+            SQL(" ").join(branches),
+        )
+
+    @staticmethod
+    def _registration():
+        """The condition under which ``r`` is the registration by which ``s`` signs in."""
+        return SQL("r.id = s.system_mail_provider_id AND s.smtp_authentication = %s", OAUTH)
+
+    # --- in words
+
+    @api.private
+    def end_in_words(self, ending, ends_on):
+        """What ends, as the reason of a failure is told.
+
+        :param str ending: one of ``endings``
+        :param date ends_on: the day
+        """
+        before, after = {
+            "passwords": (
+                self.env._("the provider will switch off passwords"),
+                self.env._("the provider has switched off passwords"),
+            ),
+            "client_secret": (
+                self.env._("the provider's client secret will expire"),
+                self.env._("the provider's client secret has expired"),
+            ),
+            "certificate": (
+                self.env._("the certificate of the provider's registration will expire"),
+                self.env._("the certificate of the provider's registration has expired"),
+            ),
+        }[ending]
+        return after if ends_on < fields.Date.today() else before
+
+    @api.private
+    def way_out(self, ending):
+        """What to do before the end, or after it."""
+        return {
+            "passwords": self.env._(
+                "Connect the mailbox by signing in, or as an application. Your administrator at "
+                "the provider may be able to switch passwords on again for some time."
+            ),
+            "client_secret": self.env._(
+                "Create a new client secret at the provider. Enter it with its last day in "
+                "Settings ▸ System Mail ▸ Providers."
+            ),
+            "certificate": self.env._(
+                "Make a new certificate in Settings ▸ System Mail ▸ Providers and upload it at the "
+                "provider."
+            ),
+        }[ending]
+
+    @api.depends("ending", "ends_on")
+    def _compute_reason(self):
+        super()._compute_reason()
+        for connection in self.filtered(lambda each: each.ending and not each.rule):
+            what = self.end_in_words(connection.ending, connection.ends_on)
+            day = format_date(self.env, connection.ends_on)
+            connection.reason = f"{what} ({day})"
+
+    @api.model
+    def _reason_says(self, text):
+        if not text:
+            return super()._reason_says(text) & Domain("ending", "=", False)
+        wanted = text.strip().casefold()
+        days = (datetime.date.min, datetime.date.max)  # after it, and before it
+        endings = [
+            ending
+            for ending, _label in self.endings()
+            for words in [self.end_in_words(ending, day).casefold() for day in days]
+            if wanted in words or words in wanted
+        ]
+        return super()._reason_says(text) | (
+            Domain("rule", "=", False) & Domain("ending", "in", endings)
+        )

@@ -1,0 +1,115 @@
+import datetime
+
+from freezegun import freeze_time
+
+from .common import AlertsCase
+from .made_up_provider import made_up_provider
+
+LAST_DAY = datetime.date(2035, 12, 31)
+
+
+class EndsCase(AlertsCase):
+    """What ends on a day that is known, on a clock that is moved."""
+
+    def row(self, server):
+        """The mailbox's line in Connections, fresh."""
+        self.env.flush_all()
+        self.env.invalidate_all()
+        return self.env["system.mail.connection"].search([("server_id", "=", server.id)])
+
+    def told_on(self, *days):
+        """What the scheduled action tells on each of these days, where it runs twice a day."""
+        told = []
+        for day in days:
+            with freeze_time(day):
+                self.tell()
+                self.tell()
+                told.append(self.told())
+        return told
+
+
+class TestPasswordsEnd(EndsCase):
+    """A provider that stops taking passwords on a day that is known: each mailbox at 127.0.0.1."""
+
+    def setUp(self):
+        super().setUp()
+        self.enterContext(made_up_provider(passwords_end=LAST_DAY))
+
+    def test_each_mailbox_that_logs_in_by_password_is_shown_at_once(self):
+        shared = self.mailbox(self.own, "sales@company.test", "secret")
+        for server in self.own_server | self.system_server | shared:
+            row = self.row(server)
+            self.assertTrue(row.needs_attention, row.kind)
+            self.assertEqual(row.ends_on, LAST_DAY)
+            self.assertIn("will switch off passwords (12/31/2035)", row.reason)
+            self.assertIn("by signing in, or as an application", row.remedy)
+        self.assertFalse(self.told(), "it is years ahead")
+
+    def test_a_mailbox_without_a_password_or_elsewhere_or_of_the_provider_itself_is_not_shown(self):
+        for values in (
+            {"smtp_user": False, "smtp_pass": False},
+            {"smtp_authentication": "cli"},
+            {"smtp_host": "mail.company.test"},
+            {"smtp_host": "1127.0.0.1"},
+            {"smtp_user": "ana@PIGEON.example"},
+            {"active": False},
+        ):
+            server = self.mailbox(self.own, "other@company.test", "secret")
+            self.assertTrue(self.row(server).needs_attention)
+            server.write(values)
+            self.assertFalse(self.row(server).needs_attention, values)
+            self.assertFalse(self.row(server).reason, values)
+
+    def test_what_fails_now_is_shown_before_what_ends_later(self):
+        self.own.fail("auth", reply="535 5.7.8 Rejected")
+        self.own_server.system_mail_check()
+        row = self.row(self.own_server)
+        self.assertIn("the password was rejected", row.reason)
+        self.assertEqual(row.remedy, "Reconnect with the new password.")
+        self.assertEqual(row.ends_on, LAST_DAY)
+
+    def test_after_the_day_it_is_said_in_other_words(self):
+        self.own_server.system_mail_check()
+        with freeze_time(LAST_DAY):
+            self.assertIn("will switch off", self.row(self.own_server).reason)
+        with freeze_time("2036-01-01"):
+            self.assertIn("has switched off", self.row(self.own_server).reason)
+
+    def test_a_mailbox_that_works_by_password_after_the_day_is_left_alone(self):
+        self.own_server.system_mail_check()
+        health = self.health(self.own_server)
+        for last_success, ended in (("2035-12-31 23:59:59", True), ("2036-01-01", False)):
+            health.last_success = last_success
+            with freeze_time("2036-01-02"):
+                self.assertEqual(self.row(self.own_server).needs_attention, ended)
+                self.assertEqual(bool(self.row(self.own_server).reason), ended)
+
+    def test_it_is_found_by_its_words(self):
+        connections = self.env["system.mail.connection"]
+        for text in ("switch off PASSWORDS", self.row(self.own_server).reason):
+            found = connections.search([("reason", "ilike", text)])
+            self.assertEqual(found.server_id, self.own_server | self.system_server)
+        without = connections.search([("reason", "=", False)])
+        self.assertNotIn(self.own_server, without.server_id)
+
+    def test_connections_opens_on_it(self):
+        action = self.env["ir.actions.act_window"].with_user(self.env.ref("base.user_admin"))
+        name = "system_mail.system_mail_connection_action"
+        self.env.flush_all()
+        self.assertIn("needs_attention", action._for_xml_id(name)["context"])
+
+    def test_super_users_are_told_30_7_and_1_days_ahead_once_each_in_one_message(self):
+        told = self.told_on(
+            "2035-11-30", "2035-12-01", "2035-12-02", "2035-12-24", "2035-12-25", "2035-12-30",
+            "2035-12-31", "2036-01-01",
+        )  # fmt: skip
+        self.assertEqual([len(bodies) for bodies in told], [0, 1, 0, 1, 0, 1, 0, 0])
+        [body] = told[1]
+        for words in ("12/31/2035", "Pigeon Post, mailboxes: 2", "will switch off passwords"):
+            self.assertIn(words, body)
+        self.assertIn("/odoo/system-mail-connections", body)
+
+    def test_what_fell_into_a_time_when_odoo_was_down_is_told_by_the_next_run(self):
+        told = self.told_on("2035-12-05", "2035-12-29", "2036-01-03")
+        self.assertEqual([len(bodies) for bodies in told], [1, 1, 1])
+        self.assertIn("has switched off passwords", told[2][0])
