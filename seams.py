@@ -311,6 +311,20 @@ SEAMS = (
     ),
     Seam(
         "res.users",
+        "_get_company_ids",
+        "()",
+        "models/mail/mail_message.py",
+        "The companies that a user works in, from a cache.",
+    ),
+    Seam(
+        "base",
+        "_mail_get_companies",
+        "(default=False)",
+        "models/mail/mail_message.py",
+        "The company of a message's document.",
+    ),
+    Seam(
+        "res.users",
         "_bus_send",
         "(notification_type, message, /, *, subchannel=None)",
         "models/accounts/res_users.py",

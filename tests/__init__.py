@@ -16,6 +16,7 @@ from . import (
     test_connections,
     test_domain,
     test_domain_check,
+    test_doors_beside,
     test_doors_to_mail,
     test_doors_to_read,
     test_drill,

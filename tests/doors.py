@@ -124,6 +124,16 @@ class DoorsCase(HttpCase, SystemMailCase):
             "SELECT gid, hid FROM res_groups_implied_rel",
             "SELECT id, email_normalized FROM res_partner",
             "SELECT id, partner_id FROM res_users",
+            "SELECT id, partner_id, endpoint FROM mail_push_device",
+            "SELECT id, mail_push_device_id FROM mail_push",
+            "SELECT f.id, model_id, domain, is_default FROM ir_filters f",
+            "SELECT id, parent_action_id FROM ir_embedded_actions",
+            "SELECT id, cron_id, call_at FROM ir_cron_trigger",
+            "SELECT id, cron_id, timed_out_counter FROM ir_cron_progress",
+            "SELECT id, channel_notifications FROM res_users_settings",
+            "SELECT id, domain FROM ir_act_window WHERE res_model LIKE 'system.mail.%'",
+            "SELECT id, active FROM ir_ui_menu",
+            "SELECT id, active, arch_db FROM ir_ui_view WHERE model LIKE 'system.mail.%'",
         ):
             self.env.cr.execute(query)
             yield sorted(self.env.cr.fetchall(), key=repr)

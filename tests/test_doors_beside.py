@@ -1,0 +1,181 @@
+"""Records of Odoo that are nobody's in particular, and that change what a Super User sees, hears or
+is sent.
+"""
+
+from odoo.tests import tagged
+
+from .doors import OUTSIDERS, REFUSED, DoorsCase
+
+EVENT = "system.mail.event"
+
+
+@tagged("post_install", "-at_install")
+class TestDoorsBeside(DoorsCase):
+    def ref(self, name):
+        return self.env.ref(f"system_mail.{name}")
+
+    def test_push_notifications(self):
+        """Alerts reach a Super User's browsers too."""
+        device, push = "mail.push.device", "mail.push"
+        partner_id = self.victim.partner_id.id
+        new = {"partner_id": partner_id, "endpoint": "https://else.test/1", "keys": "{}"}
+        theirs = self.env[device].create({**new, "endpoint": "https://push.test/secret"})
+        mine = self.env[device].create(
+            {**new, "partner_id": self.accomplice.partner_id.id, "endpoint": "https://else.test/2"}
+        )
+        queued = self.env[push].create({"mail_push_device_id": theirs.id, "payload": "An alert"})
+        self.assert_closed(
+            {
+                "device.create": self.door(device, "create", [new]),
+                "device.write endpoint": self.door(
+                    device, "write", theirs.ids, {"endpoint": "https://else.test/3"}
+                ),
+                "device.write partner_id, away": self.door(
+                    device, "write", theirs.ids, {"partner_id": self.accomplice.partner_id.id}
+                ),
+                "device.unlink": self.door(device, "unlink", theirs.ids),
+                "push.write device": self.door(
+                    push, "write", queued.ids, {"mail_push_device_id": mine.id}
+                ),
+                "push.unlink": self.door(push, "unlink", queued.ids),
+                "push.create": self.door(
+                    push, "create", [{"mail_push_device_id": theirs.id, "payload": "False"}]
+                ),
+            },
+        )
+        for role in OUTSIDERS:
+            self.log_in(role)
+            for record in (theirs, queued):
+                with self.subTest(role=role, model=record._name):
+                    read = self.door(record._name, "read", record.ids, [])
+                    self.assertEqual(self.outcome(read), REFUSED)
+        self.log_in("administrator")
+        self.assertIn(mine.id, self.call(device, "search", []))
+        self.assertNotIn(theirs.id, self.call(device, "search", []))
+
+    def test_a_browser_that_two_people_share(self):
+        self.log_in("administrator")
+        key = self.call("mail.push.device", "get_web_push_vapid_public_key")
+        browser = {"endpoint": "https://push.test/shared", "keys": {}, "vapid_public_key": key}
+        for role in ("super user", "administrator"):
+            self.log_in(role)
+            self.call("mail.push.device", "register_devices", **{**browser, "keys": {"p": "1"}})
+        device = self.env["mail.push.device"].search([("endpoint", "=", browser["endpoint"])])
+        self.assertEqual(device.partner_id, self.people["administrator"].partner_id)
+
+    def test_filters_of_a_super_user(self):
+        """One that is shared and default would hide what a Super User looks for."""
+        filters, hiding = "ir.filters", {"domain": "[('id', '=', 0)]", "is_default": True}
+        new = {"name": "All", "model_id": EVENT, **hiding}
+        theirs = self.env[filters].create(
+            {"name": "Today", "model_id": EVENT, "user_ids": self.victim.ids}
+        )
+        shared = self.env[filters].create({"name": "Week", "model_id": EVENT})
+        other = self.env[filters].create({"name": "Other", "model_id": "res.partner"})
+        self.assert_closed(
+            {
+                "filters.create": self.door(filters, "create", [new]),
+                "filters.create_filter": self.door(filters, "create_filter", new),
+                "filters.create, of one": self.door(
+                    filters, "create", [{**new, "user_ids": [[4, self.victim.id]]}]
+                ),
+                "filters.write": self.door(filters, "write", theirs.ids, hiding),
+                "filters.write, shared": self.door(filters, "write", shared.ids, hiding),
+                "filters.write model_id": self.door(
+                    filters, "write", other.ids, {"model_id": EVENT}
+                ),
+                "filters.unlink": self.door(filters, "unlink", shared.ids),
+            }
+        )
+        self.log_in("employee")
+        self.call(filters, "create", [{**new, "model_id": "res.partner"}])
+
+    def test_embedded_actions(self):
+        embedded, action = "ir.embedded.actions", self.ref("system_mail_event_action")
+        new = {
+            "name": "Look here",
+            "parent_action_id": action.id,
+            "parent_res_model": EVENT,
+            "python_method": "unlink",
+        }
+        self.assert_closed({"embedded.create": self.door(embedded, "create", [new])})
+
+    def test_when_scheduled_actions_run(self):
+        cron = self.ref("ir_cron_tell")
+        trigger = self.env["ir.cron.trigger"].create(
+            {"cron_id": cron.id, "call_at": "2026-01-01 00:00:00"}
+        )
+        progress = self.env["ir.cron.progress"].create({"cron_id": cron.id})
+        given_up = {"cron_id": cron.id, "timed_out_counter": 3}
+        self.assert_closed(
+            {
+                "trigger.unlink": self.door("ir.cron.trigger", "unlink", trigger.ids),
+                "trigger.write": self.door(
+                    "ir.cron.trigger", "write", trigger.ids, {"call_at": "2099-01-01 00:00:00"}
+                ),
+                "progress.create": self.door("ir.cron.progress", "create", [given_up]),
+                "progress.write": self.door(
+                    "ir.cron.progress", "write", progress.ids, {"timed_out_counter": 3}
+                ),
+            }
+        )
+
+    def test_whether_a_super_user_hears_of_messages(self):
+        settings = self.env["res.users.settings"]._find_or_create_for_user(self.victim)
+        quiet = {"channel_notifications": "no_notif"}
+        self.assert_closed(
+            {
+                "settings.write": self.door(settings._name, "write", settings.ids, quiet),
+                "settings.unlink": self.door(settings._name, "unlink", settings.ids),
+                "users.write settings": self.door(
+                    "res.users",
+                    "write",
+                    self.victim.ids,
+                    {"res_users_settings_ids": [[1, settings.id, quiet]]},
+                ),
+            }
+        )
+        for role in ("administrator", "employee"):
+            self.log_in(role)
+            mine = self.env["res.users.settings"]._find_or_create_for_user(self.people[role])
+            self.call(settings._name, "write", mine.ids, quiet)
+
+    def test_screens(self):
+        action, menu = self.ref("system_mail_event_action"), self.ref("menu_system_mail_events")
+        view = self.ref("system_mail_event_view_list")
+        self.assert_closed(
+            {
+                "action.write domain": self.door(
+                    action._name, "write", action.ids, {"domain": "[('id', '=', 0)]"}
+                ),
+                "action.unlink": self.door(action._name, "unlink", action.ids),
+                "menu.write active": self.door(menu._name, "write", menu.ids, {"active": False}),
+                "menu.unlink": self.door(menu._name, "unlink", menu.ids),
+                "view.write arch": self.door(
+                    view._name, "write", view.ids, {"arch": "<list><field name='kind'/></list>"}
+                ),
+                "view.write active": self.door(view._name, "write", view.ids, {"active": False}),
+                "view.create, in its place": self.door(
+                    view._name,
+                    "create",
+                    [
+                        {
+                            "name": "Mine",
+                            "model": EVENT,
+                            "priority": 1,
+                            "arch": "<list><field name='kind'/></list>",
+                        }
+                    ],
+                ),
+            }
+        )
+
+    def test_following_the_alerts(self):
+        channel = self.ref("channel_alerts")
+        partner = self.people["administrator"].partner_id
+        new = {"res_model": channel._name, "res_id": channel.id, "partner_id": partner.id}
+        self.env["mail.followers"].create(new)
+        self.env["system.mail.alert"].tell_super_users("Look")
+        message = channel.message_ids[0]
+        self.assertNotIn(partner, message.notified_partner_ids)
+        self.assertFalse(self.received(partner.email))
