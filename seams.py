@@ -696,7 +696,7 @@ SEAMS = (
         "timeout=None, headers=None, verify=None, proxies=None, include_client_id=None, "
         "client_secret=None, cert=None, **kwargs)",
         "connect/oauth.py",
-        "Exchanges a code for tokens.",
+        "Exchanges a code for tokens, or an application's proof for one.",
     ),
     Seam(
         "requests_oauthlib.OAuth2Session",
@@ -719,5 +719,12 @@ SEAMS = (
         "(code_verifier, code_challenge_method=None)",
         "connect/oauth.py",
         "The same, as the provider is told it.",
+    ),
+    Seam(
+        "oauthlib.oauth2.BackendApplicationClient",
+        "grant_type",
+        "",
+        "connect/oauth.py",
+        "The name of the grant, in place of which a service account says its own.",
     ),
 )

@@ -243,7 +243,22 @@ def test_a_token_without_a_person(way, lab):
     assert abs(tokens.expires_at - utc_now() - datetime.timedelta(hours=1)).total_seconds() < 60
     [request] = lab.requests
     assert request.authorization is None
-    assert "offline_access" not in request.parameters.get("scope", "")
+
+
+@WAYS
+def test_nothing_is_sent_that_need_not_be(way, lab):
+    oauth.application_token(way(lab), HELLO)
+    [request] = lab.requests
+    assert (
+        set(request.parameters)
+        == {
+            by_secret: {"grant_type", "client_id", "scope", "client_secret"},
+            by_certificate: {
+                *("grant_type", "client_id", "scope", "client_assertion", "client_assertion_type")
+            },
+            by_service_account: {"grant_type", "assertion"},
+        }[way]
+    )
 
 
 @WAYS
@@ -269,7 +284,9 @@ def test_an_outage_is_the_providers(way, lab):
 @WAYS
 def test_a_provider_that_says_nothing_is_not_waited_for(way, lab):
     lab.fail("token", action="hang")
+    begin = time.monotonic()
     assert classify(failure_of(way(lab), patience=0.2)).rule == "token_unavailable"
+    assert time.monotonic() - begin < oauth.TIMEOUT
 
 
 @pytest.mark.parametrize(

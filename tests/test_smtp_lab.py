@@ -447,6 +447,13 @@ class TestXoauth2(LabCase):
             self.assertEqual(client.docmd("")[0], 535)
         self.assertEqual(self.server.attempts, [("XOAUTH2", ANA, False, 1)])
 
+    def test_a_token_of_other_mailboxes_is_refused_as_by_exchange(self):
+        self.server.tokens = {BOB: self.TOKEN}
+        with self.client(self.server) as client:
+            code, text = self.offer(client, self.TOKEN)
+        self.assertEqual((code, text[:34]), (535, b"5.7.3 Authentication unsuccessful "))
+        self.assertEqual(self.server.attempts, [("XOAUTH2", ANA, False, 1)])
+
     def test_a_client_that_reads_on_sees_the_refusal_at_mail(self):
         with self.client(self.server) as client:
             self.offer(client, "stale")
