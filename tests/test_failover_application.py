@@ -383,7 +383,7 @@ def log_in(server, login, token):
     credentials = f"user={login}\1auth=Bearer {token}\1\1"
     with watching(Patience(), [token]) as trace:
         trace.application = True
-        connection = smtplib.SMTP()
+        connection = smtplib.SMTP(timeout=10)
         try:
             connection.connect(server.host, server.port)
             assert isinstance(connection, WatchedConnection)

@@ -94,7 +94,7 @@ _GOOGLE = (
 
 
 class _Assertions:
-    """Reads assertions, each of them once.
+    """Checks assertions, and takes each of them once.
 
     :param longest: seconds that one may live
     """
@@ -104,7 +104,7 @@ class _Assertions:
         self._longest = longest
         self._used = set()
 
-    def read(self, assertion, key):
+    def check(self, assertion, key):
         """The claims, raises jwt.PyJWTError."""
         claims = jwt.decode(
             assertion,
@@ -192,7 +192,7 @@ class ApplicationRules(_Rules):
         try:
             header = jwt.get_unverified_header(request.client_assertion)
             key = _key_of(application, header)
-            claims = self._assertions.read(request.client_assertion, key)
+            claims = self._assertions.check(request.client_assertion, key)
         except jwt.PyJWTError as exc:
             raise _refusal("invalid_client", _words(_MICROSOFT, exc)) from None
         if {claims["iss"], claims["sub"]} != {request.client_id}:
@@ -254,7 +254,7 @@ class ServiceAccountRules(_Rules):
             raise errors.InvalidGrantError("Invalid grant: account not found")
         if header.get("kid", account.key_id) != account.key_id:
             raise jwt.InvalidSignatureError
-        return self._assertions.read(assertion, account.public_key)
+        return self._assertions.check(assertion, account.public_key)
 
 
 class JwtBearerGrant(ClientCredentialsGrant):
