@@ -2,6 +2,10 @@ import datetime
 
 from freezegun import freeze_time
 
+from odoo import fields
+from odoo.exceptions import ValidationError
+
+from ..constants import MASK, OAUTH
 from .common import AlertsCase
 from .made_up_provider import made_up_provider
 
@@ -113,3 +117,80 @@ class TestPasswordsEnd(EndsCase):
         told = self.told_on("2035-12-05", "2035-12-29", "2036-01-03")
         self.assertEqual([len(bodies) for bodies in told], [1, 1, 1])
         self.assertIn("has switched off passwords", told[2][0])
+
+
+class TestRegistrationsEnd(EndsCase):
+    """The client secret and the certificate of a provider's registration."""
+
+    def setUp(self):
+        super().setUp()
+        self.provider = self.env.ref("system_mail.oauth_provider_microsoft")
+        self.provider.write({"client_id": "us", "client_secret_input": "old"})
+        self.own_server.write(
+            {"smtp_authentication": OAUTH, "system_mail_provider_id": self.provider.id}
+        )
+
+    def end_on(self, day, name="client_secret"):
+        """Have the secret, or the certificate, end on a day."""
+        with freeze_time("2035-01-01"):
+            self.provider[f"{name}_ends_on"] = day
+
+    def test_both_are_told_once_each_30_7_and_1_days_ahead_in_one_message(self):
+        self.end_on("2035-12-31")
+        self.end_on("2035-12-31", "certificate")
+        told = self.told_on(
+            "2035-11-30", "2035-12-01", "2035-12-02", "2035-12-24", "2035-12-30", "2036-01-02"
+        )  # fmt: skip
+        self.assertEqual([len(bodies) for bodies in told], [0, 1, 0, 1, 1, 0])
+        [body] = told[1]
+        self.assertIn("12/31/2035, Microsoft 365: the provider's client secret will", body)
+        self.assertIn("the certificate of the provider's registration will expire", body)
+        self.assertIn(f"/odoo/system-mail-providers/{self.provider.id}", body)
+
+    def test_a_registration_that_is_not_in_use_is_not_told(self):
+        self.end_on("2035-12-31")
+        self.provider.client_id = False
+        self.assertEqual(self.told_on("2035-12-20"), [[]])
+
+    def test_the_mailboxes_that_sign_in_there_are_shown_from_30_days_ahead_until_it_is_renewed(
+        self,
+    ):
+        self.end_on("2035-12-31")
+        for day, shown in (("2035-11-30", False), ("2035-12-01", True), ("2036-01-05", True)):
+            with freeze_time(day):
+                self.assertEqual(self.row(self.own_server).needs_attention, shown, day)
+                self.assertFalse(self.row(self.system_server).ending)
+        with freeze_time("2035-12-05"):
+            self.assertIn(
+                "client secret will expire (12/31/2035)", self.row(self.own_server).reason
+            )
+            self.assertIn("Create a new client secret", self.row(self.own_server).remedy)
+            self.provider.client_secret_input = "new"
+            self.assertFalse(self.row(self.own_server).needs_attention)
+        self.assertEqual(self.told_on("2035-12-06"), [[]])
+
+    def test_a_mailbox_that_logs_in_by_password_is_not_shown(self):
+        self.end_on("2035-12-31")
+        self.own_server.smtp_authentication = "login"
+        with freeze_time("2035-12-05"):
+            self.assertNotEqual(self.row(self.own_server).ending, "client_secret")
+
+    def test_a_new_secret_has_another_day_than_the_old_one(self):
+        self.end_on("2035-12-31")
+        self.provider.write({"client_secret_input": MASK, "name": "Ours"})
+        self.assertEqual(self.provider.client_secret_ends_on, datetime.date(2035, 12, 31))
+        self.provider.client_secret_input = "new"
+        self.assertFalse(self.provider.client_secret_ends_on)
+        day = fields.Date.add(fields.Date.today(), years=1)
+        self.provider.write({"client_secret_input": "newer", "client_secret_ends_on": day})
+        self.assertEqual(self.provider.client_secret_ends_on, day)
+
+    def test_a_day_that_cannot_be_right_is_refused_in_words(self):
+        with freeze_time("2035-01-01"):
+            for day, words in (
+                ("2034-12-31", "that day is over"),
+                ("2053-01-01", "Check the year"),
+            ):
+                with self.assertRaisesRegex(ValidationError, words):
+                    self.provider.client_secret_ends_on = day
+            self.provider.client_secret_ends_on = "2035-01-01"

@@ -194,6 +194,8 @@ class SystemMailOauthProvider(models.Model):
     def write(self, vals):
         if {"client_id", "client_secret"} & vals.keys():
             vals = {"client_rejected_at": False, **vals}
+        if vals.get("client_secret_input", MASK) != MASK:
+            vals = {"client_secret_ends_on": False, **vals}  # that was the day of the old one
         before = snapshot(self.sudo(), (*AUDITED, "client_secret"))
         result = super().write(vals)
         if {"client_id", "client_secret"} & vals.keys():
