@@ -131,7 +131,7 @@ class DoorsCase(HttpCase, SystemMailCase):
             "SELECT id, cron_id, call_at FROM ir_cron_trigger",
             "SELECT id, cron_id, timed_out_counter FROM ir_cron_progress",
             "SELECT id, channel_notifications FROM res_users_settings",
-            "SELECT id, domain FROM ir_act_window WHERE res_model LIKE 'system.mail.%'",
+            "SELECT id, domain, path FROM ir_act_window WHERE res_model LIKE 'system.mail.%'",
             "SELECT id, active FROM ir_ui_menu",
             "SELECT id, active, arch_db FROM ir_ui_view WHERE model LIKE 'system.mail.%'",
         ):

@@ -149,6 +149,10 @@ class TestDoorsBeside(DoorsCase):
                     action._name, "write", action.ids, {"domain": "[('id', '=', 0)]"}
                 ),
                 "action.unlink": self.door(action._name, "unlink", action.ids),
+                "actions.unlink": self.door("ir.actions.actions", "unlink", action.ids),
+                "actions.write": self.door(
+                    "ir.actions.actions", "write", action.ids, {"path": "elsewhere"}
+                ),
                 "menu.write active": self.door(menu._name, "write", menu.ids, {"active": False}),
                 "menu.unlink": self.door(menu._name, "unlink", menu.ids),
                 "view.write arch": self.door(

@@ -14,11 +14,11 @@ def snapshot(records, names):
     return {record: {name: _shown(record, name) for name in names} for record in records}
 
 
-def changes_since(before, unsaid=()):
+def changes_since(before, secrets=()):
     """Compare records with a snapshot.
 
     :param dict before: what ``snapshot`` returned
-    :param unsaid: names of fields whose values are not shown
+    :param secrets: names of fields whose values are not shown
     :return: yields ``(record, {field name: line})`` for each record that changed
     """
     for record, old in before.items():
@@ -28,7 +28,7 @@ def changes_since(before, unsaid=()):
             if now == was:
                 continue
             label = record._fields[name]._description_string(record.env)
-            if name in unsaid:
+            if name in secrets:
                 lines[name] = record.env._("%(setting)s changed", setting=label)
             else:
                 lines[name] = change(label, was, now)

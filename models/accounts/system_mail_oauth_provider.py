@@ -200,7 +200,7 @@ class SystemMailOauthProvider(models.Model):
         result = super().write(vals)
         if {"client_id", "client_secret"} & vals.keys():
             self._retry_mailboxes()
-        for provider_sudo, changes in changes_since(before, unsaid={"client_secret"}):
+        for provider_sudo, changes in changes_since(before, secrets={"client_secret"}):
             provider = provider_sudo.with_env(self.env)
             provider._log(f"{provider.name}: {'; '.join(changes.values())}")
         return result

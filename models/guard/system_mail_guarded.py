@@ -14,8 +14,6 @@ class SystemMailGuarded(models.AbstractModel):
     _description = "System Mail Guard"
     _system_mail_unguarded_fields = frozenset()
     """Fields that Odoo writes for whoever uses the record."""
-    _system_mail_long_fields = frozenset()
-    """Fields whose values are too long for an event."""
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -34,7 +32,7 @@ class SystemMailGuarded(models.AbstractModel):
         result = super().write(vals)
         # A change can also make a record ours: a rule of another model may become one of our model.
         (self._system_mail_guarded() - guarded)._system_mail_check_records()
-        for record_sudo, changes in changes_since(before, self._system_mail_long_fields):
+        for record_sudo, changes in changes_since(before):
             record_sudo.with_env(self.env)._system_mail_log_record("; ".join(changes.values()))
         return result
 
