@@ -76,6 +76,16 @@ def classify(failure):
     return decision
 
 
+def classify_probe(failure):
+    """The decision on a failure while no message was sent: whatever the server said, it says so of
+    the mailbox.
+
+    :rtype: Decision
+    """
+    decision = classify(failure)
+    return decision if decision.effect.state else REFUSED_HERE
+
+
 def classify_recipients(failures):
     """The decisions on the refused recipients of one message.
 
@@ -296,6 +306,7 @@ RULES = (
 UNPROVEN = _on(TRANSACTION, (FALLBACK, NONE), "unproven", "refused", **_OPEN)
 """Used when a rule matches only because of words that are also in the mail (see ``match``)."""
 REFUSED_HERE = _on(TRANSACTION, (FALLBACK, TRANSIENT), "refused_here", "refused_here").decision
-"""Used when a mailbox refused two messages, in words that no rule knows, that another accepted."""
+"""Used when a mailbox refused two messages, in words that no rule knows, that another accepted; or
+when it refused a probe, which has no message, in words that are otherwise a message's fault."""
 COMPROMISED = {rule.decision.rule for rule in RULES if rule.decision.remedy == "compromised"}
 """The ids of the rules that tell that somebody may be abusing the account."""

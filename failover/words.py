@@ -79,7 +79,7 @@ REASONS = {  # by rule
     "refused": _lt("the server refused the message"),
     "postponed": _lt("the server asks to try again later"),
     "unproven": _lt("the server refused the message, and its words could mean several things"),
-    "refused_here": _lt("the server refused messages that System Mail could send"),
+    "refused_here": _lt("the server refuses mail from this mailbox"),
     "temporary": _lt("the server had a temporary problem"),
 }
 

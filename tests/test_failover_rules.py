@@ -11,7 +11,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ..failover.failure import Effect, Failure, Kind, MoreThanLimit, OverLimit, Phase, Verdict
-from ..failover.rules import REFUSED_HERE, RULES, UNPROVEN, classify, classify_recipients, match
+from ..failover.rules import (
+    REFUSED_HERE,
+    RULES,
+    UNPROVEN,
+    classify,
+    classify_probe,
+    classify_recipients,
+    match,
+)
 from ..failover.text import TEXT_LIMIT
 from ..failover.words import BY_SYSTEM_MAIL, REASONS, REMEDIES, describe
 
@@ -134,6 +142,15 @@ def test_what_real_servers_answered(row):
 
 
 DECISIONS = [UNPROVEN.decision, REFUSED_HERE, *(rule.decision for rule in RULES)]
+
+
+@pytest.mark.parametrize("reply", ["552 5.3.4 Too large", "550 5.1.1 Unknown", "599 No", "450 No"])
+def test_what_a_probe_is_refused_with_is_the_mailboxs(reply):
+    """There is no message, and no recipient, whose fault it could be."""
+    failure = Failure.from_reply(Phase.MAIL, int(reply[:3]), reply[4:].encode())
+    decision = classify_probe(failure)
+    assert decision.effect.state == "unstable"
+    assert "message is too big" not in describe(failure, decision)
 
 
 def test_every_rule_has_words():

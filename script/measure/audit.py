@@ -10,7 +10,8 @@ from . import plan
 from .answers import marked
 
 REFUSED_HERE = "refused_here"
-"""The rule of a mailbox that refused, in unknown words, what another one accepted twice."""
+"""The rule of a mailbox that refused, in unknown words, what another one accepted twice; or that
+refused MAIL in a probe, which has no message whose fault it could be."""
 MOST_OPINIONS = 3
 """So many recipients of a message both mailboxes may refuse before the second is asked no more."""
 LAST_EVENTS = 5
@@ -238,8 +239,8 @@ class Auditor:
         """No state of a mailbox is due to a recipient, to a message or to what a stranger chose."""
         for state in self.facts.states:
             for answer, phase in marked(state.answer):
-                is_moved = answer.phase != phase
-                may_refuse_here = state.rule == REFUSED_HERE and (answer.is_carried or is_moved)
+                is_possible = answer.is_carried or answer.phase != phase or phase == "mail"
+                may_refuse_here = state.rule == REFUSED_HERE and is_possible
                 if not answer.blames and not may_refuse_here:
                     self._complain(f"a mailbox is {state.state}, {state.rule} at {phase}: {answer}")
 
@@ -247,7 +248,7 @@ class Auditor:
         """What is surely the recipient's or the message's own fault, System Mail does not carry."""
         by_id = {message.message_id: message for message in self.messages}
         for event in self.facts.events:
-            if event.kind != "fallback":
+            if event.kind != "fallback" or event.rule == REFUSED_HERE:
                 continue
             for answer, phase in marked(event.answer):
                 message = by_id[event.message_id]

@@ -378,6 +378,7 @@ class Event(NamedTuple):
     at: datetime.datetime
     kind: str
     message_id: str
+    rule: str
     phase: str
     code: int
     answer: str
@@ -436,6 +437,7 @@ def read_facts():
                 event.create_date,
                 event.kind,
                 event.message_id or "",
+                event.rule or "",
                 event.phase or "",
                 event.smtp_code,
                 event.answer or "",
