@@ -248,7 +248,7 @@ def _in_time(call, *args, patience=PATIENCE, **kwargs):
 def _session(client, scope=None, known_as=None):
     # A provider may word the scopes anew; oauthlib raises where it knows what was asked for.
     session = OAuth2Session(
-        client.client_id, known_as, redirect_uri=client.redirect_uri, scope=scope
+        client.client_id, known_as, redirect_uri=client.redirect_uri or None, scope=scope
     )
     session.max_redirects = 0
     for kind in ("access_token_response", "refresh_token_response"):

@@ -3,6 +3,7 @@ from . import (
     test_abuse,
     test_access,
     test_alerts,
+    test_application,
     test_attacks,
     test_audit,
     test_bad_input,

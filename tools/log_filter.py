@@ -20,6 +20,7 @@ TYPED = (
     "smtp_pass",
     "client_secret_input",
     "private_key_input",
+    "service_account_file",
     "service_account_input",
     "smtp_ssl_private_key",
 )

@@ -48,6 +48,8 @@ class IrMailServer(models.Model):
         connection.trace.secrets += (smtp_password,)
         if self.smtp_authentication in (OAUTH, *REFRESH_TOKEN_FIELDS):
             connection.trace.phase = Phase.TOKEN
+            provider_sudo = self.sudo().system_mail_provider_id
+            connection.trace.application = provider_sudo.is_application()
         try:
             return log_in(connection, smtp_user, smtp_password)
         except UserError as exc:

@@ -9,7 +9,6 @@ from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from ...constants import GROUP, OAUTH
 from ...failover.failure import Failure, Kind, Phase
 from ...failover.rules import classify
-from ...failover.session import Undelivered
 from ...tools.odoo_20 import parameter
 from ...tools.reasons import reason_of, remedy_of
 from .res_company import TryFailed
@@ -190,13 +189,40 @@ class ResUsers(models.Model):
             "params": {"dialog": dialog},
         }
 
-    def _check_system_mail_own(self):
+    @api.private
+    def system_mail_open_application(self):
+        """Open the dialog by which a Super User connects this person's mailbox, without the person.
+
+        :raises UserError: it cannot be done yet; what to do first
+        """
+        self.env["res.company"].check_system_mail_access()
+        providers = self.env["system.mail.oauth.provider"].search([("for_people", "=", True)])
+        ready = providers.filtered(lambda p: p.is_application() and not p.missing())
+        if not ready:
+            raise UserError(
+                self.env._(
+                    "No registration for people's mailboxes is set up. In Settings ▸ System Mail ▸ "
+                    "Providers, add one of its own and tick “For People's Mailboxes”."
+                )
+            )
+        if not self.email:
+            raise UserError(self.env._("%(user)s has no e-mail address.", user=self.name))
+        return self.env["system.mail.connect"].open_dialog(
+            {
+                "user_id": self.id,
+                "address": email_normalize(self.email) or self.email,
+                "method": str(ready[0].id),
+            }
+        )
+
+    def _check_system_mail_own(self, by_super_user=False):
         """Check that the current user may connect or test this user's mailbox.
 
+        :param bool by_super_user: whether a Super User may do it for another
         :raises AccessError: it is another user's
         :raises UserError: Odoo doesn't allow this user a personal mailbox
         """
-        if self != self.env.user:
+        if self != self.env.user and not (by_super_user and self.env.user.has_group(GROUP)):
             raise AccessError(self.env._("Only its owner can connect a personal mailbox."))
         if not self.has_external_mail_server:
             raise UserError(
@@ -217,7 +243,9 @@ class ResUsers(models.Model):
         :return: why it failed and what that means; None if it worked
         :rtype: tuple[Failure, Decision] | None
         """
-        self._check_system_mail_own()
+        provider_id = server_values.get("system_mail_provider_id")
+        provider_sudo = self.env["system.mail.oauth.provider"].sudo().browse(provider_id or [])
+        self._check_system_mail_own(by_super_user=provider_sudo.is_for_people())
         self.env["system.mail.attempt"]._count_attempt()
         trouble = None
         with contextlib.suppress(TryFailed), self.env.cr.savepoint():
@@ -228,7 +256,7 @@ class ResUsers(models.Model):
                     "active": True,
                     "smtp_user": self.email,
                     # with a sign-in, the server is the provider's, which a Super User chose
-                    "system_mail_public_only": not tokens and self.system_mail_is_limited(),
+                    "system_mail_public_only": not provider_sudo and self.system_mail_is_limited(),
                 },
                 tokens,
             )
@@ -258,7 +286,7 @@ class ResUsers(models.Model):
             server_sudo.write({"smtp_authentication": server_type, "active": True})  # Odoo keeps it
         self._system_mail_invalidate_server()
         # pylint: disable-next=super-method-mismatch
-        super().action_setup_outgoing_mail_server(server_type)
+        super(ResUsers, self.with_user(self)).action_setup_outgoing_mail_server(server_type)
         server_sudo = servers_sudo.search([("owner_user_id", "=", self.id)])
         server_sudo.active = True
         self._system_mail_invalidate_server()
@@ -306,17 +334,11 @@ class ResUsers(models.Model):
         trouble = server_sudo.system_mail_check()
         if trouble:
             return "", reason_of(self.env, *trouble)
-        session = server_sudo.system_mail_session(email_normalize(self.email))
         try:
-            server_sudo.send_email(message, smtp_session=session.open())
-        except Undelivered as exc:
-            first = exc.report.all_troubles[0]
-            return "", reason_of(self.env, first.failure, first.decision)
+            trouble = server_sudo.system_mail_send_alone(message, email_normalize(self.email))
         except MailDeliveryException as exc:
             return "", str(exc.__context__ or exc)
-        finally:
-            session.quit()
-        return self.email_formatted, ""
+        return ("", reason_of(self.env, *trouble)) if trouble else (self.email_formatted, "")
 
     @api.model
     def action_test_outgoing_mail_server(self):

@@ -15,7 +15,21 @@ from ...tools.odoo_20 import parameter
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint")
-AUDITED = ("active", "client_id", *ENDPOINTS, "scope", "tenant", "smtp_host", "smtp_port")
+AUDITED = (
+    "active",
+    "grant",
+    "for_people",
+    "client_id",
+    "object_id",
+    "issuer",
+    "certificate_ends_on",
+    *ENDPOINTS,
+    "scope",
+    "tenant",
+    "smtp_host",
+    "smtp_port",
+)
+SECRETS = ("client_secret", "private_key")
 
 
 class SystemMailOauthProvider(models.Model):
@@ -36,7 +50,7 @@ class SystemMailOauthProvider(models.Model):
         inverse="_inverse_client_secret_input",
         help="Written, never shown.",
     )
-    authorization_endpoint = fields.Char("Sign-in Address", required=True)
+    authorization_endpoint = fields.Char("Sign-in Address")
     token_endpoint = fields.Char("Token Address", required=True)
     userinfo_endpoint = fields.Char(
         "User Info Address",
@@ -146,15 +160,26 @@ class SystemMailOauthProvider(models.Model):
         """Create records for the providers in ``providers/`` that offer a sign-in. Called at each
         installation and update; existing records stay as they are.
         """
-        with_sign_in = {name: each for name, each in all_providers().items() if each.sign_in}
+        known = [
+            *(
+                (name, self._known_values(provider))
+                for name, provider in all_providers().items()
+                if provider.sign_in
+            ),
+            *(
+                (f"{name}_application", self._known_application_values(provider))
+                for name, provider in all_providers().items()
+                if provider.application
+            ),
+        ]
         self._load_records(
             [
                 {
                     "xml_id": f"system_mail.oauth_provider_{name}",
-                    "values": {"sequence": sequence, **self._known_values(provider)},
+                    "values": {"sequence": sequence, **values},
                     "noupdate": True,
                 }
-                for sequence, (name, provider) in enumerate(with_sign_in.items(), 1)
+                for sequence, (name, values) in enumerate(known, 1)
             ],
             update=True,
         )
@@ -192,15 +217,16 @@ class SystemMailOauthProvider(models.Model):
         return providers
 
     def write(self, vals):
-        if {"client_id", "client_secret"} & vals.keys():
+        renewed = {"client_id", "tenant", *SECRETS} & vals.keys()
+        if renewed:
             vals = {"client_rejected_at": False, **vals}
         if vals.get("client_secret_input", MASK) != MASK:
             vals = {"client_secret_ends_on": False, **vals}  # that was the day of the old one
-        before = snapshot(self.sudo(), (*AUDITED, "client_secret"))
+        before = snapshot(self.sudo(), (*AUDITED, *SECRETS))
         result = super().write(vals)
-        if {"client_id", "client_secret"} & vals.keys():
+        if renewed:
             self._retry_mailboxes()
-        for provider_sudo, changes in changes_since(before, secrets={"client_secret"}):
+        for provider_sudo, changes in changes_since(before, secrets=set(SECRETS)):
             provider = provider_sudo.with_env(self.env)
             provider._log(f"{provider.name}: {'; '.join(changes.values())}")
         return result
@@ -289,7 +315,12 @@ class SystemMailOauthProvider(models.Model):
             client_id=self.client_id or "",
             client_secret=self.sudo().client_secret or "",
             scope=self.scope,
-            redirect_uri=self.redirect_uri,
+            redirect_uri="" if self.is_application() else self.redirect_uri,
+            grant=self.grant,
+            private_key=self.sudo().private_key or "",
+            certificate=self.certificate or "",
+            issuer=self.issuer or "",
+            key_id=self.key_id or "",
             **{name: self._endpoint(name) for name in ENDPOINTS},
         )
 

@@ -1,10 +1,30 @@
-from odoo import fields, models
+import base64
+import binascii
+import contextlib
+import re
 
-from ...tools.encrypted import Encrypted
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+from ...connect.keys import (
+    LONGEST_FILE,
+    KeyFileError,
+    make_key_pair,
+    matches,
+    read_certificate,
+    read_service_account,
+)
+from ...providers import known_at
+from ...tools.encrypted import Encrypted, Unreadable
 
 SIGN_IN = "authorization_code"
 CLIENT = "client_credentials"
 SERVICE_ACCOUNT = "service_account"
+NO_ORGANISATION = ("", "common", "organizations", "consumers")
+"""Tenants of Microsoft that are no organisation's own: an application must name one."""
+ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+QUOTES = re.compile("['\u2018\u2019\u201a\u201b]")
+"""What PowerShell takes for a single quotation mark."""
 
 
 class SystemMailOauthProvider(models.Model):
@@ -34,9 +54,264 @@ class SystemMailOauthProvider(models.Model):
         copy=False,
         help="Of the enterprise application in Microsoft Entra, not of the app registration.",
     )
-    client_secret_ends_on = fields.Date("Secret Ends On", copy=False)
     certificate = fields.Text(readonly=True, copy=False, help="PEM; the public part of the key.")
-    certificate_ends_on = fields.Date("Certificate Ends On", readonly=True, copy=False)
-    private_key = Encrypted("Stored Private Key", groups=fields.NO_ACCESS, copy=False)
-    key_id = fields.Char(readonly=True, copy=False)
+    certificate_ends_on = fields.Date(readonly=True, copy=False)
+    certificate_file = fields.Binary("Certificate", compute="_compute_certificate_file")
+    certificate_name = fields.Char(compute="_compute_certificate_file")
+    private_key = Encrypted(groups=fields.NO_ACCESS, copy=False)
+    key_id = fields.Char("Key ID", readonly=True, copy=False)
     issuer = fields.Char("Service Account", readonly=True, copy=False)
+    certificate_input = fields.Text(
+        "Own Certificate",
+        compute="_compute_inputs",
+        inverse="_inverse_certificate_input",
+        help="PEM. Written, never shown.",
+    )
+    private_key_input = fields.Text(
+        "Its Private Key",
+        compute="_compute_inputs",
+        inverse="_inverse_certificate_input",
+        help="PEM. Written, never shown.",
+    )
+    service_account_input = fields.Text(
+        "Content of the Key File",
+        compute="_compute_inputs",
+        inverse="_inverse_service_account_input",
+        help="JSON. Written, never shown.",
+    )
+    service_account_file = fields.Binary(
+        "Key File",
+        compute="_compute_inputs",
+        inverse="_inverse_service_account_file",
+        help="The JSON file that Google made. It is read once and not kept.",
+    )
+
+    def _compute_certificate_file(self):
+        for provider in self:
+            certificate = provider.certificate or ""
+            provider.certificate_file = base64.b64encode(certificate.encode()) or False
+            provider.certificate_name = f"system-mail-{provider.id}.crt"
+
+    def _compute_inputs(self):
+        for name in (
+            "certificate_input",
+            "private_key_input",
+            "service_account_input",
+            "service_account_file",
+        ):
+            self[name] = False
+
+    # --- certificates and keys
+
+    def _inverse_certificate_input(self):
+        for provider in self:
+            certificate = provider.certificate_input or provider.certificate or ""
+            key = provider.private_key_input or provider.sudo().private_key or ""
+            with self._explaining():
+                provider._keep_certificate(certificate, key)
+        self.invalidate_recordset(["certificate_input", "private_key_input"])
+
+    def _keep_certificate(self, certificate, key):
+        """:raises KeyFileError: one of them cannot be used, or they don't belong together"""
+        ends_at = read_certificate(certificate).ends_at
+        if not matches(key, certificate):
+            raise KeyFileError("other_key")
+        self.sudo().write(
+            {
+                "certificate": certificate,
+                "certificate_ends_on": ends_at.date(),
+                "private_key": key,
+            }
+        )
+
+    def _inverse_service_account_input(self):
+        for provider in self.filtered("service_account_input"):
+            provider._keep_service_account(provider.service_account_input)
+        self.invalidate_recordset(["service_account_input"])
+
+    def _inverse_service_account_file(self):
+        for provider in self.filtered("service_account_file"):
+            provider._keep_service_account(self._text_of(provider.service_account_file))
+        self.invalidate_recordset(["service_account_file"])
+
+    def _text_of(self, uploaded):
+        """The text of an uploaded file; something that is no key file if it has none."""
+        if len(uploaded) > 2 * LONGEST_FILE:
+            return " " * (LONGEST_FILE + 1)
+        try:
+            return base64.b64decode(uploaded).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+
+    def _keep_service_account(self, text):
+        with self._explaining():
+            account = read_service_account(text)
+        self.sudo().write(
+            {
+                "client_id": account.client_id,
+                "issuer": account.email,
+                "key_id": account.key_id,
+                "private_key": account.private_key,
+            }
+        )
+
+    @contextlib.contextmanager
+    def _explaining(self):
+        """Tell in a sentence why a key or certificate cannot be used: nothing of it is quoted."""
+        try:
+            yield
+        except KeyFileError as exc:
+            raise ValidationError(self._sentence_of(exc.code)) from None
+
+    def _sentence_of(self, code):
+        """What is wrong with a key or certificate, and what to do.
+
+        :param str code: of a ``KeyFileError``
+        """
+        return {
+            "too_large": self.env._("This is too large to be a key. Choose the right file."),
+            "not_json": self.env._(
+                "This is no key file of Google: it is not JSON. Upload the file as Google made it."
+            ),
+            "encrypted_key": self.env._(
+                "The private key is protected by a passphrase. Give it without one: it is kept "
+                "encrypted here."
+            ),
+            "weak_key": self.env._(
+                "The private key is too short: RSA with 2048 bits is the least."
+            ),
+            "other_key": self.env._(
+                "The certificate and the private key do not belong together. Give both."
+            ),
+            "unreadable_certificate": self.env._(
+                "This is no certificate: one begins with -----BEGIN CERTIFICATE-----."
+            ),
+            **dict.fromkeys(
+                ("no_key", "not_rsa", "unreadable_key"),
+                self.env._(
+                    "There is no key in it that can be used: an RSA key begins with "
+                    "-----BEGIN PRIVATE KEY-----."
+                ),
+            ),
+        }.get(code) or self.env._(
+            "This file is not the key of a service account. In Google's console, open the service "
+            "account, then Keys ▸ Add key ▸ Create new key ▸ JSON."
+        )
+
+    def action_make_certificate(self):
+        """Make a new key pair. The private key stays here; the certificate is for the provider."""
+        self.ensure_one()
+        key, certificate = make_key_pair(self.name)
+        self._keep_certificate(certificate, key)
+
+    def action_remove_certificate(self):
+        """Sign in by the client secret again."""
+        self.ensure_one()
+        self.sudo().write(
+            {"certificate": False, "certificate_ends_on": False, "private_key": False}
+        )
+
+    # --- setting up
+
+    @api.model
+    def _known_application_values(self, provider):
+        """The values of a record for an application of a provider. It has no domains: detection
+        finds the provider by its sign-in.
+
+        :param Provider provider: from ``providers/``
+        """
+        application, server = provider.application, provider.servers[0]
+        return {
+            "name": application.name,
+            "grant": application.grant,
+            "token_endpoint": application.token_endpoint,
+            "scope": application.scope,
+            "smtp_host": server.host,
+            "smtp_port": server.port,
+            "smtp_encryption": server.encryption,
+            "limit_minute": provider.limit_minute,
+            "limit_day": provider.limit_day,
+        }
+
+    @api.private
+    def is_application(self):
+        """Whether mailboxes connect here without a person."""
+        return self.grant in (CLIENT, SERVICE_ACCOUNT)
+
+    @api.private
+    def is_for_people(self):
+        """Whether a Super User connects people's mailboxes here."""
+        return self.is_application() and self.for_people
+
+    @api.constrains("grant", "authorization_endpoint")
+    def _check_grant(self):
+        for provider in self:
+            if provider.grant == SIGN_IN and not provider.authorization_endpoint:
+                raise ValidationError(
+                    self.env._("Type the address where people sign in with the provider.")
+                )
+
+    @api.private
+    def missing(self):
+        """What an application's set-up lacks, in a sentence; empty if nothing.
+
+        :rtype: str
+        """
+        self.ensure_one()
+        self_sudo = self.sudo()
+        if self.grant == SERVICE_ACCOUNT and not _has(self_sudo.private_key):
+            return self.env._("Upload the key file of the service account first.")
+        if self.grant == CLIENT:
+            if not self.client_id:
+                return self.env._("Type the application's client ID first.")
+            if self.needs_tenant and (self.tenant or "").strip() in NO_ORGANISATION:
+                return self.env._("Type the directory (tenant) ID of your organisation first.")
+            if not (_has(self_sudo.client_secret) or _has(self_sudo.private_key)):
+                return self.env._("Type the client secret, or make a certificate, first.")
+        return ""
+
+    @api.private
+    def guide(self):
+        """The provider's page on the set-up of an application; empty if it is not known."""
+        known, _server = known_at(self.smtp_host)
+        return (known and known.application and known.application.guide) or ""
+
+    @api.private
+    def commands_for(self, mailbox):
+        """What an administrator types at the provider, with this registration's values.
+
+        :param str mailbox: the address
+        :return: the usual commands, and those that let the application reach no other mailbox;
+            both are empty where the provider needs none
+        :rtype: tuple[str, str]
+        """
+        known, _server = known_at(self.smtp_host)
+        application = known and known.application
+        if not application or application.grant != self.grant:
+            return "", ""
+        values = {
+            "client_id": _quoted(self.client_id, ID, self.env._("client ID")),
+            "object_id": _quoted(self.object_id, ID, self.env._("object ID")),
+            "mailbox": _quoted(mailbox, re.compile(r"[!-~]+@[!-~]+"), self.env._("mailbox")),
+        }
+        values["scope_name"] = _quote(f"System Mail {mailbox}")
+        values["scope_filter"] = _quote(f"PrimarySmtpAddress -eq {values['mailbox']}")
+        return (
+            application.commands.format(**values),
+            application.narrow_commands.format(**values),
+        )
+
+
+def _has(secret):
+    """Whether a secret is stored, also where this server has no key to read it."""
+    return bool(secret) or isinstance(secret, Unreadable)
+
+
+def _quoted(value, pattern, name):
+    """A value as PowerShell's text, or what stands for it until it is known."""
+    value = (value or "").strip()
+    return _quote(value) if pattern.fullmatch(value) else f"<{name}>"
+
+
+def _quote(text):
+    return "'" + QUOTES.sub(lambda found: found[0] * 2, text) + "'"

@@ -10,6 +10,8 @@ class SystemMailOauthProvider(models.Model):
     _inherit = "system.mail.oauth.provider"
 
     client_secret_ends_on = fields.Date(
+        "Secret Ends On",
+        copy=False,
         help="The last day of the client secret, as the provider shows it. Super Users are told "
         "30, 7 and 1 days ahead. Leave it empty if the secret doesn't expire.",
     )

@@ -5,7 +5,7 @@ import psycopg2
 
 from odoo import api, fields, models
 
-from ...connect.oauth import Tokens, refresh
+from ...connect.oauth import Tokens, application_token, refresh
 from ...failover.connection import MailboxError
 from ...failover.failure import Failure, Kind, Phase
 from ...tools.encrypted import Encrypted, Unreadable
@@ -64,8 +64,21 @@ class SystemMailOauthToken(models.Model):
 
         :raises MailboxError: the access was revoked, or the provider does not answer
         """
+        self._check_owner(server.sudo())
         token = self._of(server)
         return token._if_fresh() or self._refreshed(server)
+
+    @api.model
+    def _check_owner(self, server_sudo):
+        """An application may reach other mailboxes, too: a person's is used only as that person.
+
+        :raises MailboxError: the log-in is not its owner's e-mail address
+        """
+        owner_sudo = server_sudo.owner_user_id
+        if owner_sudo and server_sudo.system_mail_provider_id.is_application():
+            login = (server_sudo.system_mail_login or "").lower()
+            if login != owner_sudo.email_normalized:
+                raise MailboxError(Failure(Phase.CONNECT, kind=Kind.FROM_FILTER))
 
     @api.model
     def _replace(self, server):
@@ -92,6 +105,12 @@ class SystemMailOauthToken(models.Model):
             return token._refresh_once(unless)
         try:
             with own_environment(self.env, lock_timeout=LOCK_TIMEOUT) as env:
+                if server.sudo().system_mail_provider_id.is_application():
+                    env.cr.execute(
+                        """INSERT INTO system_mail_oauth_token (server_id) VALUES (%s)
+                        ON CONFLICT DO NOTHING""",
+                        [server.id],
+                    )
                 env.cr.execute(
                     "SELECT id FROM system_mail_oauth_token WHERE server_id = %s FOR UPDATE",
                     [server.id],
@@ -115,11 +134,25 @@ class SystemMailOauthToken(models.Model):
         if current and current != unless:
             return current
         provider = self.server_id.system_mail_provider_id
-        secrets = (self.refresh_token, provider.client_secret)
+        secrets = (self.refresh_token, provider.client_secret, provider.private_key)
         if any(isinstance(secret, Unreadable) for secret in secrets):
             raise MailboxError(Failure(Phase.TOKEN, kind=Kind.NO_KEY))
-        self._keep(refresh(provider.oauth_client(), self.refresh_token))
+        if provider.is_application():
+            self._keep(self.application_tokens(self.server_id))
+        else:
+            self._keep(refresh(provider.oauth_client(), self.refresh_token))
         return self.access_token
+
+    @api.model
+    @api.private
+    def application_tokens(self, server):
+        """New tokens for a mailbox that connects without a person.
+
+        :raises MailboxError: the provider refused or did not answer
+        :rtype: Tokens
+        """
+        provider = server.system_mail_provider_id
+        return application_token(provider.oauth_client(), server.system_mail_login)
 
     def _if_fresh(self):
         fresh = self.expires_at and self.expires_at > fields.Datetime.now() + MARGIN

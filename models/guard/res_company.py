@@ -28,13 +28,19 @@ class ResCompany(models.Model):
         help="Whose the address is as well, or what else speaks against it.",
     )
 
-    @api.depends("system_mail_address")
+    @api.depends("system_mail_address", "system_mail_server_id")
     def _compute_system_mail_clash(self):
         for company in self:
             address = company.system_mail_address
-            company.system_mail_clash = self.system_mail_clash_of(
-                address
-            ) or self.system_mail_free_domain(address)
+            server_sudo = company.sudo().system_mail_server_id
+            login = server_sudo.system_mail_login or server_sudo.smtp_user
+            if server_sudo.system_mail_provider_id.is_application():
+                login = ""
+            company.system_mail_clash = (
+                self.system_mail_clash_of(address)
+                or self.system_mail_free_domain(address)
+                or self.system_mail_person_behind(address, login)
+            )
 
     @api.constrains("system_mail_address", "system_mail_accepted_clash")
     def _check_system_mail_clash(self):
@@ -66,6 +72,24 @@ class ResCompany(models.Model):
             self._system_mail_person_of(address)
             or self._system_mail_employee_of(address)
             or self._system_mail_alias_of(address)
+        )
+
+    @api.model
+    @api.private
+    def system_mail_person_behind(self, address, login):
+        """Say in a sentence that System Mail signs in as a person; empty if it does not.
+
+        :param str login: what it signs in with, at its provider
+        """
+        login = email_normalize(login or "")
+        if not login or login == email_normalize(address or ""):
+            return ""
+        person = self._system_mail_person_of(login) or self._system_mail_employee_of(login)
+        return person and self.env._(
+            "%(person)s System Mail signs in with that account: its mail may land in that Sent "
+            "folder, and it stops when the account ends or its password changes. Connect it "
+            "as an application, or give it an account of its own.",
+            person=person,
         )
 
     @api.model

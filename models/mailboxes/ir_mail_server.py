@@ -1,12 +1,17 @@
+import contextlib
+
 from odoo import api, fields, models
 from odoo.api import SUPERUSER_ID
 from odoo.tools import email_normalize
 
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
+
 from ...constants import GROUP, OAUTH
+from ...failover.connection import MailboxError
 from ...failover.failure import Kind
 from ...failover.probe import probe
-from ...failover.rules import classify
-from ...failover.session import Route, Session
+from ...failover.rules import classify, classify_probe
+from ...failover.session import Route, Session, Undelivered
 from ...sending.refusals import refusals_as_failures
 from ...sending.send_run import LIMIT_FIELDS, patience
 from ...tools.encrypted import Encrypted
@@ -122,6 +127,7 @@ class IrMailServer(models.Model):
             return self._system_mail_write_apart(run, vals)
         before = self._system_mail_audit_snapshot(vals)
         self._system_mail_keep_secrets_here(vals)
+        self._system_mail_leave_application(vals)
         result = super().write(vals)
         if vals.get("smtp_pass"):
             self._system_mail_encrypt_password()
@@ -186,6 +192,22 @@ class IrMailServer(models.Model):
         personal_sudo._system_mail_forget(PERSONAL_SECRETS & self._fields.keys() - vals.keys())
         tokens_sudo = self.env["system.mail.oauth.token"].sudo()
         tokens_sudo.search([("server_id", "in", moved_sudo.ids)]).unlink()
+
+    def _system_mail_leave_application(self, vals):
+        """Disconnect mailboxes that connect by an application, where anybody gives them another
+        owner, address or server: the application would send as that one without a consent.
+
+        :param dict vals: as given to ``write``
+        """
+        names = ACCOUNT & vals.keys()
+        if not names or "system_mail_provider_id" in vals:
+            return
+        self.sudo().filtered(
+            lambda server: (
+                server.system_mail_provider_id.is_application()
+                and any(server._system_mail_differs(name, vals[name]) for name in names)
+            )
+        )._system_mail_forget({"system_mail_provider_id"})
 
     def _system_mail_differs(self, name, value):
         field = self._fields[name]
@@ -254,7 +276,7 @@ class IrMailServer(models.Model):
         failure = probe(connect, patience(), sender)
         if failure and classify(failure).retry_forced_token and self.system_mail_has_token():
             failure = probe(connect_with_new_token, patience(), sender)
-        return failure and (failure, classify(failure))
+        return failure and (failure, classify_probe(failure))
 
     def _system_mail_open(self, sender):
         """A logged-in connection, as a ``Route`` wants it."""
@@ -282,14 +304,88 @@ class IrMailServer(models.Model):
         token_sudo = self.env["system.mail.oauth.token"].sudo()
         self.write(values)
         server = self
+        application = self.sudo().system_mail_provider_id.is_application()
+        if application:
+            try:
+                tokens = token_sudo.application_tokens(self.sudo())
+            except MailboxError as exc:
+                return exc.failure, classify(exc.failure)
         if tokens:
             server = token_sudo.store_tokens(self, tokens)
         elif self.smtp_authentication != OAUTH:
             token_sudo.search([("server_id", "=", self.id)]).unlink()
         trouble = server._system_mail_probe()
+        if application and not trouble:
+            trouble = server._system_mail_prove()
         if not trouble:
             self.env["system.mail.health"].sudo()._connected(self)
         return trouble
+
+    @api.private
+    def system_mail_log_in_as(self, login):
+        """Try whether this mailbox's application can log in to another mailbox, without a message.
+        Nothing is changed.
+
+        :param str login: the other mailbox
+        :return: as ``_system_mail_probe``
+        """
+        token_sudo = self.env["system.mail.oauth.token"].sudo()
+        provider_id = self.sudo().system_mail_provider_id.id
+        with contextlib.closing(self.env.cr.savepoint()):  # rolls it back
+            self.write({"system_mail_login": login, "system_mail_provider_id": provider_id})
+            try:
+                server = token_sudo.store_tokens(self, token_sudo.application_tokens(self.sudo()))
+            except MailboxError as exc:
+                failure = exc.failure
+            else:
+                failure = probe(lambda: server._system_mail_open(login), patience())
+        return failure and (failure, classify_probe(failure))
+
+    def _system_mail_prove(self):
+        """Send a message from a mailbox that connects by an application: to log in proves less,
+        since a provider looks at the right to send later. It goes to the owner, or to who connects
+        System Mail, or to the mailbox itself.
+
+        :return: as ``_system_mail_probe``
+        """
+        server_sudo = self.sudo()
+        user = server_sudo.owner_user_id or self.env.user
+        recipient = user.id != SUPERUSER_ID and user.email_normalized
+        message = self._build_email__(
+            email_from=server_sudo.from_filter,
+            email_to=[recipient or server_sudo.from_filter],
+            subject=self.env._("%(address)s is connected", address=server_sudo.from_filter),
+            body=self.env._(
+                "%(user)s connected %(address)s to Odoo by %(provider)s. This message came from "
+                "it.",
+                user=self.env.user.name,
+                address=server_sudo.from_filter,
+                provider=server_sudo.system_mail_provider_id.name,
+            ),
+        )
+        return self.system_mail_send_alone(message, server_sudo.from_filter)
+
+    @api.private
+    def system_mail_send_alone(self, message, sender):
+        """Send a message by this mailbox, with none behind it.
+
+        :param EmailMessage message: as ``_build_email__`` makes it
+        :param str sender: the address that it is sent from
+        :return: why it failed and what that means, or None
+        :rtype: tuple[Failure, Decision] | None
+        """
+        session = self.system_mail_session(sender)
+        try:
+            self.send_email(message, smtp_session=session.open())
+        except (Undelivered, MailDeliveryException) as exc:
+            undelivered = exc if isinstance(exc, Undelivered) else exc.__context__
+            if not isinstance(undelivered, Undelivered):
+                raise
+            first = undelivered.report.all_troubles[0]
+            return first.failure, first.decision
+        finally:
+            session.quit()
+        return None
 
     @api.private
     def system_mail_check(self):

@@ -221,6 +221,14 @@ class SystemMailConnection(models.Model):
         self.ensure_one()
         return self.company_id.action_system_mail_connect()
 
+    def action_connect_by_application(self):
+        """Open the dialog that connects a person's mailbox by an application.
+
+        :raises UserError: no registration for people's mailboxes is set up
+        """
+        self.ensure_one()
+        return self.user_id.system_mail_open_application()
+
     # --- the tiles
 
     @api.model

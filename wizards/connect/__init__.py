@@ -1,6 +1,7 @@
 """The connect dialog, ``system.mail.connect``, with one concern in each file."""
 
 from . import (
+    application,
     detection,
     domain,
     held_mail,

@@ -48,21 +48,24 @@ class SystemMailConnectDetection(models.TransientModel):
             self._look_at_domain()
 
     def _propose_method(self, service):
-        """Choose how to connect: the way that is in use, else a sign-in that is set up, else by
-        password.
+        """Choose how to connect: the way that is in use, else an application or a sign-in that is
+        set up, else by password.
 
         :param Service service: the detected one, or None
         """
         methods = [method for method, _label in self._methods()]
         signed_in_by = service and service.provider_id
         used = self._server(self.address).sudo().system_mail_provider_id
-        if used:
+        application = service and self._ready_application(service.smtp_host)
+        if str(used.id) in methods:
             self.method = str(used.id)
+        elif application:
+            self.method = str(application.id)
         elif self._has_client(signed_in_by):
             self.method = str(signed_in_by)
         elif self.wants_sign_in and len(methods) > 1:
             self.method = str(signed_in_by) if signed_in_by else methods[1]
-        elif self.method not in methods or not service:
+        elif self.method not in methods or not (service or self._provider().is_application()):
             self.method = PASSWORD
 
     def _has_client(self, provider_id):

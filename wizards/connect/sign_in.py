@@ -66,7 +66,7 @@ class SystemMailConnectSignIn(models.TransientModel):
         :raises ValidationError: no Super User has set up a client for it
         """
         provider_sudo = self._provider()
-        if not provider_sudo.client_id:
+        if not provider_sudo.client_id or provider_sudo.is_application():
             raise ValidationError(
                 self.env._(
                     "Signing in with %(provider)s is not set up yet: a Super User registers this "

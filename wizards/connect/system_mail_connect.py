@@ -15,6 +15,10 @@ HOST = re.compile(r"[^\s/@:]+|[0-9A-Fa-f:]+")
 LONGEST_PASSWORD = 4096
 """Characters. Some people use an access token as the password: these have about 2,000."""
 PASSWORD = "password"  # noqa: S105
+FOR_PEOPLE = "system_mail_for_people"
+"""In the context of a dialog: whether it offers the applications for people's mailboxes; ``OTHER``
+where the mailbox is another person's, for whom there is no other way."""
+OTHER = "other"
 ACCOUNT = ("smtp_host", "smtp_port", "smtp_encryption", "smtp_user")
 
 
@@ -46,6 +50,7 @@ class SystemMailConnect(models.TransientModel):
     keeps_password = fields.Boolean(compute="_compute_keeps_password")
     password_hint = fields.Char(compute="_compute_keeps_password")
     clash = fields.Char(compute="_compute_clash", help="Whose the address is as well.")
+    person_behind = fields.Char(compute="_compute_clash", help="Whose account it signs in with.")
     accepts_clash = fields.Boolean("Use it all the same")
     limit_minute = fields.Integer("Recipients a Minute")
     limit_day = fields.Integer("Recipients a Day")
@@ -65,22 +70,27 @@ class SystemMailConnect(models.TransientModel):
     @api.model
     def _methods(self):
         """The ways to connect: by password, or with a provider, whose id is the key."""
-        providers_sudo = self.env["system.mail.oauth.provider"].sudo()
-        return [
+        providers_sudo = self.env["system.mail.oauth.provider"].sudo().search([])
+        applications_sudo = providers_sudo.filtered(lambda provider: provider.is_application())
+        own = [
             (PASSWORD, self.env._("User name and password")),
             *(
-                (str(service.provider_id), self.env._("Sign in with %(name)s", name=service.name))
-                for service in providers_sudo.services()
+                (str(provider.id), self.env._("Sign in with %(name)s", name=provider.name))
+                for provider in providers_sudo - applications_sudo
             ),
         ]
+        return [
+            *(own if self.env.context.get(FOR_PEOPLE) != OTHER else ()),
+            *((str(provider.id), provider.name) for provider in self._offered(applications_sudo)),
+        ]
 
-    @api.constrains("company_id", "user_id")
+    @api.constrains("company_id", "user_id", "method")
     def _check_target(self):
         """:raises AccessError: the current user may not connect this mailbox"""
         for dialog in self:
             if dialog.company_id:
                 dialog.company_id.check_system_mail_access()
-            elif dialog.user_id != self.env.user:
+            elif dialog.user_id != self.env.user and not dialog._connects_for_other():
                 raise AccessError(self.env._("Only its owner can connect a personal mailbox."))
 
     @api.model
@@ -115,7 +125,7 @@ class SystemMailConnect(models.TransientModel):
             "res_id": self.id,
             "views": [(False, "form")],
             "target": "new",
-            "context": {"dialog_size": "medium"},
+            "context": {"dialog_size": "medium", FOR_PEOPLE: self._for_people()},
         }
 
     # --- what is shown
@@ -130,11 +140,13 @@ class SystemMailConnect(models.TransientModel):
             used = company and company.system_mail_server_id and company.system_mail_address
             wizard.replaced_address = used if used and used != wizard.address else False
 
-    @api.depends("address", "company_id")
+    @api.depends("address", "company_id", "smtp_user", "method")
     def _compute_clash(self):
         for wizard in self:
             wizard._check_target()
             company, address = wizard.company_id, (wizard.address or "").strip()
+            login = "" if wizard._provider().is_application() else wizard.smtp_user
+            wizard.person_behind = company and company.system_mail_person_behind(address, login)
             wizard.clash = bool(company) and (
                 company.system_mail_clash_of(address) or company.system_mail_free_domain(address)
             )
@@ -198,8 +210,13 @@ class SystemMailConnect(models.TransientModel):
         self.ensure_one()
         try:
             self._check_address()
-            self._check_account()
-            trouble = self._target()._system_mail_connect(self.address, self._server_values())
+            if self._provider().is_application():
+                self._check_application()
+                values = self._oauth_server_values()
+            else:
+                self._check_account()
+                values = self._server_values()
+            trouble = self._target()._system_mail_connect(self.address, values)
         except ValidationError as exc:
             return self._show_failure(str(exc))
         return self._show_outcome(trouble)
@@ -225,6 +242,7 @@ class SystemMailConnect(models.TransientModel):
                     "system_mail_limit_day": self.limit_day,
                 }
             )
+        self._look_at_reach()
         self.sudo().secret = False
         nothing = dict.fromkeys(("problem", "remedy", "remedy_page", "answer"), False)
         self.write({"state": "connected", **nothing})

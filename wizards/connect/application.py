@@ -1,0 +1,152 @@
+from odoo import api, fields, models
+from odoo.api import SUPERUSER_ID
+from odoo.exceptions import AccessError, ValidationError
+from odoo.tools import email_normalize
+
+from ...constants import GROUP
+from ...failover.failure import Phase
+from ...tools.reasons import reason_of
+from .system_mail_connect import FOR_PEOPLE, OTHER
+
+
+class SystemMailConnectApplication(models.TransientModel):
+    """Connects a mailbox without a person, as an application or by a service account. Shows what an
+    administrator does at the provider, and says how far the application reaches.
+    """
+
+    _inherit = "system.mail.connect"
+
+    grant = fields.Char(compute="_compute_grant")
+    missing = fields.Char(compute="_compute_grant", help="What the set-up lacks.")
+    commands = fields.Text(compute="_compute_grant", help="For the provider's administrator.")
+    narrow_commands = fields.Text(compute="_compute_grant")
+    delegation_client = fields.Char(compute="_compute_grant")
+    scope = fields.Char(compute="_compute_grant")
+    guide = fields.Char(compute="_compute_grant")
+    other_mailbox = fields.Char(
+        "Another Mailbox",
+        help="Of your organisation. The application should not be able to log in there: this is "
+        "tried, and no message is sent.",
+    )
+    reach = fields.Char(readonly=True, help="Whether the application reaches another mailbox.")
+    reach_is_wide = fields.Boolean(readonly=True)
+
+    @api.model
+    def _offered(self, applications_sudo):
+        """The applications that the current user may connect a mailbox by."""
+        if not self._may_use_applications():
+            return applications_sudo.browse()
+        for_people = self.env.context.get(FOR_PEOPLE)
+        if for_people is None:
+            return applications_sudo
+        return applications_sudo.filtered(lambda provider: provider.for_people == bool(for_people))
+
+    def _ready_application(self, smtp_host):
+        """An application for this dialog's mailbox that is set up, at a provider; empty if there is
+        none.
+        """
+        providers_sudo = self.env["system.mail.oauth.provider"].sudo()
+        at_host = providers_sudo.search([("smtp_host", "=", smtp_host)])
+        return self._offered(at_host.filtered(lambda provider: provider.is_application())).filtered(
+            lambda provider: provider.for_people == bool(self.user_id) and not provider.missing()
+        )[:1]
+
+    @api.depends("method", "address", "smtp_user")
+    def _compute_grant(self):
+        for dialog in self:
+            provider = dialog._provider()
+            is_shown = provider.is_application() and self._may_use_applications()
+            used = provider if is_shown else provider.browse()
+            mailbox = (dialog.smtp_user or dialog.address or "").strip()
+            dialog.grant = used.grant
+            dialog.missing = used and used.missing()
+            dialog.commands, dialog.narrow_commands = (
+                used.commands_for(mailbox) if used else ("", "")
+            )
+            dialog.delegation_client = used.client_id
+            dialog.scope = used.scope
+            dialog.guide = used and used.guide()
+
+    def _may_use_applications(self):
+        return self.env.uid == SUPERUSER_ID or self.env.user.has_group(GROUP)
+
+    def _connects_for_other(self):
+        """Whether the current user may connect another person's mailbox with this dialog: a Super
+        User may, by an application.
+        """
+        return self._provider().is_for_people() and self._may_use_applications()
+
+    def _for_people(self):
+        """What the context of this dialog says of the applications to offer."""
+        return OTHER if self.user_id and self.user_id != self.env.user else bool(self.user_id)
+
+    def _check_application(self):
+        """Check what can be checked before the provider is asked.
+
+        :raises AccessError: the current user is no Super User
+        :raises ValidationError: with a sentence on what is wrong
+        """
+        provider_sudo = self._provider()
+        if not self._may_use_applications():  # the ORM does not check such a selection
+            raise AccessError(self.env._("Only Super Users connect mailboxes as an application."))
+        if provider_sudo.for_people != bool(self.user_id):
+            raise ValidationError(
+                self.env._(
+                    "%(provider)s connects only people's mailboxes: System Mail needs a "
+                    "registration of its own, which reaches no other mailbox.",
+                    provider=provider_sudo.name,
+                )
+                if self.company_id
+                else self.env._(
+                    "%(provider)s connects only System Mail: people's mailboxes need a "
+                    "registration of their own.",
+                    provider=provider_sudo.name,
+                )
+            )
+        if missing := provider_sudo.missing():
+            raise ValidationError(missing)
+        if self.user_id and email_normalize(self.smtp_user or "") != self.user_id.email_normalized:
+            raise ValidationError(
+                self.env._(
+                    "An application connects a person's mailbox only at their e-mail address, "
+                    "%(address)s.",
+                    address=self.user_id.email,
+                )
+            )
+
+    def _look_at_reach(self):
+        """Try whether the application can log in to the other mailbox, without a message."""
+        self.reach, self.reach_is_wide = False, False
+        other = (self.other_mailbox or "").strip()
+        if not other or self.grant != "client_credentials":
+            return
+        server_sudo = self._server(self.address).sudo()
+        trouble = server_sudo.system_mail_log_in_as(other)
+        if not trouble:
+            self.reach_is_wide = True
+            self.reach = self.env._(
+                "The application can also log in to %(other)s: it may send as other people. Let it "
+                "reach this mailbox only, by the commands in “Reach no other mailbox”.",
+                other=other,
+            )
+        elif trouble[0].phase is Phase.AUTH and trouble[0].code:
+            self.reach = self.env._(
+                "The application was refused at %(other)s, as it should be.", other=other
+            )
+        else:
+            self.reach_is_wide = True
+            self.reach = self.env._(
+                "Whether the application reaches %(other)s is not known: %(reason)s.",
+                other=other,
+                reason=reason_of(self.env, *trouble),
+            )
+
+    def action_open_provider(self):
+        """Open the registration, to set it up."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "system.mail.oauth.provider",
+            "res_id": self._provider().id,
+            "views": [(False, "form")],
+        }
