@@ -170,13 +170,16 @@ class SendRun(Ledger):
             bounce_allowed = bounce and filter_ and server._match_from_filter(bounce, filter_)
             return bounce if bounce_allowed else policy.address
 
+        @functools.cache  # Odoo reads a contact anew for each mail, with all its fields
+        def name_and_addresses(contact):
+            contact_sudo = contact.sudo()
+            return contact_sudo.name or "", email_normalize_all(contact_sudo.email or "")
+
         def rewrite(message, from_addr, author):
-            author_sudo = self._mail.sudo().author_id
-            known_as = author_sudo.name or ""
+            known_as, own = name_and_addresses(self._mail.author_id)
             self.sent_from = sender(author, policy.address, known_as)
             # from_addr may be the author's own address, which System Mail must not send from
             from_addr = envelope(str(message["Return-Path"] or ""))
-            own = email_normalize_all(author_sudo.email or "")
             return in_the_name_of(message, policy.address, author, known_as, own), from_addr
 
         admit = self._admit if policy.limited else None

@@ -94,3 +94,13 @@ class TestBatches(SystemMailCase):
         self.assertEqual(mails.mapped("state").count("sent"), 2)
         self.assertEqual(mails.mapped("state").count("exception"), 1)
         self.assertEqual(len(self.own.accepted), 2)
+
+    def test_the_author_is_read_once_for_a_batch(self):
+        self.own.stop()
+        mails = self.mails(5, auto_delete=True)  # then Odoo reads all anew for each mail
+        with self.assertLogs("odoo.sql_db", "DEBUG") as log:
+            mails.send()
+        of_author = f'"res_partner"."id" IN ({self.ana.partner_id.id})'
+        reads = [line for line in log.output if of_author in line]
+        self.assertEqual(len(self.system.accepted), 5)
+        self.assertLessEqual(len(reads), 1)
