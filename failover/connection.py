@@ -17,7 +17,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from .encryption import awaits_tls, expiry, has_expired
+from .encryption import awaits_tls, expiry, has_expired, shown_on
 from .failure import Failure, Kind, Phase
 from .network import LineReader, connect, resolve
 from .own_words import SentMail
@@ -90,6 +90,8 @@ class Trace:
     """The server's name."""
     peer: tuple = ()
     """The address that it is connected to, as ``getaddrinfo`` has it."""
+    certificate: bytes = b""
+    """What the server showed, in DER; empty without encryption."""
     mail: SentMail | None = None
     """The mail that is being sent."""
     application: bool = False
@@ -219,6 +221,7 @@ class WatchedConnection:
         self.greeted = True
         if self.file is None:
             self.file = LineReader(self.sock, trace)
+            trace.certificate = shown_on(self.sock)
         self.file.begin_reply()
         code, text = super().getreply()
         if trace.phase is Phase.AUTH:

@@ -107,6 +107,39 @@ def _ask_for_tls(sock, local_hostname, trace):
     connection.docmd("STARTTLS")
 
 
+def shown_on(sock):
+    """The certificate that the server shows on a connection, in DER; b"" without encryption.
+
+    :param socket.socket sock: any
+    """
+    is_encrypted = hasattr(sock, "getpeercert")
+    return (is_encrypted and sock.getpeercert(binary_form=True)) or b""
+
+
+def validity(certificate):
+    """From when until when a certificate is valid, in UTC.
+
+    :param bytes certificate: in DER
+    :return: None where it does not say so as it should
+    :rtype: tuple[datetime.datetime, datetime.datetime] | None
+    """
+    try:
+        read = x509.load_der_x509_certificate(certificate)
+        return begin_of(read), end_of(read)
+    except ValueError:
+        return None
+
+
+def begin_of(certificate):
+    """When a certificate begins, in UTC; arguments and errors as for ``end_of``.
+
+    :rtype: datetime.datetime
+    """
+    if hasattr(certificate, "not_valid_before_utc"):  # from cryptography 42 on
+        return certificate.not_valid_before_utc
+    return certificate.not_valid_before.replace(tzinfo=datetime.timezone.utc)
+
+
 def end_of(certificate):
     """When a certificate ends, in UTC.
 

@@ -4,12 +4,13 @@ from .connection import CONNECTION_ERRORS, is_yes, leave, watching
 from .failure import Failure, Phase
 
 
-def probe(connect, patience, sender=None):
+def probe(connect, patience, sender=None, on_success=None):
     """Connect, log in, and ask for an answer.
 
     :param connect: opens a logged-in connection, as for ``Route``; None means sending is disabled
     :param Patience patience: ``log_in`` bounds all of it
     :param str sender: an address: may this log-in send from it?
+    :param on_success: called with the server's certificate (``Trace``) where nothing failed
     :return: what failed, or None
     :rtype: Failure | None
     """
@@ -17,7 +18,10 @@ def probe(connect, patience, sender=None):
         try:
             connection = connect()
             if connection is not None:
-                return _ask(connection, trace, sender)
+                failure = _ask(connection, trace, sender)
+                if on_success and not failure:
+                    on_success(trace.certificate)
+                return failure
         except CONNECTION_ERRORS as exc:
             return trace.failure(exc)
         finally:

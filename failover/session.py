@@ -105,7 +105,8 @@ class Route:
         :param rewrite: ``(message, from_addr, author) -> (message, from_addr)``
         :param admit: called with the number of recipients, returns an ``Admission``
         :param on_failure: ``(mailbox, failure, decision)``, once per connection
-        :param on_success: ``(mailbox)``, at the first accepted message of a connection, and at the
+        :param on_success: ``(mailbox, certificate)``, the certificate that its server showed
+            (``Trace``); at the first accepted message of a connection, and at the
             next one after a failure or a doubt
         :param on_doubt: ``(mailbox, failure, message_id, address)``: the mailbox refused a
             recipient, in words that no rule knows, and another mailbox then accepted it
@@ -261,7 +262,7 @@ class Route:
 
     def _report_success(self):
         if not self._success_reported and self._on_success:
-            self._on_success(self.mailbox)
+            self._on_success(self.mailbox, self._connection.trace.certificate)
         self._success_reported = True
 
     def _report_failure(self, failure, decision):

@@ -301,8 +301,8 @@ class SendRun(Ledger):
         # the next success must be written, and must not count as late
         self._seen[server.id] = seen._replace(last_success=None, generation=generation)
 
-    def _succeeded(self, server):
-        self._health.note_success(server, self._seen[server.id])
+    def _succeeded(self, server, certificate):
+        self._health.note_success(server, self._seen[server.id], certificate)
 
     def _doubted(self, server, failure, message_id, address):
         """System Mail could send what this mailbox refused in words that no rule knows."""

@@ -1,4 +1,6 @@
 import datetime
+import os
+from unittest.mock import patch
 
 from freezegun import freeze_time
 
@@ -194,3 +196,88 @@ class TestRegistrationsEnd(EndsCase):
                 with self.assertRaisesRegex(ValidationError, words):
                     self.provider.client_secret_ends_on = day
             self.provider.client_secret_ends_on = "2035-01-01"
+
+
+class TestServerCertificatesEnd(EndsCase):
+    """A mail server of the organisation's own, whose certificate somebody has to renew."""
+
+    def setUp(self):
+        super().setUp()
+        self.enterContext(patch.dict(os.environ, SSL_CERT_FILE=self.lab.cafile))
+        self.today = fields.Date.today()
+
+    def connect(self, certificate, encryption="ssl", **values):
+        """Ana's mailbox at a server that shows one of the lab's certificates."""
+        self.own = self.smtp(
+            f"at {certificate}",
+            encryption=encryption,
+            certificate=certificate,
+            logins={"ana@company.test": "secret"},
+        )
+        self.own_server.write(
+            {"smtp_port": self.own.port, "smtp_encryption": f"{encryption}_strict", **values}
+        )
+
+    def days_ahead(self, *numbers):
+        """What is told in so many days, where the mailbox worked in the night before."""
+        told = []
+        for number in numbers:
+            day = self.today + datetime.timedelta(days=number)
+            self.health(self.own_server).last_success = day
+            told += self.told_on(day)
+        return told
+
+    def test_a_certificate_that_ends_in_20_days_is_seen_by_a_check_and_by_a_message(self):
+        for encryption in ("ssl", "starttls"):
+            for use in (self.own_server.system_mail_check, self.mention):
+                self.connect("ends-soon", encryption)
+                self.health(self.own_server).unlink()
+                self.env.flush_all()
+                use()
+                row = self.row(self.own_server)
+                self.assertEqual(row.ends_on, self.today + datetime.timedelta(days=20))
+                self.assertEqual((row.state, row.needs_attention), ("connected", True))
+                self.assertIn("the mail server's certificate will expire", row.reason)
+                self.assertIn("administrator of the mail server", row.remedy)
+
+    def test_it_is_told_once_each_time_with_the_server(self):
+        self.connect("ends-soon")
+        self.own_server.system_mail_check()
+        told = self.days_ahead(0, 1, 12, 13, 14, 19, 20)
+        self.assertEqual([len(bodies) for bodies in told], [1, 0, 0, 1, 0, 1, 0])
+        self.assertIn(f"{self.own.host}: the mail server's certificate will", told[0][0])
+
+    def test_once_it_is_renewed_nothing_more_is_shown_or_told(self):
+        self.connect("ends-soon")
+        self.own_server.system_mail_check()
+        self.assertTrue(self.row(self.own_server).needs_attention)
+        self.connect("fresh")
+        self.row(self.own_server).action_test()
+        self.assertFalse(self.row(self.own_server).needs_attention)
+        self.assertEqual(self.days_ahead(0, 13, 19), [[], [], []])
+
+    def test_a_certificate_that_was_not_seen_lately_is_not_told(self):
+        self.connect("ends-soon")
+        self.own_server.system_mail_check()
+        self.assertEqual(self.told_on(self.today + datetime.timedelta(days=13)), [[]])
+
+    def test_what_a_program_renews_is_told_where_it_is_late(self):
+        self.connect("short-lived")
+        self.own_server.system_mail_check()
+        self.assertFalse(self.row(self.own_server).needs_attention)
+        self.connect("short-lived-late")
+        self.own_server.system_mail_check()
+        self.assertTrue(self.row(self.own_server).needs_attention)
+
+    def test_a_known_providers_certificate_is_its_own_concern(self):
+        with made_up_provider():
+            self.connect("ends-soon")
+            self.own_server.system_mail_check()
+            self.assertEqual(self.row(self.own_server).state, "connected")
+            self.assertFalse(self.row(self.own_server).needs_attention)
+
+    def test_a_certificate_that_is_not_verified_stops_nothing(self):
+        self.connect("ends-soon", smtp_encryption="ssl")
+        self.own_server.system_mail_check()
+        self.assertEqual(self.row(self.own_server).state, "connected")
+        self.assertFalse(self.row(self.own_server).needs_attention)

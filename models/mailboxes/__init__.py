@@ -8,6 +8,7 @@ from . import (
     res_users,
     system_mail_failure,
     system_mail_health,
+    system_mail_health_certificate,
     system_mail_health_check,
     system_mail_health_doubt,
 )

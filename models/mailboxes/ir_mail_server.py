@@ -255,9 +255,10 @@ class IrMailServer(models.Model):
             return Kind.OTHER_SENDER
         return None
 
-    def _system_mail_probe(self):
+    def _system_mail_probe(self, on_success):
         """Try the mailbox, up to the log-in and its right to send from its address.
 
+        :param on_success: as for ``probe``
         :return: why it failed and what that means, or None
         :rtype: tuple[Failure, Decision] | None
         """
@@ -273,9 +274,9 @@ class IrMailServer(models.Model):
             self.system_mail_refresh()
             return connect()
 
-        failure = probe(connect, patience(), sender)
+        failure = probe(connect, patience(), sender, on_success)
         if failure and classify(failure).retry_forced_token and self.system_mail_has_token():
-            failure = probe(connect_with_new_token, patience(), sender)
+            failure = probe(connect_with_new_token, patience(), sender, on_success)
         return failure and (failure, classify_probe(failure))
 
     def _system_mail_open(self, sender):
@@ -314,11 +315,12 @@ class IrMailServer(models.Model):
             server = token_sudo.store_tokens(self, tokens)
         elif self.smtp_authentication != OAUTH:
             token_sudo.search([("server_id", "=", self.id)]).unlink()
-        trouble = server._system_mail_probe()
+        certificates = []
+        trouble = server._system_mail_probe(certificates.append)
         if application and not trouble:
             trouble = server._system_mail_prove()
         if not trouble:
-            self.env["system.mail.health"].sudo()._connected(self)
+            self.env["system.mail.health"].sudo()._connected(self, *certificates)
         return trouble
 
     @api.private
@@ -392,9 +394,10 @@ class IrMailServer(models.Model):
         """Try the mailbox now and record its health."""
         health = self.env["system.mail.health"].sudo()
         seen = health.snapshot(self)
-        trouble = self._system_mail_probe()
+        certificates = []
+        trouble = self._system_mail_probe(certificates.append)
         if trouble:
             health.note_failure(self, seen, *trouble)
-        else:
-            health.note_success(self, seen)
+        else:  # always written: who renewed a certificate wants to see that
+            health.note_success(self, seen._replace(last_success=None), *certificates)
         return trouble

@@ -135,11 +135,14 @@ class SystemMailHealth(models.Model):
         return Snapshot(self.state, last_success or None, self.generation)
 
     @api.model
-    def _connected(self, server):
+    def _connected(self, server, certificate=b""):
         """Note that the mailbox has just been connected. This is written in the same transaction:
         other cursors do not see the new mailbox yet.
+
+        :param bytes certificate: as for ``note_success``
         """
-        self._of(server)._write_success(fields.Datetime.now())
+        ends_on = self._certificate_end(server, certificate)
+        self._of(server)._write_success(fields.Datetime.now(), ends_on)
 
     @api.private
     def give_new_chance(self):
@@ -270,19 +273,21 @@ class SystemMailHealth(models.Model):
 
     @api.model
     @api.private
-    def note_success(self, server, seen):
+    def note_success(self, server, seen, certificate=b""):
         """Note that the mailbox sent a message: it is connected. This is written only if the state
         changes, or after SUCCESS_INTERVAL.
 
         :param Snapshot seen: what ``look`` returned
+        :param bytes certificate: what the server showed (``failover.connection.Trace``)
         """
         now = fields.Datetime.now()
         known = seen.state == "connected" and seen.last_success
         if known and now - seen.last_success < SUCCESS_INTERVAL:
             return
-        self._record(server, seen, lambda health: health._write_success(now))
+        ends_on = self._certificate_end(server, certificate)
+        self._record(server, seen, lambda health: health._write_success(now, ends_on))
 
-    def _write_success(self, now):
+    def _write_success(self, now, certificate_ends_on):
         before = self.state
         self.write(
             {
@@ -293,6 +298,7 @@ class SystemMailHealth(models.Model):
                 "answer": False,
                 "last_success": now,
                 "doubted_at": False,
+                "certificate_ends_on": certificate_ends_on,
                 "since": self.since if before == "connected" and self.last_success else now,
             }
         )

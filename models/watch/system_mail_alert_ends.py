@@ -16,7 +16,11 @@ class SystemMailAlert(models.Model):
 
     def _tell_ends(self):
         """In one message. After a time without the scheduled action, the last notice is told."""
-        ends = [*self._ends_of_registrations(), *self._ends_of_passwords()]
+        ends = [
+            *self._ends_of_registrations(),
+            *self._ends_of_passwords(),
+            *self._ends_of_server_certificates(),
+        ]
         told = [line for key, ends_on, line in ends if self._is_time_to_tell(key, ends_on)]
         if told:
             self.tell_super_users(
@@ -53,6 +57,14 @@ class SystemMailAlert(models.Model):
         for name, ends_on, count in groups:
             subject = self.env._("%(provider)s, mailboxes: %(count)s", provider=name, count=count)
             yield f"passwords:{name}", ends_on, self._end_line("passwords", ends_on, subject, link)
+
+    def _ends_of_server_certificates(self):
+        ending = "server_certificate"
+        connections = self.env["system.mail.connection"].search([("ending", "=", ending)])
+        link = self._link(CONNECTIONS, self.env._("Connections"))
+        shown = {(each.server_id.smtp_host, each.ends_on) for each in connections}
+        for host, ends_on in sorted(shown):
+            yield f"{ending}:{host}", ends_on, self._end_line(ending, ends_on, host, link)
 
     def _end_line(self, ending, ends_on, subject, link):
         """What ends and what to do, as a line of an alert.

@@ -9,6 +9,8 @@ from ...providers import all_providers
 
 AHEAD = datetime.timedelta(days=30)
 """An end is shown so long before the day. That of passwords is shown at once."""
+LATELY = datetime.timedelta(days=1)
+"""A certificate that a server showed longer ago may have been renewed."""
 
 
 class SystemMailConnection(models.Model):
@@ -18,6 +20,7 @@ class SystemMailConnection(models.Model):
     _depends = {
         "ir.mail_server": ["system_mail_login", "system_mail_provider_id"],
         "system.mail.oauth.provider": ["client_secret_ends_on", "certificate_ends_on"],
+        "system.mail.health": ["certificate_ends_on"],
     }
 
     ending = fields.Selection("endings", "What Ends", readonly=True)
@@ -30,6 +33,7 @@ class SystemMailConnection(models.Model):
             ("passwords", self.env._("Passwords")),
             ("client_secret", self.env._("Client secret")),
             ("certificate", self.env._("Certificate of the registration")),
+            ("server_certificate", self.env._("Certificate of the mail server")),
         ]
 
     def _ends(self):
@@ -42,12 +46,16 @@ class SystemMailConnection(models.Model):
             SELECT ending, ends_on
               FROM (VALUES ('passwords', %(passwords)s),
                            ('client_secret', r.client_secret_ends_on),
-                           ('certificate', r.certificate_ends_on)) AS known (ending, ends_on)
+                           ('certificate', r.certificate_ends_on),
+                           ('server_certificate', CASE WHEN h.last_success >= %(lately)s
+                                                       THEN h.certificate_ends_on END)
+                   ) AS known (ending, ends_on)
              WHERE (ends_on <= %(soon)s OR ending = 'passwords' AND ends_on IS NOT NULL)
                AND COALESCE(h.last_success < ends_on + 1, TRUE)
           ORDER BY ends_on
              LIMIT 1""",
             passwords=self._passwords_end(),
+            lately=fields.Datetime.now() - LATELY,
             soon=fields.Date.today() + AHEAD,
         )
 
@@ -101,6 +109,10 @@ class SystemMailConnection(models.Model):
                 self.env._("the certificate of the provider's registration will expire"),
                 self.env._("the certificate of the provider's registration has expired"),
             ),
+            "server_certificate": (
+                self.env._("the mail server's certificate will expire"),
+                self.env._("the mail server's certificate has expired"),
+            ),
         }[ending]
         return after if ends_on < fields.Date.today() else before
 
@@ -119,6 +131,9 @@ class SystemMailConnection(models.Model):
             "certificate": self.env._(
                 "Make a new certificate in Settings ▸ System Mail ▸ Providers and upload it at the "
                 "provider."
+            ),
+            "server_certificate": self.env._(
+                "Ask the administrator of the mail server to renew its certificate."
             ),
         }[ending]
 

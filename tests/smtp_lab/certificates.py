@@ -12,6 +12,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 #: The certificates a server may show; all but the first must be refused by a careful client.
 KINDS = ("valid", "other-name", "self-signed", "expired", "expired-authority")
+#: Further valid ones: for so many days, and for so many more.
+LIVES = {
+    "fresh": (1, 364),
+    "ends-soon": (345, 20),
+    "short-lived": (70, 20),
+    "short-lived-late": (84, 6),
+}
 
 _DAY = timedelta(days=1)
 _LONG_AGO = 10 * _DAY
@@ -49,7 +56,7 @@ class CertificateAuthority:
         return self._contexts[kind]
 
     def _new_context(self, kind):
-        if kind not in KINDS:
+        if kind not in (*KINDS, *LIVES):
             raise ValueError(f"no such certificate: {kind}")
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(f"SMTP lab, {kind}")
@@ -61,7 +68,7 @@ class CertificateAuthority:
             authority = _pem(self._sign_authority(issuer, signer.public_key(), _now() - _LONG_AGO))
         issued = _now() - _LONG_AGO if kind == "expired" else _now()
         certificate = (
-            _builder(subject, issuer, key.public_key(), issued)
+            _builder(subject, issuer, key.public_key(), issued, LIVES.get(kind, (2, 2)))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(
                 x509.SubjectAlternativeName(_ELSEWHERE if kind == "other-name" else _HERE),
@@ -97,15 +104,15 @@ def _name(common_name):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _builder(subject, issuer, public_key, now):
+def _builder(subject, issuer, public_key, now, life=(2, 2)):
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - 2 * _DAY)
-        .not_valid_after(now + 2 * _DAY)
+        .not_valid_before(now - life[0] * _DAY)
+        .not_valid_after(now + life[1] * _DAY)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
 
