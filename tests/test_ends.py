@@ -127,19 +127,21 @@ class TestRegistrationsEnd(EndsCase):
     def setUp(self):
         super().setUp()
         self.provider = self.env.ref("system_mail.oauth_provider_microsoft")
+        self.other = self.env.ref("system_mail.oauth_provider_google")
         self.provider.write({"client_id": "us", "client_secret_input": "old"})
         self.own_server.write(
             {"smtp_authentication": OAUTH, "system_mail_provider_id": self.provider.id}
         )
 
-    def end_on(self, day, name="client_secret"):
+    def end_on(self, day, name="client_secret", provider=None):
         """Have the secret, or the certificate, end on a day."""
         with freeze_time("2035-01-01"):
-            self.provider[f"{name}_ends_on"] = day
+            (provider or self.provider)[f"{name}_ends_on"] = day
 
-    def test_both_are_told_once_each_30_7_and_1_days_ahead_in_one_message(self):
+    def test_all_are_told_once_each_30_7_and_1_days_ahead_in_one_message(self):
         self.end_on("2035-12-31")
-        self.end_on("2035-12-31", "certificate")
+        self.other.client_id = "us"
+        self.end_on("2035-12-31", "certificate", self.other)
         told = self.told_on(
             "2035-11-30", "2035-12-01", "2035-12-02", "2035-12-24", "2035-12-30", "2036-01-02"
         )  # fmt: skip
@@ -148,6 +150,15 @@ class TestRegistrationsEnd(EndsCase):
         self.assertIn("12/31/2035, Microsoft 365: the provider's client secret will", body)
         self.assertIn("the certificate of the provider's registration will expire", body)
         self.assertIn(f"/odoo/system-mail-providers/{self.provider.id}", body)
+
+    def test_a_certificate_takes_the_place_of_the_secret(self):
+        self.end_on("2035-12-31")
+        self.end_on("2037-12-31", "certificate")
+        self.assertEqual(self.told_on("2035-12-20"), [[]])
+        with freeze_time("2035-12-20"):
+            self.assertFalse(self.row(self.own_server).needs_attention)
+        with freeze_time("2037-12-20"):
+            self.assertIn("the certificate of the", self.row(self.own_server).reason)
 
     def test_a_registration_that_is_not_in_use_is_not_told(self):
         self.end_on("2035-12-31")

@@ -43,11 +43,12 @@ class SystemMailAlert(models.Model):
     def _ends_of_registrations(self):
         providers = self.env["system.mail.oauth.provider"].search([("client_id", "!=", False)])
         for provider in providers:
-            for ending in ("client_secret", "certificate"):
-                if ends_on := provider[f"{ending}_ends_on"]:
-                    link = self._link(f"{PROVIDERS}/{provider.id}", self.env._("Providers"))
-                    line = self._end_line(ending, ends_on, provider.name, link)
-                    yield f"{ending}:{provider.id}", ends_on, line
+            # a certificate takes the place of the secret
+            ending = "certificate" if provider.certificate_ends_on else "client_secret"
+            if ends_on := provider[f"{ending}_ends_on"]:
+                link = self._link(f"{PROVIDERS}/{provider.id}", self.env._("Providers"))
+                line = self._end_line(ending, ends_on, provider.name, link)
+                yield f"{ending}:{provider.id}", ends_on, line
 
     def _ends_of_passwords(self):
         groups = self.env["system.mail.connection"]._read_group(

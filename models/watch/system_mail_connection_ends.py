@@ -45,7 +45,8 @@ class SystemMailConnection(models.Model):
             """
             SELECT ending, ends_on
               FROM (VALUES ('passwords', %(passwords)s),
-                           ('client_secret', r.client_secret_ends_on),
+                           ('client_secret', CASE WHEN r.certificate_ends_on IS NULL
+                                                  THEN r.client_secret_ends_on END),
                            ('certificate', r.certificate_ends_on),
                            ('server_certificate', CASE WHEN h.last_success >= %(lately)s
                                                        THEN h.certificate_ends_on END)
@@ -129,8 +130,8 @@ class SystemMailConnection(models.Model):
                 "Settings ▸ System Mail ▸ Providers."
             ),
             "certificate": self.env._(
-                "Make a new certificate in Settings ▸ System Mail ▸ Providers and upload it at the "
-                "provider."
+                "Press Make a Certificate in Settings ▸ System Mail ▸ Providers, and upload it at "
+                "the provider."
             ),
             "server_certificate": self.env._(
                 "Ask the administrator of the mail server to renew its certificate."
