@@ -317,6 +317,20 @@ SEAMS = (
         "The companies that a user works in, from a cache.",
     ),
     Seam(
+        "mail.thread",
+        "_notify_cancel_by_type_generic",
+        "(notification_type)",
+        "models/mail/mail_thread.py",
+        "Somebody dismisses all their failures at once: what is held stays.",
+    ),
+    Seam(
+        "mail.message",
+        "_notify_message_notification_update",
+        "()",
+        "models/mail/mail_thread.py",
+        "Shows in the browser what stays.",
+    ),
+    Seam(
         "base",
         "_mail_get_companies",
         "(default=False)",

@@ -205,6 +205,14 @@ class TestWhoseSystemMail(TwoCompanies, ReadingCase):
         self.assertEqual(self.posted(), (0, 0))
         self.assertEqual(self.posted(record_company_id=self.second.id), (0, 0))
 
+    def test_what_somebody_calls_automatic_is_within_the_limits(self):
+        """Odoo lets every employee say so over RPC: docs/security.rst tells of it."""
+        self.company.write({"system_mail_scope": "automatic", "system_mail_limit_user_hour": 2})
+        self.ben.active = False  # no colleague any more
+        for carried in ((1, 0), (1, 0), (0, 0)):
+            self.assertEqual(self.posted(message_type="notification"), carried)
+        self.assertEqual(self.posted(message_type="comment"), (0, 0))
+
     def test_where_the_document_is_the_companys_it_is_so_whoever_writes(self):
         self.record.company_id = self.second
         message = self.mention()

@@ -2,6 +2,7 @@
 door others try.
 """
 
+from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import tagged
 
@@ -186,7 +187,7 @@ class TestMailThatIsUndecided(UndecidedCase):
                 }
                 false = {**values, "failure_type": mark}
                 self.assert_refused(user, NOTIFICATION, "create", [false])
-                with self.assertRaisesRegex(Exception, "Only who wrote"), self.env.cr.savepoint():
+                with self.assertRaisesRegex(AccessError, "Only who wrote"), self.env.cr.savepoint():
                     self.call(
                         user,
                         NOTIFICATION,
@@ -223,3 +224,40 @@ class TestMailThatIsUndecided(UndecidedCase):
         waiting.scheduled_date = False
         self.call(self.outsiders["administrator"], MAIL, "process_email_queue")
         self.assertEqual(len(self.received("ben@company.test")), 1)
+
+    def test_dismissing_all_failures_keeps_what_is_held(self):
+        failed = self.mention()
+        failed.notification_ids.write(
+            {"notification_status": "exception", "failure_type": "mail_smtp"}
+        )
+        held = self.undecided["held"]
+        self.call(self.ana, "res.partner", "notify_cancel_by_type", "email")
+        self.assertEqual(failed.notification_ids.notification_status, "canceled")
+        self.assertEqual(held.notification_ids.notification_status, "exception")
+        self.call(self.ana, MESSAGE, "action_system_mail_drop", held.ids)
+        self.assertEqual(held.notification_ids.notification_status, "canceled")
+
+    def test_a_contact_that_is_deleted_leaves_an_event(self):
+        before, held = self.events("configured"), self.undecided["held"]
+        self.call(self.outsiders["employee"], "res.partner", "unlink", self.customer.ids)
+        event = self.events("configured") - before
+        self.assertEqual(event.user_id, self.outsiders["employee"])
+        self.assertEqual(event.mail_message_id, held.id)
+
+    def test_nobody_sends_a_template_as_anothers_message(self):
+        template = self.env["mail.template"].create(
+            {
+                "name": "T",
+                "model_id": self.env["ir.model"]._get_id("res.partner"),
+                "subject": "Something else",
+            }
+        )
+        as_held = {"email_values": {"mail_message_id": self.undecided["held"].id}}
+        before = self.state()
+        for user in self.outsiders.values():
+            for args in ((), (False, False, as_held["email_values"])):
+                send = ("mail.template", "send_mail", template.ids, self.record.id, *args)
+                with self.assertRaisesRegex(AccessError, "wrote"), self.env.cr.savepoint():
+                    self.call(user, *send, **({} if args else as_held))
+            self.assertEqual(self.state(), before)
+            self.call(user, "mail.template", "send_mail", template.ids, self.record.id)

@@ -90,6 +90,24 @@ class TestAlertsStayInTheirChannel(ReadingCase):
         self.assert_refused(administrator, "mail.mail", "read", mail.ids, ["body"])
         self.assertFalse(self.call(administrator, "mail.mail", "search", [("id", "=", mail.id)]))
 
+    def test_nobody_puts_a_message_among_the_alerts(self):
+        place = {"model": "discuss.channel", "res_id": self.channel.id}
+        forged = {**place, "author_id": self.env.ref("base.partner_root").id, "body": "Look here"}
+        template = self.env["mail.template"].create(
+            {"name": "T", "model_id": self.env["ir.model"]._get_id("res.partner")}
+        )
+        send = "mail.template", "send_mail", template.ids, self.record.id, False, False, forged
+        for role, user in self.outsiders.items():
+            mine = self.record.with_user(user).message_post(body="Mine")
+            for call in (send, ("mail.message", "write", mine.ids, place)):
+                with self.subTest(role, call=call[:2]):
+                    self.assert_refused(user, *call)
+            self.assertEqual(self.channel.message_ids[0], self.alert)
+        self.call(
+            self.super_user, "discuss.channel", "message_post", self.channel.ids, body="I saw"
+        )
+        self.assertIn("I saw", self.channel.message_ids[0].body)
+
     def test_an_export_of_other_messages_is_odoos_own(self):
         message = self.record.message_post(body="Something else")
         told = self.call(

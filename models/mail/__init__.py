@@ -6,5 +6,8 @@ from . import (
     mail_mail_queue,
     mail_message,
     mail_notification,
+    mail_template,
+    mail_thread,
+    res_partner,
     system_mail_usage,
 )

@@ -1,10 +1,32 @@
-from odoo import models
+from odoo import api, models
+from odoo.api import SUPERUSER_ID
+from odoo.exceptions import AccessError
 
 from ...constants import GROUP
 
 
 class MailMessage(models.Model):
+    """Guards the alerts: nobody else reads one, or puts a message among them."""
+
     _inherit = "mail.message"
+
+    @api.constrains("model", "res_id")
+    def _check_system_mail_alerts(self):
+        """Odoo lets people create messages as superuser, with any document and any author."""
+        insiders = self.env.uid == SUPERUSER_ID or self.env.user.has_group(GROUP)
+        if not insiders and self._system_mail_alerts():
+            raise AccessError(
+                self.env._(
+                    "Only Super Users write where System Mail's alerts are. Nothing was sent."
+                )
+            )
+
+    def _system_mail_alerts(self):
+        """Those of these messages that are in the channel of the alerts."""
+        channel_id = self.env["ir.model.data"]._xmlid_to_res_id("system_mail.channel_alerts")
+        return self.filtered(
+            lambda message: (message.model, message.res_id) == ("discuss.channel", channel_id)
+        )
 
     def fetch(self, field_names=None):
         """Refuse the alerts to all but Super Users: Odoo reads here as superuser, also what an
@@ -14,10 +36,7 @@ class MailMessage(models.Model):
             return super().fetch(field_names)
         place = ("model", "res_id")
         super().fetch(None if field_names is None else list({*field_names, *place}))
-        channel_id = self.env["ir.model.data"]._xmlid_to_res_id("system_mail.channel_alerts")
-        alerts_sudo = self.sudo().filtered(
-            lambda message: (message.model, message.res_id) == ("discuss.channel", channel_id)
-        )
+        alerts_sudo = self.sudo()._system_mail_alerts()
         if alerts_sudo:
             alerts_sudo.invalidate_recordset()
             raise alerts_sudo.with_env(self.env)._make_access_error("read")
