@@ -1,6 +1,7 @@
 """Google: gmail.com and Workspace.
 
 Replies: https://support.google.com/a/answer/3726730
+Unused refresh tokens: https://developers.google.com/identity/protocols/oauth2#expiration
 Limits: https://support.google.com/a/answer/166852 and https://support.google.com/mail/answer/22839
 """
 
@@ -25,6 +26,7 @@ PROVIDER = Provider(
         token_endpoint="https://oauth2.googleapis.com/token",  # noqa: S106
         userinfo_endpoint="https://openidconnect.googleapis.com/v1/userinfo",
         scope="openid email https://mail.google.com/",
+        refresh_days=180,
         odoo_parameter="google_gmail",
         odoo_authentication="gmail",
     ),

@@ -41,6 +41,7 @@ PROVIDER = Provider(
         token_endpoint="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",  # noqa: S106
         scope="openid email profile offline_access https://outlook.office.com/SMTP.Send",
         tenant="common",
+        refresh_days=90,
         odoo_parameter="microsoft_outlook",
         odoo_authentication="outlook",
     ),

@@ -35,6 +35,8 @@ class SignIn(typing.NamedTuple):
     userinfo_endpoint: str = ""
     tenant: str = ""
     """What takes the place of ``{tenant}`` in the endpoints, unless somebody changes it."""
+    refresh_days: int = 0
+    """A refresh token that is not used for so many days lapses; 0 = never, or not known."""
     odoo_parameter: str = ""
     """Start of the names of Odoo's own parameters for this provider."""
     odoo_authentication: str = ""

@@ -36,6 +36,7 @@ SIGN_IN = """
         authorization_endpoint="https://pigeon.example/authorize",
         token_endpoint="https://pigeon.example/token",
         scope="send",
+        refresh_days=90,
     ),
 )
 """

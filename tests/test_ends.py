@@ -10,6 +10,7 @@ from odoo.exceptions import ValidationError
 from ..constants import MASK, OAUTH
 from .common import AlertsCase
 from .made_up_provider import made_up_provider
+from .test_oauth import HELLO, OAuthCase
 
 LAST_DAY = datetime.date(2035, 12, 31)
 
@@ -292,3 +293,73 @@ class TestServerCertificatesEnd(EndsCase):
         self.own_server.system_mail_check()
         self.assertEqual(self.row(self.own_server).state, "connected")
         self.assertFalse(self.row(self.own_server).needs_attention)
+
+
+class TestIdleTokens(OAuthCase):
+    """A refresh token that nobody uses lapses."""
+
+    def setUp(self):
+        super().setUp()
+        self.enterContext(made_up_provider(sign_in=True))  # where it lapses in 90 days
+        self.sign_in(self.dialog())
+        self.signed_in = self.system_server
+        self.asked = len(self.oauth.requests)
+
+    def idle_for(self, days):
+        """Nobody used the token for so long, and the scheduled action runs.
+
+        :return: how often the provider was asked for a new one
+        """
+        self.token(self.signed_in).expires_at = fields.Datetime.now() - datetime.timedelta(days)
+        self.env.flush_all()
+        self.env.ref("system_mail.ir_cron_sweep").method_direct_trigger()
+        self.env.invalidate_all()
+        asked, self.asked = len(self.oauth.requests) - self.asked, len(self.oauth.requests)
+        return asked
+
+    def test_it_is_renewed_long_before_it_lapses_and_nobody_is_told(self):
+        before = self.token(self.system_server).refresh_token
+        self.assertEqual(self.idle_for(29), 0)
+        self.assertEqual(self.idle_for(31), 1)
+        token = self.token(self.system_server)
+        self.assertGreater(token.expires_at, fields.Datetime.now())
+        self.assertNotEqual(token.refresh_token, before)
+        self.assertEqual(self.health(self.system_server).state, "connected")
+        self.assertFalse(self.events("disconnected"))
+
+    def test_it_is_renewed_also_without_a_system_mail(self):
+        self.signed_in = self.own_server
+        self.own_server.write(
+            {"smtp_authentication": OAUTH, "system_mail_provider_id": self.provider.id}
+        )
+        self.token(self.system_server).server_id = self.own_server
+        self.company.system_mail_address = False
+        self.assertEqual(self.idle_for(31), 1)
+        self.assertFalse(self.own.connections, "it is asked for nothing else")
+
+    def test_one_that_was_revoked_disconnects_the_mailbox_and_is_not_asked_for_again(self):
+        self.oauth.revoke(HELLO)
+        self.assertEqual(self.idle_for(31), 1)
+        health = self.health(self.system_server)
+        self.assertEqual((health.state, health.rule), ("disconnected", "token_revoked"))
+        self.health(self.system_server).last_failure -= datetime.timedelta(days=2)
+        self.assertEqual(self.idle_for(33), 0)
+
+    def test_a_sign_in_service_that_is_down_is_asked_again_in_a_day(self):
+        self.oauth.fail("token", status=503)
+        self.assertEqual(self.idle_for(31), 1)
+        self.assertEqual(self.health(self.system_server).state, "unstable")
+        self.assertEqual(self.idle_for(31), 0)
+        self.health(self.system_server).last_failure -= datetime.timedelta(days=1)
+        self.oauth.heal()
+        self.assertEqual(self.idle_for(32), 1)
+        self.assertGreater(self.token(self.system_server).expires_at, fields.Datetime.now())
+
+    def test_a_copy_of_the_database_and_a_mailbox_that_is_not_in_use_renew_none(self):
+        self.env["ir.config_parameter"].set_param("database.is_neutralized", True)
+        self.assertEqual(self.idle_for(31), 0)
+        self.env["ir.config_parameter"].set_param("database.is_neutralized", False)
+        self.system_server.active = False
+        self.assertEqual(self.idle_for(31), 0)
+        self.system_server.active = True
+        self.assertEqual(self.idle_for(31), 1)

@@ -4,10 +4,12 @@ import logging
 import psycopg2
 
 from odoo import api, fields, models
+from odoo.fields import Domain
 
 from ...connect.oauth import Tokens, application_token, refresh
 from ...failover.connection import MailboxError
 from ...failover.failure import Failure, Kind, Phase
+from ...providers import known_at
 from ...tools.encrypted import Encrypted, Unreadable
 from ...tools.own_cursor import own_environment
 
@@ -47,6 +49,26 @@ class SystemMailOauthToken(models.Model):
         found = self._of(server) or self.create({"server_id": server.id})
         found._keep(tokens)
         return server.with_context(system_mail_stored_tokens=tokens)
+
+    @api.model
+    @api.private
+    def idle_mailboxes(self):
+        """The mailboxes in use whose refresh token would lapse because nobody uses it: a third of
+        that time is over.
+        """
+        now, idle = fields.Datetime.now(), Domain.FALSE
+        providers = self.env["system.mail.oauth.provider"].with_context(active_test=False)
+        for provider in providers.search([("grant", "=", "authorization_code")]):
+            known, _server = known_at(provider.smtp_host)
+            if days := known and known.sign_in and known.sign_in.refresh_days:
+                used_until = now - datetime.timedelta(days=days) / 3
+                idle |= Domain("server_id.system_mail_provider_id", "=", provider.id) & Domain(
+                    "expires_at", "<", used_until
+                )
+        servers = self.search(idle).server_id.filtered("active")
+        return servers.filtered(
+            lambda server: server.owner_user_id.active or not server.owner_user_id
+        )
 
     @api.model
     def _of(self, server):

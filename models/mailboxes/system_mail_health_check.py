@@ -7,6 +7,8 @@ from odoo.fields import Domain
 from odoo.tools import split_every
 
 from ...failover import breaker as circuit
+from ...failover.connection import MailboxError
+from ...failover.rules import classify
 from ...tools.odoo_20 import parameter
 from .ir_mail_server_check import CHECKS_OF_A_HOST
 
@@ -14,6 +16,8 @@ CHECK_INTERVAL = datetime.timedelta(hours=6)
 """A mailbox that neither succeeded nor failed for about so long is checked."""
 RETRY_INTERVAL = datetime.timedelta(minutes=25)
 """The same for one that failed last, but is still in use."""
+
+RENEWAL_INTERVAL = datetime.timedelta(days=1)
 
 
 class SystemMailHealth(models.Model):
@@ -42,6 +46,27 @@ class SystemMailHealth(models.Model):
         if servers and not seconds:
             # Otherwise Odoo would go on only in a minute.
             self.env.ref("system_mail.ir_cron_sweep")._trigger()
+        else:
+            self._renew_idle_tokens()
+
+    @api.model
+    def _renew_idle_tokens(self):
+        """Use the refresh tokens that would lapse because nobody does; without System Mail, too.
+        A mailbox whose token cannot be renewed for now is tried again in a day.
+        """
+        if parameter(self.env, "database.is_neutralized"):
+            return
+        servers = self.env["system.mail.oauth.token"].idle_mailboxes()
+        cron, lately = self.env["ir.cron"], fields.Datetime.now() - RENEWAL_INTERVAL
+        failed = Domain("state", "=", "disconnected") | Domain("last_failure", ">", lately)
+        for server in servers - self.search(failed).server_id:
+            seen = self.snapshot(server)
+            try:
+                server.system_mail_refresh()
+            except MailboxError as exc:
+                self.note_failure(server, seen, exc.failure, classify(exc.failure))
+            if not cron._commit_progress():
+                break
 
     @api.model
     def _due_for_check(self):
