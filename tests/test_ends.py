@@ -363,3 +363,60 @@ class TestIdleTokens(OAuthCase):
         self.assertEqual(self.idle_for(31), 0)
         self.system_server.active = True
         self.assertEqual(self.idle_for(31), 1)
+
+
+class TestPace(EndsCase):
+    """A daily limit that the pace of the last hours will reach."""
+
+    def setUp(self):
+        super().setUp()
+        self.company.system_mail_limit_day = 100
+
+    def serve(self, hours_ago, recipients, **values):
+        moment = fields.Datetime.now() - datetime.timedelta(hours=hours_ago - 0.5)
+        self.env["system.mail.usage"].create(
+            {
+                "company_id": self.company.id,
+                "minute": moment,
+                "recipient_count": recipients,
+                **values,
+            }
+        )
+
+    def test_it_is_told_once_a_day(self):
+        for hour in range(1, 7):
+            self.serve(hour, 10)
+        self.tell()
+        self.tell()
+        [body] = self.told()
+        self.assertIn("60 recipients within a day", body)
+        self.assertIn("limit of 100", body)
+        alert = self.env["system.mail.alert"].search([("key", "like", "pace:")])
+        alert.told_at -= datetime.timedelta(days=1)
+        self.tell()
+        self.assertEqual(len(self.told()), 1)
+
+    def test_what_is_no_pace_is_not_told(self):
+        for name, served in {
+            "one burst": {1: 90},
+            "two bursts": {1: 45, 4: 45},
+            "less than half of the limit": dict.fromkeys(range(1, 4), 16),
+            "it will not do": dict.fromkeys(range(1, 9), 7),
+            "the limit is reached: that is told otherwise": dict.fromkeys(range(1, 7), 17),
+            "what leaves the day makes room": dict.fromkeys(range(19, 25), 8)
+            | dict.fromkeys(range(1, 7), 8),
+        }.items():
+            with self.subTest(name):
+                self.env["system.mail.usage"].search([]).unlink()
+                for hour, recipients in served.items():
+                    self.serve(hour, recipients)
+                self.serve(2, 50, waits_for="minute")
+                self.tell()
+                self.assertFalse(self.told())
+
+    def test_without_a_daily_limit_nothing_is_told(self):
+        self.company.system_mail_limit_day = 0
+        for hour in range(1, 7):
+            self.serve(hour, 1000)
+        self.tell()
+        self.assertFalse(self.told())

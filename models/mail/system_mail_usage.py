@@ -1,4 +1,5 @@
 import datetime
+import statistics
 import typing
 
 from odoo import api, fields, models
@@ -11,6 +12,8 @@ from ...tools.own_cursor import own_environment
 MINUTE, HOUR, DAY = (datetime.timedelta(seconds=s) for s in (60, 3600, 86400))
 GRACE = 5 * MINUTE
 """A turn that nobody took for so long holds up nobody."""
+FORECAST = 6
+"""Hours: so far ahead the pace of as many hours before tells what will be served."""
 _NEW = 2**31 - 1
 """Stands for the id of a row that is not yet written: all others are older."""
 
@@ -133,6 +136,37 @@ class SystemMailUsage(models.Model):
                 usage.recipient_count -= recipient_count
             else:
                 usage.unlink()
+
+    @api.model
+    @api.private
+    def forecast(self, company_id):
+        """How many recipients System Mail served within a day, and how many that will be in
+        FORECAST hours. The pace is that of the hour in the middle: one burst is none.
+
+        :rtype: tuple[int, float]
+        """
+        hours = self._served_by_hour(company_id)
+        pace = statistics.median(hours[-FORECAST:])
+        return sum(hours), sum(hours[FORECAST:]) + FORECAST * pace
+
+    @api.model
+    def _served_by_hour(self, company_id):
+        """The recipients served in each of the last 24 hours, the oldest first."""
+        now = fields.Datetime.now()
+        rows = self.env.execute_query(
+            SQL(
+                """SELECT FLOOR(EXTRACT(EPOCH FROM %s - minute) / 3600)::int, SUM(recipient_count)
+                     FROM system_mail_usage
+                    WHERE company_id = %s AND waits_for IS NULL AND minute > %s AND minute <= %s
+                 GROUP BY 1""",
+                now,
+                company_id,
+                now - DAY,
+                now,
+            )
+        )
+        served = dict(rows)
+        return [served.get(ago, 0) for ago in reversed(range(DAY // HOUR))]
 
     @api.model
     def _limits(self, policy):

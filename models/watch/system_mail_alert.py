@@ -125,6 +125,7 @@ class SystemMailAlert(models.Model):
             self._tell_system_mail,
             self._tell_blocked,
             self._tell_limits,
+            self._tell_pace,
             self._tell_ends,
             self._tell_many,
             self._tell_owners,
@@ -211,6 +212,30 @@ class SystemMailAlert(models.Model):
                         "Activity who sends so much.",
                         company=company.name,
                         count=count,
+                    )
+                )
+
+    def _tell_pace(self):
+        """Where the pace of the last hours leads to the daily limit; once a day and company, and
+        not before half of the limit is used.
+        """
+        for policy in self.env["res.company"].system_mail_policies().values():
+            if not policy.limit_day:
+                continue
+            served, expected = self.env["system.mail.usage"].forecast(policy.company_id)
+            half = policy.limit_day / 2
+            if half <= served < policy.limit_day <= expected and self._is_new(
+                f"pace:{policy.company_id}", again_after=REMIND_AFTER
+            ):
+                self.tell_super_users(
+                    self.env._(
+                        "System Mail of %(company)s has sent to %(served)s recipients within a "
+                        "day. At this pace it reaches its limit of %(limit)s in the next hours. "
+                        "Then messages wait and are sent later. If this is not expected, look in "
+                        "Activity who sends so much.",
+                        company=policy.company_name,
+                        served=served,
+                        limit=policy.limit_day,
                     )
                 )
 
