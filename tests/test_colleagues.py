@@ -83,6 +83,28 @@ class TestColleagues(SystemMailCase):
         own.write({"email": "ben@third.test"})
         self.assertEqual(self.events("configured"), after, "without System Mail nothing is told")
 
+    def test_who_makes_a_domain_the_companys_own_is_written_down(self):
+        names = ("base.group_partner_manager", "base.group_erp_manager")
+        self.ben.group_ids += self.env["res.groups"].union(*map(self.env.ref, names))
+        before = self.events("configured")
+        self.company.partner_id.with_user(self.ben).email = "info@evil.test"
+        self.company.with_user(self.ben).email = "info@worse.test"
+        self.env["res.company"].with_user(self.ben).create({"name": "N", "email": "n@new.test"})
+        domain = self.env["mail.alias.domain"].with_user(self.ben).create({"name": "alias.test"})
+        domain.name = "other.test"
+        domain.catchall_alias = "everything"
+        notes = (self.events("configured") - before).mapped("note")
+        self.assertEqual(
+            [note.rpartition(" → ")[2] for note in notes],
+            [
+                "company.test, evil.test",
+                "company.test, worse.test",
+                "company.test, new.test, worse.test",
+                "alias.test, company.test, new.test, worse.test",
+                "company.test, new.test, other.test, worse.test",
+            ],
+        )
+
     def test_it_is_asked_once_for_all_mails(self):
         mails = self.env["mail.mail"].union(*(self.mail() for _ in range(20)))
         mails.recipient_ids.mapped("email")

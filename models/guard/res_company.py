@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 
 from odoo import api, fields, models
@@ -7,6 +8,7 @@ from odoo.tools import email_domain_extract, email_normalize, escape_psql
 from odoo.tools.mail import email_normalize_all
 
 from ...constants import GROUP
+from ...tools.changes import change
 
 
 class ResCompany(models.Model):
@@ -177,6 +179,20 @@ class ResCompany(models.Model):
         }
         aliases_sudo = self.env["mail.alias.domain"].sudo().search([("name", "!=", False)])
         return {*domains, *map(str.lower, aliases_sudo.mapped("name"))} - {False, ""}
+
+    @api.model
+    @api.private
+    @contextlib.contextmanager
+    def system_mail_log_own_domains(self):
+        """Log whether other domains are the companies' own after the block: people there count as
+        colleagues.
+        """
+        before = self.system_mail_own_domains() if self.system_mail_policies() else None
+        yield
+        if before is not None and (after := self.system_mail_own_domains()) != before:
+            label = self.env._("The companies' own domains")
+            domains = (", ".join(sorted(found)) for found in (before, after))
+            self.env["system.mail.event"].note_change(change(label, *domains), self.env.company)
 
     @api.model
     @api.private

@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 from odoo import api, models
 from odoo.tools import email_domain_extract
 from odoo.tools.mail import email_normalize_all
@@ -34,10 +36,20 @@ class ResPartner(models.Model):
             changed.system_mail_users().system_mail_protect()
         own = self & self.env.user.partner_id if "email" in vals else self.browse()
         before = own.email
-        result = super().write(vals)
+        with self._system_mail_log_company_address(vals):
+            result = super().write(vals)
         if own.email != before:
             own._system_mail_log_own_address(before)
         return result
+
+    def _system_mail_log_company_address(self, vals):
+        """A company's e-mail address is its contact's: it says which domains are the company's."""
+        companies_sudo = self.env["res.company"].sudo()
+        if "email" not in vals or not companies_sudo.system_mail_policies():
+            return nullcontext()
+        if not companies_sudo.search_count([("partner_id", "in", self.ids)], limit=1):
+            return nullcontext()
+        return self.env["res.company"].system_mail_log_own_domains()
 
     def _system_mail_log_own_address(self, before):
         """Log that the current user gave themselves an address outside the companies' own domains:

@@ -131,7 +131,9 @@ class ResCompany(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        companies = super().create(vals_list)
+        has_address = any(vals.get("email") for vals in vals_list)
+        with self.system_mail_log_own_domains() if has_address else nullcontext():
+            companies = super().create(vals_list)
         if any(POLICY_FIELDS & vals.keys() for vals in vals_list):
             clear_caches(self.env)
         companies._system_mail_log_first_settings(vals_list)
@@ -141,7 +143,8 @@ class ResCompany(models.Model):
         vals = self._system_mail_clean(vals)
         before = self._system_mail_audit_snapshot(vals)
         guard = self.env["res.groups"].system_mail_guard() if "user_ids" in vals else nullcontext()
-        with guard:
+        domains = self.system_mail_log_own_domains() if "email" in vals else nullcontext()
+        with guard, domains:
             result = super().write(vals)
         if {"name", *AUDITED_FIELDS} & vals.keys():
             clear_caches(self.env)
