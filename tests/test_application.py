@@ -7,7 +7,7 @@ from unittest.mock import patch
 from cryptography.hazmat.primitives import serialization
 
 from odoo.exceptions import AccessError, UserError, ValidationError
-from odoo.tests import tagged
+from odoo.tests import HttpCase, tagged
 
 from ..connect.keys import make_key_pair, read_private_key
 from ..constants import GROUP, OAUTH
@@ -59,7 +59,7 @@ class ApplicationCase(SystemMailCase):
             .with_user(self.admin)
             .create(
                 {
-                    "name": "Lab (application)",
+                    "name": "Lab Application",
                     "grant": "client_credentials",
                     "client_id": CLIENT_ID,
                     "client_secret_input": "hush~hush",
@@ -222,6 +222,16 @@ class TestApplication(ApplicationCase):
         server = self.company.system_mail_server_id
         server.system_mail_login = INFO
         self.assertFalse(server.system_mail_provider_id)
+
+
+@tagged("post_install", "-at_install")
+class TestInBrowser(HttpCase, ApplicationCase):
+    def test_from_the_settings_without_leaving_them(self):
+        self.company.system_mail_address = False
+        self.start_tour("/odoo/settings", "system_mail_application", login="admin")
+        self.company.invalidate_recordset()
+        self.assertEqual(self.company.system_mail_address, HELLO)
+        self.assertEqual(self.company.system_mail_server_id.smtp_authentication, OAUTH)
 
 
 @tagged("post_install", "-at_install")
