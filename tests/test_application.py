@@ -160,6 +160,14 @@ class TestApplication(ApplicationCase):
         self.own.fail("auth", reply="535 5.7.8 Rejected")
         self.assert_arrives_once_by_system_mail(self.mention())
 
+    def test_a_drill_passes(self):
+        self.connect()
+        self.env.flush_all()
+        action = self.company.with_user(self.admin).action_system_mail_drill()
+        dialog = self.env[action["res_model"]].with_user(self.admin).browse(action["res_id"])
+        dialog.action_send()
+        self.assertEqual(dialog.state, "passed")
+
     def test_a_certificate_in_place_of_a_secret(self):
         self.provider.client_secret_input = False
         self.provider.action_make_certificate()
