@@ -18,9 +18,9 @@ class SystemMailGuarded(models.AbstractModel):
     @api.model_create_multi
     def create(self, vals_list):
         records = super().create(vals_list)
-        guarded = records._system_mail_guarded()
-        guarded._system_mail_check_records()
-        guarded._system_mail_log_record(self.env._("created"))
+        if guarded := records._system_mail_guarded():
+            guarded._system_mail_check_records()
+            guarded._system_mail_log_record(self.env._("created"))
         return records
 
     def write(self, vals):
@@ -37,9 +37,10 @@ class SystemMailGuarded(models.AbstractModel):
         return result
 
     def unlink(self):
-        guarded = self._system_mail_guarded()
-        guarded._system_mail_check_records()
-        guarded._system_mail_log_record(self.env._("deleted"))
+        # Odoo deletes external IDs with every record, most often none
+        if guarded := self._system_mail_guarded():
+            guarded._system_mail_check_records()
+            guarded._system_mail_log_record(self.env._("deleted"))
         return super().unlink()
 
     def _system_mail_guarded(self):
@@ -85,8 +86,6 @@ class SystemMailGuarded(models.AbstractModel):
 
         :param str what: as people read it
         """
-        if not self:  # Odoo deletes external IDs with every record
-            return
         kind = self.env["ir.model"].sudo().search([("model", "=", self._name)]).name
         for record_sudo in self.sudo():
             self.env["system.mail.event"].note_change(
