@@ -23,7 +23,9 @@ class MailMail(models.Model):
     _inherit = "mail.mail"
 
     system_mail_attempts = fields.Integer(
-        readonly=True, help="How often it went back to the queue."
+        readonly=True,
+        prefetch=False,  # only mail that waits is asked for it
+        help="How often it went back to the queue.",
     )
     system_mail_waiting_since = fields.Datetime(readonly=True)
 
