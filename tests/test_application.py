@@ -147,6 +147,8 @@ class TestApplication(ApplicationCase):
         self.own.fail("auth", reply="535 5.7.8 Rejected")
         message = self.mention()
         self.assertFalse(self.received("ben@company.test"))
+        told = self.env.ref("system_mail.channel_alerts").message_ids.mapped("body")
+        self.assertTrue([body for body in told if "Lab Application" in body and "secret" in body])
         self.allow(HELLO, secret="new~new")
         self.env.invalidate_all()  # as in the next request
         self.provider.write({"client_secret_input": "new~new"})

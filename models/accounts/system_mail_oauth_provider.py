@@ -12,6 +12,7 @@ from ...providers import all_providers, known_at
 from ...tools.changes import changes_since, snapshot
 from ...tools.encrypted import Encrypted
 from ...tools.odoo_20 import parameter
+from ...tools.reasons import reason_of, remedy_of
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint")
@@ -266,9 +267,12 @@ class SystemMailOauthProvider(models.Model):
         )
 
     @api.private
-    def tell_client_rejected(self):
-        """Tell the Super Users that these providers reject our client. Each is told only once until
+    def tell_client_rejected(self, failure, decision):
+        """Tell the Super Users that these providers reject this system. Each is told only once until
         its client changes, not once for each mailbox.
+
+        :param Failure failure: what the provider said
+        :param Decision decision: on it
         """
         self.env.cr.execute(
             """UPDATE system_mail_oauth_provider SET client_rejected_at = %s
@@ -281,11 +285,13 @@ class SystemMailOauthProvider(models.Model):
         for provider in told:
             self.env["system.mail.alert"].tell_super_users(
                 self.env._(
-                    "%(provider)s rejects this system's client secret: it is wrong or has expired. "
-                    "The mailboxes connected there cannot send; System Mail carries what it may. "
-                    "Renew the secret in Settings ▸ System Mail ▸ Providers (for mailboxes of "
-                    "Odoo's own Gmail and Outlook modules, in Settings ▸ General Settings).",
+                    "%(provider)s: %(reason)s. The mailboxes connected there cannot send; System "
+                    "Mail carries what it may. %(remedy)s The registration is in Settings ▸ "
+                    "System Mail ▸ Providers (for mailboxes of Odoo's own Gmail and Outlook modules, in "
+                    "Settings ▸ General Settings).",
                     provider=provider.name,
+                    reason=reason_of(self.env, failure, decision),
+                    remedy=remedy_of(self.env, decision),
                 )
             )
 

@@ -356,7 +356,8 @@ class SystemMailHealth(models.Model):
             self.server_id.owner_user_id.system_mail_push_state()
         if decision.effect is Effect.PROVIDER_MISCONFIGURED:
             providers = self.env["system.mail.oauth.provider"]
-            providers.of_server(self.server_id).tell_client_rejected()
+            provider = providers.of_server(self.server_id)
+            provider.tell_client_rejected(failure, decision)
 
     def _trip(self, failure, decision, now):
         """Count the failure; the breaker may open."""

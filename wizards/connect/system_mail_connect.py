@@ -70,6 +70,7 @@ class SystemMailConnect(models.TransientModel):
     @api.model
     def _methods(self):
         """The ways to connect: by password, or with a provider, whose id is the key."""
+        # pylint: disable-next=no-search-all
         providers_sudo = self.env["system.mail.oauth.provider"].sudo().search([])
         applications_sudo = providers_sudo.filtered(lambda provider: provider.is_application())
         own = [
