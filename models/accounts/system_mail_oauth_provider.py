@@ -268,8 +268,8 @@ class SystemMailOauthProvider(models.Model):
 
     @api.private
     def tell_client_rejected(self, failure, decision):
-        """Tell the Super Users that these providers reject this system. Each is told only once until
-        its client changes, not once for each mailbox.
+        """Tell the Super Users that these providers reject this system: once until its client
+        changes, not once for each mailbox.
 
         :param Failure failure: what the provider said
         :param Decision decision: on it
@@ -287,8 +287,8 @@ class SystemMailOauthProvider(models.Model):
                 self.env._(
                     "%(provider)s: %(reason)s. The mailboxes connected there cannot send; System "
                     "Mail carries what it may. %(remedy)s The registration is in Settings ▸ "
-                    "System Mail ▸ Providers (for mailboxes of Odoo's own Gmail and Outlook modules, in "
-                    "Settings ▸ General Settings).",
+                    "System Mail ▸ Providers (for mailboxes of Odoo's own Gmail and Outlook "
+                    "modules, in Settings ▸ General Settings).",
                     provider=provider.name,
                     reason=reason_of(self.env, failure, decision),
                     remedy=remedy_of(self.env, decision),
