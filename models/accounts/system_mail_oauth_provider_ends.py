@@ -18,7 +18,7 @@ class SystemMailOauthProvider(models.Model):
 
     @api.constrains("client_secret_ends_on")
     def _check_client_secret_ends_on(self):
-        today = fields.Date.today()
+        today = fields.Date.context_today(self)
         latest = fields.Date.add(today, years=MOST_YEARS)
         for provider in self.filtered("client_secret_ends_on"):
             day = format_date(self.env, provider.client_secret_ends_on)
