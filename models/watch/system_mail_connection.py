@@ -114,7 +114,7 @@ class SystemMailConnection(models.Model):
     def _table_query(self):
         return SQL(
             """
-            WITH mailbox AS NOT MATERIALIZED (
+            WITH ends AS MATERIALIZED (%(ends)s), mailbox AS NOT MATERIALIZED (
                 SELECT s.id AS server_id, s.owner_user_id, s.name, s.from_filter, s.smtp_user,
                        c.id AS system_company_id, c.system_mail_address,
                        COALESCE(h.state, 'not_connected') AS state, h.rule, h.smtp_code,
@@ -127,8 +127,7 @@ class SystemMailConnection(models.Model):
                   FROM ir_mail_server s
              LEFT JOIN res_company c ON c.system_mail_server_id = s.id
              LEFT JOIN system_mail_health h ON h.server_id = s.id
-             LEFT JOIN system_mail_oauth_provider r ON %(registration)s
-     LEFT JOIN LATERAL (%(ends)s) e ON TRUE
+             LEFT JOIN ends e ON e.server_id = s.id
                  WHERE s.active
             )
             SELECT 3 * u.id AS id, 'personal' AS kind, 1 AS priority, u.id AS user_id,
@@ -160,7 +159,6 @@ class SystemMailConnection(models.Model):
              WHERE m.owner_user_id IS NULL
             """,
             refusal=self._refusal(),
-            registration=self._registration(),
             ends=self._ends(),
         )
 

@@ -37,36 +37,50 @@ class SystemMailConnection(models.Model):
         ]
 
     def _ends(self):
-        """The first end of a mailbox, as a query. It relies on ``s``, the row of the mailbox,
-        ``h``, that of its health, and ``r``, that of its provider. What worked after the day has
-        not ended.
-        """
+        """The first end of each mailbox, as a query. What worked after its day has not ended."""
         return SQL(
             """
-            SELECT ending, ends_on
-              FROM (VALUES ('passwords', %(passwords)s),
-                           ('client_secret', CASE WHEN r.certificate_ends_on IS NULL
-                                                  THEN r.client_secret_ends_on END),
-                           ('certificate', r.certificate_ends_on),
-                           ('server_certificate', CASE WHEN h.last_success >= %(lately)s
-                                                       THEN h.certificate_ends_on END)
-                   ) AS known (ending, ends_on)
-             WHERE (ends_on <= %(soon)s OR ending = 'passwords' AND ends_on IS NOT NULL)
-               AND COALESCE(h.last_success < ends_on + 1, TRUE)
-          ORDER BY ends_on
-             LIMIT 1""",
+            SELECT DISTINCT ON (server_id) server_id, ending, ends_on
+              FROM (%(passwords)s
+                     UNION ALL
+                    SELECT s.id, 'client_secret', r.client_secret_ends_on
+                      FROM ir_mail_server s
+                      JOIN system_mail_oauth_provider r ON r.id = s.system_mail_provider_id
+                     WHERE s.smtp_authentication = %(oauth)s AND r.certificate_ends_on IS NULL
+                       AND r.client_secret_ends_on <= %(soon)s
+                     UNION ALL
+                    SELECT s.id, 'certificate', r.certificate_ends_on
+                      FROM ir_mail_server s
+                      JOIN system_mail_oauth_provider r ON r.id = s.system_mail_provider_id
+                     WHERE s.smtp_authentication = %(oauth)s AND r.certificate_ends_on <= %(soon)s
+                     UNION ALL
+                    SELECT server_id, 'server_certificate', certificate_ends_on
+                      FROM system_mail_health
+                     WHERE certificate_ends_on <= %(soon)s AND last_success >= %(lately)s
+                   ) AS known (server_id, ending, ends_on)
+         LEFT JOIN system_mail_health h USING (server_id)
+             WHERE COALESCE(h.last_success < ends_on + 1, TRUE)
+          ORDER BY server_id, ends_on""",
             passwords=self._passwords_end(),
+            oauth=OAUTH,
             lately=fields.Datetime.now() - LATELY,
             soon=fields.Date.today() + AHEAD,
         )
 
     @staticmethod
     def _passwords_end():
-        """The day on which the provider of ``s`` stops taking its password, or NULL."""
-        branches = [
+        """The day on which its provider stops taking its password, for each mailbox that has one:
+        a query of ids, endings and days.
+        """
+        queries = [
             SQL(
-                """WHEN host LIKE ANY(%(hosts)s) AND NOT host LIKE ANY(%(others)s)
-                    AND lower(split_part(login, '@', 2)) <> ALL(%(domains)s) THEN %(day)s""",
+                """SELECT id, 'passwords', %(day)s
+                     FROM ir_mail_server
+                    WHERE active AND smtp_authentication = 'login' AND smtp_user <> ''
+                      AND '.' || lower(smtp_host) LIKE ANY(%(hosts)s)
+                      AND '.' || lower(smtp_host) NOT LIKE ALL(%(others)s)
+                      AND lower(split_part(COALESCE(system_mail_login, smtp_user), '@', 2))
+                          <> ALL(%(domains)s)""",
                 hosts=[f"%.{host}" for host in provider.hosts()],
                 others=[f"%.{host}" for host in provider.passwords_stay_at],
                 domains=[domain for server in provider.servers for domain in server.domains],
@@ -75,18 +89,8 @@ class SystemMailConnection(models.Model):
             for provider in all_providers().values()
             if provider.passwords_end
         ]
-        return SQL(
-            """(SELECT CASE WHEN login IS NULL THEN NULL::date %s END
-                  FROM (SELECT '.' || lower(s.smtp_host) AS host,
-                               COALESCE(s.system_mail_login, s.smtp_user) AS login) AS account
-                 WHERE s.smtp_authentication = 'login')""",
-            SQL(" ").join(branches),
-        )
-
-    @staticmethod
-    def _registration():
-        """The condition under which ``r`` is the registration by which ``s`` signs in."""
-        return SQL("r.id = s.system_mail_provider_id AND s.smtp_authentication = %s", OAUTH)
+        nothing = SQL("SELECT NULL::int, NULL::varchar, NULL::date WHERE FALSE")
+        return SQL(" UNION ALL ").join([nothing, *queries])
 
     # --- in words
 
