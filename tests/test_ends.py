@@ -122,6 +122,21 @@ class TestPasswordsEnd(EndsCase):
         self.assertIn("has switched off passwords", told[2][0])
 
 
+class TestMicrosoftsPasswordsEnd(EndsCase):
+    def test_at_the_end_of_december_2026_in_organisations_and_at_their_own_servers_only(self):
+        for host, user, shown in (
+            ("SMTP.office365.com", "ana@company.test", True),
+            ("outlook.office365.com", "ana@company.test", True),
+            ("smtp-hve.office365.com", "ana@company.test", False),
+            ("smtp-mail.outlook.com", "ana@outlook.com", False),
+            ("office365.com.company.test", "ana@company.test", False),
+        ):
+            self.own_server.write({"smtp_host": host, "smtp_user": user})
+            with freeze_time("2026-11-20"):
+                ends_on = self.row(self.own_server).ends_on
+            self.assertEqual(ends_on, shown and datetime.date(2026, 12, 31), host)
+
+
 class TestRegistrationsEnd(EndsCase):
     """The client secret and the certificate of a provider's registration."""
 
