@@ -54,7 +54,7 @@ class TestPasswordsEnd(EndsCase):
 
     def test_a_mailbox_without_a_password_or_elsewhere_or_of_the_provider_itself_is_not_shown(self):
         for values in (
-            {"smtp_user": False, "smtp_pass": False},
+            {"smtp_user": "", "smtp_pass": False},
             {"smtp_authentication": "cli"},
             {"smtp_host": "mail.company.test"},
             {"smtp_host": "1127.0.0.1"},
