@@ -56,7 +56,7 @@ class SystemMailOauthProvider(models.Model):
     )
     certificate = fields.Text(readonly=True, copy=False, help="PEM; the public part of the key.")
     certificate_ends_on = fields.Date(readonly=True, copy=False)
-    certificate_file = fields.Binary("Certificate", compute="_compute_certificate_file")
+    certificate_file = fields.Binary(compute="_compute_certificate_file")
     certificate_name = fields.Char(compute="_compute_certificate_file")
     private_key = Encrypted(groups=fields.NO_ACCESS, copy=False)
     key_id = fields.Char("Key ID", readonly=True, copy=False)

@@ -4,9 +4,10 @@ from contextlib import nullcontext
 from odoo import api, fields, models
 from odoo.api import SUPERUSER_ID
 from odoo.exceptions import AccessError, ValidationError
-from odoo.tools import email_normalize, format_date, format_time, ormcache
+from odoo.tools import format_date, format_time, ormcache
 
 from ...constants import GROUP
+from ...tools.addresses import is_plain
 from ...tools.odoo_20 import clear_caches
 
 LIMIT_FIELDS = (
@@ -115,7 +116,7 @@ class ResCompany(models.Model):
     def _check_system_mail_address(self):
         for company in self.filtered("system_mail_address"):
             address = company.system_mail_address
-            if email_normalize(address) != address.lower() or not address.isascii():
+            if not is_plain(address):
                 raise ValidationError(
                     self.env._(
                         "“%(address)s” is not an e-mail address that System Mail can use: it takes "

@@ -7,6 +7,7 @@ from odoo.tools import email_normalize
 from ...connect.detection import PATIENCE
 from ...constants import MASK
 from ...providers import known_at
+from ...tools.addresses import is_plain
 from ...tools.encrypted import Encrypted
 from ...tools.reasons import reason_of, remedy_of
 
@@ -269,7 +270,7 @@ class SystemMailConnect(models.TransientModel):
         address = (self.address or "").strip()
         if not address:
             raise ValidationError(self.env._("Type the address to send from."))
-        if email_normalize(address) != address.lower() or not address.isascii():
+        if not is_plain(address):
             raise ValidationError(
                 self.env._(
                     "“%(address)s” is not an address that can be connected: it takes one plain "
