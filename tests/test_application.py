@@ -182,6 +182,17 @@ class TestApplication(ApplicationCase):
         self.allow(HELLO, secret="", certificate=certificate)
         self.assertEqual(self.connect().state, "connected")
 
+    def test_only_super_users_press_its_buttons(self):
+        self.provider.action_make_certificate()
+        outsiders = self.ana + self._user(
+            "Settings", "settings@company.test", group_ids=self.env.ref("base.group_system").ids
+        )
+        for user in outsiders:
+            for button in ("make_certificate", "remove_certificate", "reuse_client"):
+                with self.subTest(button, user=user.name), self.assertRaises(AccessError):
+                    getattr(self.provider.with_user(user), f"action_{button}")()
+        self.assertTrue(self.provider.sudo().private_key)
+
     def test_a_certificate_of_ones_own(self):
         key, certificate = make_key_pair("Odoo")
         self.provider.write({"certificate_input": certificate, "private_key_input": key})

@@ -201,12 +201,14 @@ class SystemMailOauthProvider(models.Model):
     def action_make_certificate(self):
         """Make a new key pair. The private key stays here; the certificate is for the provider."""
         self.ensure_one()
+        self.check_access("write")
         key, certificate = make_key_pair(self.name)
         self._keep_certificate(certificate, key)
 
     def action_remove_certificate(self):
         """Sign in by the client secret again."""
         self.ensure_one()
+        self.check_access("write")
         self.sudo().write(
             {"certificate": False, "certificate_ends_on": False, "private_key": False}
         )
