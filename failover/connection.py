@@ -17,6 +17,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from .budget import Budget
 from .encryption import awaits_tls, expiry, has_expired, shown_on
 from .failure import Failure, Kind, Phase
 from .network import LineReader, connect, resolve
@@ -56,6 +57,10 @@ class Patience:
     """For the reply after the final dot (RFC 5321 4.5.3.2.6)."""
     quit: float = 5.0
     """For the good-bye, when all is said."""
+    budget: Budget = dataclasses.field(default_factory=Budget)
+    """What is left of the time of a person who waits: for all of it together, except for the reply
+    after the final dot.
+    """
 
 
 class LogInRefused(smtplib.SMTPResponseException):
@@ -103,6 +108,8 @@ class Trace:
     def remaining(self):
         """Seconds left, raises TimeoutError when there are none."""
         seconds = self.deadline - time.monotonic()
+        if self.phase is not Phase.DOT:
+            seconds = min(seconds, self.patience.budget.left)
         if seconds <= 0:
             self.timed_out = True
             raise TimeoutError("timed out")
@@ -123,7 +130,15 @@ class Trace:
         return known
 
     def failure(self, exc):
-        """The exception as a ``Failure``, with what smtplib forgot about it."""
+        """The exception as a ``Failure``, with what smtplib forgot about it. Where the server has
+        not answered and the person's time is up, nothing is known of the mailbox.
+        """
+        found = self._found(exc)
+        if found.code is None and self.phase is not Phase.DOT and self.patience.budget.is_used_up:
+            return dataclasses.replace(found, kind=Kind.NO_TIME)
+        return found
+
+    def _found(self, exc):
         if isinstance(exc, MailboxError):
             return exc.failure
         found = Failure.from_exception(self.phase, exc, **self.known())
@@ -309,7 +324,8 @@ class WatchedConnection:
         if self.file.unread:  # it would be taken for the reply to the dot
             raise MailboxError(self._failure(None, self.file.unread))
         self.trace.phase = Phase.BODY
-        self.sock.settimeout(self.trace.patience.body)
+        self.trace.deadline = time.monotonic() + self.trace.patience.body
+        self.sock.settimeout(self.trace.remaining())
         self.send(_LEADING_DOT.sub(b"..", msg) + (b"" if msg.endswith(b"\r\n") else b"\r\n"))
         self.send(b".\r\n")  # an error here means that it never left: nothing was accepted
         self.trace.phase = Phase.DOT

@@ -88,6 +88,7 @@ class Kind(Word):
     OVER_LIMIT = "over_limit"  # a limit that we keep ourselves
     MORE_THAN_LIMIT = "more_than_limit"  # it alone has more recipients than such a limit
     DRILL = "drill"  # nothing failed: the mailbox is treated as down
+    NO_TIME = "no_time"  # nothing failed: a person waits, and no longer for this mailbox
     UNKNOWN = "unknown"
 
 

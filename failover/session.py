@@ -7,17 +7,22 @@ then System Mail; or, for an author without a mailbox, System Mail, then Odoo's 
 
 import collections
 import dataclasses
+import datetime
 import smtplib
+import time
 from collections.abc import Callable
 from email.errors import MessageError
 from typing import Any, NamedTuple
 
+from .budget import Budget
 from .connection import CONNECTION_ERRORS, Outcome, Patience, WatchedConnection, leave, watching
 from .failure import Decision, Effect, Failure, Kind, OverLimit, Phase, Verdict
 from .policy import Answer, Fate, fate
 from .rules import UNPROVEN, classify, classify_recipients
 from .words import describe
 
+AT_ONCE = datetime.datetime.min
+"""When to try again what a person did not wait for."""
 MOST_SECOND_REFUSALS = 3
 """After so many recipients of a message that the second mailbox refused, too, it is asked for no
 more of them."""
@@ -32,6 +37,17 @@ class Trouble:
     decision: Decision
     retry_at: Any = None
     """When to try again, if that is known."""
+
+    @classmethod
+    def of(cls, route, failure, decision=None):
+        """Create it, with the decision of the rules if none is given."""
+        at = AT_ONCE if failure.kind is Kind.NO_TIME else None
+        return cls(route, failure, decision or classify(failure), at)
+
+    @property
+    def is_cut_short(self):
+        """Whether nothing failed: there was no time for it."""
+        return self.failure.kind is Kind.NO_TIME
 
     @property
     def answer(self):
@@ -94,6 +110,7 @@ class Route:
         on_failure: Callable | None = None,
         on_success: Callable | None = None,
         on_doubt: Callable | None = None,
+        on_slow: Callable | None = None,
         shared: bool = False,
     ):
         """
@@ -105,11 +122,12 @@ class Route:
         :param rewrite: ``(message, from_addr, author) -> (message, from_addr)``
         :param admit: called with the number of recipients, returns an ``Admission``
         :param on_failure: ``(mailbox, failure, decision)``, once per connection
-        :param on_success: ``(mailbox, certificate)``, the certificate that its server showed
-            (``Trace``); at the first accepted message of a connection, and at the
-            next one after a failure or a doubt
+        :param on_success: ``(mailbox, certificate, seconds)``, the certificate that its server
+            showed (``Trace``), and how long the connection and the message took; at the first
+            accepted message of a connection, and at the next one after a failure or a doubt
         :param on_doubt: ``(mailbox, failure, message_id, address)``: the mailbox refused a
             recipient, in words that no rule knows, and another mailbox then accepted it
+        :param on_slow: ``(mailbox, seconds)``: it used up most of the time of a person who waits
         :param shared: several sessions use it; they leave it open, until ``close()``
         """
         self.mailbox, self.name, self.shared = mailbox, name, shared
@@ -118,6 +136,7 @@ class Route:
         self._rewrite, self._admit = rewrite, admit
         self._patience = patience or Patience()
         self._on_failure, self._on_success, self._on_doubt = on_failure, on_success, on_doubt
+        self._on_slow, self._seconds = on_slow, 0.0
         self._connection: WatchedConnection | None = None
         self._success_reported = self._failure_reported = False
 
@@ -128,21 +147,26 @@ class Route:
         """
         if self.trouble:
             return False
+        if not self._patience.budget.is_enough:
+            self._stop(Trouble.of(self, Failure(Phase.CONNECT, kind=Kind.NO_TIME)))
+            return False
         if self._connection is not None and not self._connection.lost:
             return True
         return self._reconnect()
 
     def _reconnect(self, with_new_token=False):
         self._success_reported = self._failure_reported = False
+        began = time.monotonic()
         try:
             trouble = self._log_in(with_new_token)
             if trouble and self._may_refresh(trouble.decision):
                 trouble = self._log_in(with_new_token=True)
         except RouteClosed as exc:
-            self.trouble = Trouble(self, exc.failure, exc.decision)
+            self.trouble = Trouble.of(self, exc.failure, exc.decision)
             return False
+        self._seconds = time.monotonic() - began
         if trouble:
-            self.trouble = trouble
+            self._stop(trouble)
             self._report_failure(trouble.failure, trouble.decision)
         return not trouble
 
@@ -162,10 +186,16 @@ class Route:
             except CONNECTION_ERRORS as exc:
                 if trace.connection is not None:
                     trace.connection.close()
-                failure = trace.failure(exc)
-                return Trouble(self, failure, classify(failure))
+                return Trouble.of(self, trace.failure(exc))
         self._connection.trace.settled = True
         return None
+
+    def _stop(self, trouble):
+        """Close the route to the following messages: they would not be sent, either."""
+        self.trouble = trouble
+        used_it_up = trouble.is_cut_short and self._patience.budget.is_most(self._seconds)
+        if used_it_up and self._on_slow:
+            self._on_slow(self.mailbox, self._seconds)
 
     def _may_refresh(self, decision):
         """Whether a new access token may help. Each route fetches one at most."""
@@ -190,6 +220,7 @@ class Route:
         accepted, failures, reply, pending = [], {}, "", list(to_addrs[: admission.number])
         while pending:
             served = self._connection.trace.accepted
+            self._seconds = 0 if served else self._seconds
             outcome = self._transact(message, from_addr, pending)
             accepted += outcome.accepted
             reply = outcome.reply or reply
@@ -204,7 +235,7 @@ class Route:
                 for address, failure in failures.items()
             }
         decisions = classify_recipients(failures)
-        troubles = {a: Trouble(self, failures[a], decisions[a]) for a in failures}
+        troubles = {a: Trouble.of(self, failures[a], decisions[a]) for a in failures}
         for trouble in dict.fromkeys(troubles.values()):
             self._apply_effect(trouble)
         not_taken = sum(
@@ -224,11 +255,14 @@ class Route:
 
     def _transact(self, message, from_addr, to_addrs):
         self._connection.trace.phase = Phase.MAIL  # the log-in, or the last message, went well
+        began = time.monotonic()
         try:
             return self._connection.send_message(message, from_addr, to_addrs)
         except (*CONNECTION_ERRORS, MessageError) as exc:  # it cannot be put on this wire
             failure = self._connection.trace.failure(exc)
             return Outcome((), dict.fromkeys(to_addrs, failure))
+        finally:
+            self._seconds += time.monotonic() - began
 
     def _to_try_again(self, outcome, served):
         """The recipients for whom this route starts another transaction at once: those beyond the
@@ -252,6 +286,8 @@ class Route:
         """Report the failure if it affects the mailbox's state. Close the route to the following
         messages if they would fail, too.
         """
+        if trouble.is_cut_short:
+            self._stop(trouble)
         effect = trouble.decision.effect
         if effect is Effect.NONE or self.trouble:
             return
@@ -262,7 +298,8 @@ class Route:
 
     def _report_success(self):
         if not self._success_reported and self._on_success:
-            self._on_success(self.mailbox, self._connection.trace.certificate)
+            certificate = self._connection.trace.certificate
+            self._on_success(self.mailbox, certificate, self._seconds)
         self._success_reported = True
 
     def _report_failure(self, failure, decision):
@@ -298,6 +335,10 @@ class Report:
     def is_open(self, address):
         """Whether a mailbox refused the recipient, and it is not known whose fault that is."""
         return any(trouble.decision.is_open for trouble in self.troubles.get(address, ()))
+
+    def is_cut_short(self, address):
+        """Whether the first mailbox had too little time for the recipient."""
+        return any(trouble.is_cut_short for trouble in self.troubles.get(address, ())[:1])
 
     def fate(self, address):
         """:rtype: Fate"""
@@ -341,6 +382,8 @@ class Session:
         may_wait=True,
         from_filter=False,
         smtp_from=False,
+        budget=None,
+        last_resort=None,
     ):
         """
         :param routes: at least one ``Route``
@@ -351,8 +394,12 @@ class Session:
         :param bool may_wait: what is over our own limits waits; if False, the next route is tried
         :param from_filter: as Odoo keeps it on its connections
         :param smtp_from: as Odoo keeps it on its connections
+        :param Budget budget: counts what the session takes
+        :param Route last_resort: tried last, for what the first route had too little time for. Then
+            the other routes are tried before; without it, such messages wait
         """
         self.routes, self.internal = list(routes), internal
+        self._budget, self._last_resort = budget or Budget(), last_resort
         self.system_first, self.may_wait = system_first, may_wait
         self.from_filter, self.smtp_from = from_filter, smtp_from
         self.author = ""
@@ -370,10 +417,16 @@ class Session:
         :return: this session
         :raises Undelivered: no route can be opened
         """
-        if any(route.open() for route in self.routes):
-            return self
         report = Report("", (), self.internal)
-        report.troubles[""] = [route.trouble for route in self.routes]
+        with self._budget.spending():
+            for route in self._all_routes():
+                if route is self._last_resort and not report.is_cut_short(""):
+                    break
+                if route.open():
+                    return self
+                report.troubles.setdefault("", []).append(route.trouble)
+                if route.trouble.is_cut_short and not self._last_resort:
+                    break
         raise Undelivered(report)
 
     def send_message(self, message, from_addr, to_addrs):
@@ -383,10 +436,31 @@ class Session:
         :raises Undelivered: no recipient was accepted
         :raises Unwatched: the next route is another addon's; nobody was accepted before
         """
+        with self._budget.spending():
+            report = self._report(message, from_addr, to_addrs)
+        if self.on_report:
+            self.on_report(report)
+        if not report.accepted:
+            raise Undelivered(report)
+        return {
+            address: (troubles[-1].failure.code, troubles[-1].failure.text)
+            for address, troubles in report.troubles.items()
+            if address not in report.accepted
+        }
+
+    def _report(self, message, from_addr, to_addrs):
+        """Send a message by the routes.
+
+        :rtype: Report
+        """
         author = self.author or message["From"]
         pending = list(dict.fromkeys(to_addrs))  # Odoo names twice who is in To and in Cc
         report = Report(str(message["Message-Id"]), tuple(pending), self.internal, str(author))
-        for route in self.routes:
+        for route in self._all_routes():
+            if route is self._last_resort:
+                pending = [a for a in pending if report.is_cut_short(a)]
+            if not pending:
+                break
             asked_again = [a for a in pending if report.is_open(a)]
             try:
                 result = route.send(message, from_addr, pending, author, asked_again)
@@ -402,18 +476,11 @@ class Session:
                 report.troubles.setdefault(address, []).append(trouble)
                 if may_go_on:
                     pending.append(address)
-            if not pending:
-                break
         self._settle_doubts(report)
-        if self.on_report:
-            self.on_report(report)
-        if not report.accepted:
-            raise Undelivered(report)
-        return {
-            address: (troubles[-1].failure.code, troubles[-1].failure.text)
-            for address, troubles in report.troubles.items()
-            if address not in report.accepted
-        }
+        return report
+
+    def _all_routes(self):
+        return [*self.routes, self._last_resort] if self._last_resort else self.routes
 
     def _settle_doubts(self, report):
         """For the recipients that a mailbox refused in words that no rule knows: report a doubt if
@@ -432,16 +499,19 @@ class Session:
 
         Yes, if one of these is true. *Odoo's own sender* is the next route after System Mail's.
 
-        1. The message may have been accepted, and is for colleagues: they may get a second copy.
-        2. It is not known whose fault the refusal is. Then one further mailbox is asked, for
+        1. There was too little time for it, and there is a last resort. Without one, it waits.
+        2. The message may have been accepted, and is for colleagues: they may get a second copy.
+        3. It is not known whose fault the refusal is. Then one further mailbox is asked, for
            colleagues only; Odoo's own sender is always asked.
-        3. The mailbox failed. If its account may be abused: for colleagues or by Odoo's own sender.
-        4. The recipient or the message is at fault, or was postponed, and the next route is Odoo's
+        4. The mailbox failed. If its account may be abused: for colleagues or by Odoo's own sender.
+        5. The recipient or the message is at fault, or was postponed, and the next route is Odoo's
            own sender. What is over our own limits waits instead, if it may.
         """
         decision = trouble.decision
         if decision.verdict is Verdict.UNCERTAIN:
             return self.internal
+        if trouble.is_cut_short or report.is_cut_short(address):
+            return self._last_resort is not None
         if decision.is_open and not self.system_first:
             asked_already = report.is_open(address)
             return self.internal and not asked_already and self._may_ask(report, trouble)
@@ -458,7 +528,7 @@ class Session:
 
     def quit(self):
         """Close the routes that only this session uses."""
-        for route in self.routes:
+        for route in self._all_routes():
             if not route.shared:
                 route.close()
 

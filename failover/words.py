@@ -58,6 +58,7 @@ REASONS = {  # by rule
     "recipient_restricted": _lt("the recipient accepts mail only from certain senders"),
     "helo_refused": _lt("the server does not accept the name that this host gives itself"),
     "client_refused": _lt("the server does not accept mail from this host"),
+    "no_time": _lt("nobody waits for it any longer, and the mail queue sends it"),
     "over_limit": _lt("the limit set for System Mail is reached"),
     "more_than_limit": _lt("the message has more recipients than a limit of System Mail allows"),
     "quota_reached": _lt("the daily sending limit is reached"),

@@ -1,5 +1,6 @@
 """A fire drill: one notification is sent as if every mailbox except System Mail were down."""
 
+from ..failover.budget import Budget
 from ..failover.drill_check import Copy
 from ..failover.failure import Failure, Kind, Phase
 from ..failover.rules import classify
@@ -42,6 +43,10 @@ class FireDrillRun(SendRun):
         self._drill = drill
         super().__init__(*args)
 
+    @staticmethod
+    def _budget_of_person(_env):
+        return Budget()  # whoever runs a drill waits for its result
+
     def session(self, server, smtp_from, connect):
         if self._is_mailbox(server, smtp_from):
             self._drill.mailbox = server.sudo().name
@@ -54,19 +59,19 @@ class FireDrillRun(SendRun):
     def is_out_of_order(self, server):
         return True  # only called for people's mailboxes
 
-    def _require_available(self, server):
+    def _require_available(self, server, _budget):
         if server.id != self.policy.server_id:
             raise RouteClosed(DOWN, classify(DOWN))
         # try System Mail even if it is known to be out of order
         self._seen[server.id] = self._health.snapshot(server)
 
-    def _route(self, server, connect, **options):
+    def _route(self, server, connect, budget, **options):
         def connect_and_listen():
             connection = connect()
             connection.on_accepted = lambda *sent: self._drill.copies.append(Copy(*sent))
             return connection
 
-        return super()._route(server, connect_and_listen, **options)
+        return super()._route(server, connect_and_listen, budget, **options)
 
     def _note(self, report):
         super()._note(report)

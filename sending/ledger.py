@@ -10,7 +10,7 @@ from odoo.tools.mail import email_normalize_all
 
 from ..failover.failure import Verdict
 from ..failover.policy import Fate
-from ..failover.session import Report, Undelivered
+from ..failover.session import AT_ONCE, Report, Undelivered
 from ..failover.words import BY_SYSTEM_MAIL
 
 EVENTS_AT_ONCE = 100
@@ -210,15 +210,17 @@ class Ledger:
     def settle_refused(self, mails):
         """Write the events of mails that could not be sent: no mailbox could be connected."""
         report = self.refusal.report
+        kinds = {mail: self._kind(report, "", mail) for mail in mails}
         self._note_events(
             [
                 self._event(
-                    self._kind(report, "", mail),
+                    kind,
                     report.troubles[""],
                     MailInfo.of(mail),
                     len(mail.recipient_ids) or 1,
                 )
-                for mail in mails
+                for mail, kind in kinds.items()
+                if kind
             ]
         )
 
@@ -226,10 +228,13 @@ class Ledger:
         """The kind of the event for a recipient with troubles.
 
         :param mail: as for ``settle``
-        :return: None for no event: the failure is the recipient's or the message's own fault
+        :return: None for no event: the failure is the recipient's or the message's own fault, or
+            nothing failed
         """
         troubles = report.troubles[address]
         fate = report.fate(address)
+        if fate is Fate.DEFERRED and troubles[-1].retry_at == AT_ONCE:
+            return None
         tries_again = fate is Fate.DEFERRED and not troubles[-1].retry_at
         if tries_again and mail and mail.system_mail_gives_up():
             return "failed"
@@ -257,6 +262,8 @@ class Ledger:
         :rtype: Why
         """
         last = troubles[-1]
+        if fate is Fate.DEFERRED and last.retry_at == AT_ONCE:
+            return Why()
         if fate is Fate.DEFERRED and last.route is self.system and not last.retry_at:
             return Why(BY_SYSTEM_MAIL)
         own = (Why.of(trouble) for trouble in troubles if trouble.route is not self.system)

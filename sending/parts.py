@@ -183,6 +183,8 @@ def _explain(part, report, addresses, recipient):
         return
     reason = part.reasons[recipient] = explain(troubles)
     if part.reason:
+        if part.retry_at and troubles[-1].retry_at:
+            part.retry_at = min(part.retry_at, troubles[-1].retry_at)
         return
     part.reason = reason
     part.retry_at = troubles[-1].retry_at

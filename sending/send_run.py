@@ -12,6 +12,7 @@ from odoo.tools.mail import email_normalize_all
 
 from odoo.addons.base.models import ir_mail_server as core
 
+from ..failover.budget import Budget
 from ..failover.connection import MailboxError, Patience, WatchedConnection
 from ..failover.failure import Effect, Failure, Kind, Phase
 from ..failover.rewrite import in_the_name_of, sender
@@ -23,6 +24,8 @@ from .refusals import refusals_as_failures
 _logger = logging.getLogger(__name__)
 
 LIMIT_FIELDS = {"owner_limit_time", "owner_limit_count"}
+BUDGET = "system_mail.budget"
+"""Where the Budget of a request is kept, in its environ."""
 WORKER_MARGIN = 20
 """Seconds of the worker's time limit that are kept for storing the results."""
 
@@ -57,7 +60,22 @@ class SendRun(Ledger):
         self._usage = servers.env["system.mail.usage"]
         self._seen, self._cached_check, self._limits = {}, {}, {}
         self._own_routes, self._postponed, self._turns = {}, {}, set()
+        self._budget = self._budget_of_person(servers.env)
         self.system = self._system_route(servers) if treatment.in_scope else None
+
+    @staticmethod
+    def _budget_of_person(env):
+        """The time of the person who waits for this; no limit if nobody does.
+
+        :rtype: Budget
+        """
+        if not request:
+            return Budget()
+        environ = request.httprequest.environ
+        if BUDGET not in environ:
+            seconds = env["ir.config_parameter"].system_mail_number("system_mail.person_seconds")
+            environ[BUDGET] = Budget(seconds) if seconds else Budget()
+        return environ[BUDGET]
 
     # --- routes
 
@@ -75,14 +93,25 @@ class SendRun(Ledger):
         is_mailbox = self._is_mailbox(server, smtp_from)
         if not is_mailbox and self.system is None and not server:
             return connect(mail_server_id=None, smtp_from=smtp_from)
-        own = self._own_routes[server] = self._own_route(server, smtp_from, connect)
+        # where it would end in an error, the person waits as in Odoo, unless System Mail is next
+        hurried = self._budget.is_limited and (
+            not self.raise_exception or (is_mailbox and self.system is not None)
+        )
+        own = self._own_route(server, smtp_from, connect, self._budget if hurried else Budget())
+        self._own_routes[server], last_resort = own, None
+        if hurried and self.raise_exception:
+            last_resort = self._own_route(server, smtp_from, connect, Budget())
         if self.system is None:
             routes = [own]
-        elif is_mailbox:
-            routes = [own, self.system]
         else:
-            routes = [self.system, own]
-        session = self._session(routes, server, smtp_from, system_first=routes[0] is self.system)
+            routes = [own, self.system] if is_mailbox else [self.system, own]
+        session = self._session(
+            routes,
+            server,
+            smtp_from,
+            system_first=routes[0] is self.system,
+            last_resort=last_resort,
+        )
         session.on_report = self._note
         session.is_distrusted = self._is_distrusted
         try:
@@ -119,6 +148,7 @@ class SendRun(Ledger):
             routes,
             internal=self.treatment.internal,
             may_wait=not self.raise_exception,
+            budget=self._budget,
             from_filter=server.from_filter if server else server._get_default_from_filter(),
             smtp_from=smtp_from,
             **options,
@@ -136,24 +166,25 @@ class SendRun(Ledger):
             return False
         return bool(server.from_filter) and server._match_from_filter(smtp_from, server.from_filter)
 
-    def _own_route(self, server, smtp_from, connect):
+    def _own_route(self, server, smtp_from, connect, budget):
         def open_own():
-            self._require_available(server)
+            self._require_available(server, budget)
             with refusals_as_failures(server, smtp_from):
                 session = connect(mail_server_id=server.id or None, smtp_from=smtp_from)
             if not isinstance(session, WatchedConnection):
                 raise Unwatched(session)
             return session
 
-        return self._route(server, open_own)
+        return self._route(server, open_own, budget)
 
     def _system_route(self, servers):
         policy = self.policy
         server = servers.sudo().browse(policy.server_id)
         filter_ = server.from_filter
+        budget = Budget() if self.raise_exception else self._budget
 
         def open_system():
-            self._require_available(server)
+            self._require_available(server, budget)
             self.opening_system = True
             try:
                 with refusals_as_failures(server, policy.address):
@@ -183,7 +214,7 @@ class SendRun(Ledger):
             return in_the_name_of(message, policy.address, author, known_as, own), from_addr
 
         admit = self._admit if policy.limited else None
-        return self._route(server, open_system, rewrite=rewrite, admit=admit, shared=True)
+        return self._route(server, open_system, budget, rewrite=rewrite, admit=admit, shared=True)
 
     def _admit(self, recipient_count):
         message_sudo = self._mail.sudo().mail_message_id
@@ -208,16 +239,17 @@ class SendRun(Ledger):
         except psycopg2.Error as exc:
             _logger.warning("System Mail's limits were not given back: %s", exc)
 
-    def _route(self, server, connect, **options):
+    def _route(self, server, connect, budget, **options):
         return Route(
             server,
             connect,
             name=server.sudo().name or "Odoo",
-            patience=patience(),
+            patience=patience(budget),
             refresh=self._refresh(server) if server and server.system_mail_has_token() else None,
             on_failure=self._failed if server else None,
             on_success=self._succeeded if server else None,
             on_doubt=self._doubted if server else None,
+            on_slow=self._slow if server else None,
             **options,
         )
 
@@ -245,8 +277,17 @@ class SendRun(Ledger):
         this run could not log in to it.
         """
         route = self._own_routes.get(server)
-        failed = route is not None and route.trouble and route.trouble.failure.phase.before_mail
+        trouble = route and route.trouble
+        failed = trouble and not trouble.is_cut_short and trouble.failure.phase.before_mail
         return bool(failed) or self.is_out_of_order(server)
+
+    def is_left_to_queue(self, server):
+        """Whether a person waits, and the mailbox is known to be slow: the queue sends its mail."""
+        if self.raise_exception or not self._budget.is_limited:
+            return False
+        if server.id not in self._cached_check:
+            self.is_out_of_order(server)
+        return not self._cached_check[server.id] and self._seen[server.id].is_slow
 
     def note_postponed(self, server, mails):
         """Note mails that Odoo postpones because the mailbox has reached its limit."""
@@ -261,8 +302,12 @@ class SendRun(Ledger):
         of_down = [mails for server, mails in postponed.items() if self.is_unavailable(server)]
         return of_down and of_down[0].union(*of_down)
 
-    def _require_available(self, server):
-        """Raise RouteClosed if the mailbox is known to be out of order."""
+    def _require_available(self, server, budget):
+        """Check what is known of the mailbox before it is connected.
+
+        :raises RouteClosed: it is out of order
+        :raises MailboxError: it is slow, and a person waits
+        """
         if not server:
             return
         if server.id not in self._cached_check:
@@ -270,6 +315,8 @@ class SendRun(Ledger):
         closed = self._cached_check.pop(server.id)
         if closed:
             raise closed
+        if budget.is_limited and self._seen[server.id].is_slow:
+            raise MailboxError(Failure(Phase.CONNECT, kind=Kind.NO_TIME))
 
     def write_apart(self, servers, vals):
         """Write on an own cursor what core writes on a server while it sends: tokens at once, and
@@ -301,8 +348,12 @@ class SendRun(Ledger):
         # the next success must be written, and must not count as late
         self._seen[server.id] = seen._replace(last_success=None, generation=generation)
 
-    def _succeeded(self, server, certificate):
-        self._health.note_success(server, self._seen[server.id], certificate)
+    def _succeeded(self, server, certificate, seconds):
+        self._health.note_success(server, self._seen[server.id], certificate, seconds)
+
+    def _slow(self, server, seconds):
+        """A person did not wait for this mailbox any longer."""
+        self._health.note_slow(server, self._seen[server.id], seconds)
 
     def _doubted(self, server, failure, message_id, address):
         """System Mail could send what this mailbox refused in words that no rule knows."""
@@ -330,12 +381,13 @@ class SendRun(Ledger):
             self.system.close()
 
 
-def patience():
+def patience(budget=None):
     """How long a server may take, in proportion to Odoo's own timeout for a command (60 s).
 
     After the content of a message (the dot), a person waits as long as for a command. The queue
     waits up to ten times as long, but ends WORKER_MARGIN before its worker's time limit.
 
+    :param Budget budget: what is left of a person's time; by default there is no such limit
     :rtype: Patience
     """
     timeout = core.SMTP_TIMEOUT
@@ -350,4 +402,5 @@ def patience():
         body=3 * timeout,
         dot=dot,
         quit=min(5, timeout),
+        budget=budget or Budget(),
     )

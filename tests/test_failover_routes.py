@@ -44,7 +44,7 @@ class Office:
             name=name.title(),
             patience=PATIENT,
             on_failure=lambda name, _failure, decision: self.told.append((name, decision.rule)),
-            on_success=lambda name, _certificate: self.told.append((name, "works")),
+            on_success=lambda name, _certificate, _seconds: self.told.append((name, "works")),
             on_doubt=lambda name, _failure, *mail: self.doubts.append((name, *mail)),
             **options,
         )

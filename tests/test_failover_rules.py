@@ -66,6 +66,7 @@ OURS = {
     "no PEM file": Kind.CLIENT_CERTIFICATE,
     "Odoo refuses": Kind.UNUSABLE,
     "unusable key": Kind.UNUSABLE_KEY,
+    "no time": Kind.NO_TIME,
 }
 
 

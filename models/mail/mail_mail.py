@@ -184,6 +184,8 @@ class MailMail(models.Model):
             return super()._split_by_delayed_batch(mail_server)
         if run.treatment.in_scope and mail_server.owner_user_id and run.is_unavailable(mail_server):
             return self  # System Mail sends these: the limit of the mailbox does not matter
+        if run.is_left_to_queue(mail_server):
+            return self  # the queue counts them
         to_send = super()._split_by_delayed_batch(mail_server)
         run.write_limits()
         run.note_postponed(mail_server, self - to_send)
@@ -238,11 +240,11 @@ class MailMail(models.Model):
             return settle(success_pids, success_emails, failure_reason, failure_type)
         if run.refusal:
             run.settle_refused(self)
-            fate = run.refusal.report.fate("")
-            why = run.why(run.refusal.report.troubles[""], fate)
+            fate, troubles = run.refusal.report.fate(""), run.refusal.report.troubles[""]
+            why = run.why(troubles, fate)
             with run.writing_notifications({}, (False, why)):
                 if fate is Fate.DEFERRED:
-                    self._system_mail_requeue(str(run.refusal))
+                    self._system_mail_requeue(str(run.refusal), troubles[-1].retry_at)
                 else:  # core writes the reason on the mail, but not on its notifications
                     self._system_mail_fail(str(run.refusal), failure_type)
             return True

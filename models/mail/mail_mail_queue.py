@@ -7,6 +7,7 @@ from odoo.fields import Domain
 
 from ...constants import HELD, WAITING
 from ...failover.breaker import backoff, expired
+from ...failover.session import AT_ONCE
 
 HELD_MAIL = Domain("state", "=", "exception") & Domain("failure_type", "=", HELD)
 WAITING_MAIL = (
@@ -34,8 +35,12 @@ class MailMail(models.Model):
         fail.
 
         :param str reason: why they wait
-        :param datetime retry_at: when our own limits allow them again. This wait is not counted
+        :param datetime retry_at: when our own limits allow them again, or AT_ONCE. This wait is not
+            counted
         """
+        if retry_at == AT_ONCE:
+            self._system_mail_leave_to_queue()
+            return
         if retry_at:
             self.write({"system_mail_attempts": 0, "system_mail_waiting_since": False})
             self._system_mail_wait(reason, retry_at)
@@ -67,6 +72,21 @@ class MailMail(models.Model):
         """Until when the mail is tried; False if it only waits for our own limits."""
         hours = datetime.timedelta(hours=self._system_mail_give_up_hours())
         return self.system_mail_waiting_since and self.system_mail_waiting_since + hours
+
+    def _system_mail_leave_to_queue(self):
+        """Have Odoo's queue send the mails now, as if nobody had tried."""
+        self.write(
+            {
+                "state": "outgoing",
+                "scheduled_date": False,
+                "failure_type": False,
+                "failure_reason": False,
+            }
+        )
+        self._system_mail_notifications().write(
+            {"notification_status": "ready", "failure_type": False, "failure_reason": False}
+        )
+        self._system_mail_trigger_queue()
 
     def _system_mail_wait(self, reason, due):
         self.write(

@@ -9,6 +9,7 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 
 from ...failover import breaker as circuit
+from ...failover.budget import SLOW
 from ...failover.failure import Decision, Effect, Failure, Kind, Phase, Verdict
 from ...failover.rules import COMPROMISED
 from ...failover.session import RouteClosed
@@ -20,6 +21,8 @@ _logger = logging.getLogger(__name__)
 SUCCESS_INTERVAL = datetime.timedelta(hours=1)
 """The success of a mailbox in order is written no more often than this."""
 NETWORK_WINDOW = datetime.timedelta(minutes=10)
+QUICK_SESSIONS = 3
+"""So many in a row, and a slow mailbox is slow no more."""
 
 
 class Snapshot(typing.NamedTuple):
@@ -29,6 +32,7 @@ class Snapshot(typing.NamedTuple):
     last_success: datetime.datetime | None
     """None also if the mailbox has failed since, or is in doubt."""
     generation: int
+    is_slow: bool = False
 
 
 UNSEEN = Snapshot("not_connected", None, 0)
@@ -68,6 +72,12 @@ class SystemMailHealth(models.Model):
     opened_at = fields.Datetime(readonly=True)
     delay = fields.Float(readonly=True)
     generation = fields.Integer(default=0, readonly=True)
+    slow_seconds = fields.Float(
+        readonly=True,
+        help="How long its last slow session took; 0 if it is not slow. While it is slow, its "
+        "mail is sent from the mail queue, and nobody waits for it.",
+    )
+    quick_sessions = fields.Integer(readonly=True, help="In a row, since the last slow one.")
 
     _server_uniq = models.Constraint("UNIQUE(server_id)", "A mailbox has one health.")
 
@@ -132,7 +142,7 @@ class SystemMailHealth(models.Model):
             return UNSEEN
         in_doubt = self._failed_last() or self._is_doubted(fields.Datetime.now())
         last_success = not in_doubt and self.last_success
-        return Snapshot(self.state, last_success or None, self.generation)
+        return Snapshot(self.state, last_success or None, self.generation, bool(self.slow_seconds))
 
     @api.model
     def _connected(self, server, certificate=b""):
@@ -151,6 +161,7 @@ class SystemMailHealth(models.Model):
         """
         for health in self:
             health.write(self._breaker_values(circuit.after_change(health._breaker())))
+            health.write({"slow_seconds": 0, "quick_sessions": 0})
         self.flush_recordset()
 
     def _breaker(self):
@@ -273,21 +284,23 @@ class SystemMailHealth(models.Model):
 
     @api.model
     @api.private
-    def note_success(self, server, seen, certificate=b""):
+    def note_success(self, server, seen, certificate=b"", seconds=None):
         """Note that the mailbox sent a message: it is connected. This is written only if the state
-        changes, or after SUCCESS_INTERVAL.
+        changes, while the mailbox is slow, or after SUCCESS_INTERVAL.
 
         :param Snapshot seen: what ``look`` returned
         :param bytes certificate: what the server showed (``failover.connection.Trace``)
+        :param float seconds: how long the connection and a message took; None if none was sent
         """
         now = fields.Datetime.now()
         known = seen.state == "connected" and seen.last_success
-        if known and now - seen.last_success < SUCCESS_INTERVAL:
+        speed_is_known = seconds is None or not (seen.is_slow or seconds >= SLOW)
+        if known and speed_is_known and now - seen.last_success < SUCCESS_INTERVAL:
             return
         ends_on = self._certificate_end(server, certificate)
-        self._record(server, seen, lambda health: health._write_success(now, ends_on))
+        self._record(server, seen, lambda health: health._write_success(now, ends_on, seconds))
 
-    def _write_success(self, now, certificate_ends_on):
+    def _write_success(self, now, certificate_ends_on, seconds=None):
         before = self.state
         self.write(
             {
@@ -300,6 +313,7 @@ class SystemMailHealth(models.Model):
                 "doubted_at": False,
                 "certificate_ends_on": certificate_ends_on,
                 "since": self.since if before == "connected" and self.last_success else now,
+                **self._speed_values(seconds),
             }
         )
         if before in ("unstable", "disconnected"):
@@ -309,6 +323,34 @@ class SystemMailHealth(models.Model):
         if before == "disconnected":
             self._log_event("reconnected")
             self.server_id.owner_user_id.system_mail_push_state()
+
+    @api.model
+    @api.private
+    def note_slow(self, server, seen, seconds):
+        """Note that a person did not wait for the mailbox any longer. It may work all the same.
+
+        :param Snapshot seen: what ``look`` returned
+        :param float seconds: how long the person waited for it
+        """
+        if not seen.is_slow:
+            slow = {"slow_seconds": seconds, "quick_sessions": 0}
+            self._record(server, seen, lambda health: health.write(slow))
+
+    def _speed_values(self, seconds):
+        """The fields that say whether the mailbox is slow, after a session.
+
+        :param float seconds: how long the session took; None if that is not known
+        """
+        if seconds is None or not (self.slow_seconds or seconds >= SLOW):
+            return {}
+        if seconds >= SLOW:
+            return {"slow_seconds": seconds, "quick_sessions": 0}
+        quick = self.quick_sessions + 1
+        is_quick = quick >= QUICK_SESSIONS
+        return {
+            "slow_seconds": 0 if is_quick else self.slow_seconds,
+            "quick_sessions": 0 if is_quick else quick,
+        }
 
     @api.model
     @api.private

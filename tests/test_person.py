@@ -1,0 +1,277 @@
+"""How long a person waits whose request sends mail, and what becomes of the mail meanwhile."""
+
+import contextlib
+import time
+
+from odoo.tests import tagged
+
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
+from odoo.addons.http_routing.tests.common import MockRequest
+
+from .common import SystemMailCase
+
+SECONDS = 2
+"""What a person waits at most; the tests' servers may take 3 for a command (SMTP_TIMEOUT)."""
+BEFORE_THE_DOT = ("connect", "banner", "ehlo", "auth", "mail", "rcpt", "data")
+MANY = 10
+"""Seconds that no wait takes, however busy this machine is."""
+
+
+class PersonCase(SystemMailCase):
+    def setUp(self):
+        super().setUp()
+        self.http_request_allow_all = True  # the mocked one has no cookies
+        self.set_seconds(SECONDS)
+        self.env["system.mail.health"]._connected(self.own_server)
+        self.queue = self.env.ref("mail.ir_cron_mail_scheduler_action")
+        self.triggers().unlink()
+        self.known = 0
+
+    def set_seconds(self, seconds):
+        self.env["ir.config_parameter"].set_param("system_mail.person_seconds", str(seconds))
+
+    def triggers(self):
+        return self.env["ir.cron.trigger"].search([("cron_id", "=", self.queue.id)])
+
+    @contextlib.contextmanager
+    def request(self):
+        """A person's request; it is back before ``MANY`` seconds."""
+        begin = time.monotonic()
+        with MockRequest(self.env):
+            yield
+        self.assertLess(time.monotonic() - begin, MANY)
+
+    def mention_in_request(self, **values):
+        with self.request():
+            message = self.mention(**values)
+        self.env.invalidate_all()
+        return message
+
+    def connections(self):
+        """How often anybody connected to Ana's server since this was asked last."""
+        self.known, before = len(self.own.connections), self.known
+        return self.known - before
+
+    def assert_left_to_queue(self, message):
+        """It waits in Odoo's queue, which begins at once; nobody is blamed, nothing was sent."""
+        notification, mail = message.notification_ids, message.notification_ids.mail_mail_id
+        self.assertEqual((mail.state, mail.scheduled_date), ("outgoing", False))
+        self.assertFalse(mail.failure_reason)
+        self.assertEqual(notification.notification_status, "ready")
+        self.assertFalse(notification.failure_type)
+        self.assertFalse(notification.system_mail_rule)
+        self.assertTrue(self.triggers())
+        self.assertFalse(self.system.accepted)
+        self.assertFalse(self.events())
+        health = self.health(self.own_server)
+        self.assertEqual((health.state, health.failure_count), ("connected", 0))
+
+    def assert_sent_once_by_queue(self, message, server):
+        self.run_queue()
+        self.env.invalidate_all()
+        [delivery] = [
+            d
+            for d in self.received("ben@company.test")
+            if d.message["Message-Id"] == message.message_id
+        ]
+        self.assertIn(delivery, server.accepted)
+        self.assertEqual(message.notification_ids.notification_status, "sent")
+
+
+@tagged("post_install", "-at_install")
+class TestPerson(PersonCase):
+    def test_a_mailbox_silent_or_dripping_before_the_dot(self):
+        self.set_seconds(1)
+        for phase in BEFORE_THE_DOT:
+            for action in ("hang", "drip") if phase != "connect" else ("hang",):
+                with self.subTest(phase=phase, action=action), self.env.cr.savepoint() as undo:
+                    self.own.fail(phase, action=action)
+                    message = self.mention_in_request()
+                    self.assert_left_to_queue(message)
+                    self.assertEqual(self.connections(), 1)
+                    later = self.mention_in_request()
+                    self.assert_left_to_queue(later)
+                    self.assertEqual(self.connections(), 0, "it is known to be slow")
+                    self.own.heal()
+                    self.assert_sent_once_by_queue(message, self.own)
+                    self.connections()
+                    undo.rollback()
+
+    def test_a_body_that_is_not_read(self):
+        self.own.fail("body", action="hang", after_bytes=1)
+        message = self.mention_in_request(body="x" * 12_000_000)
+        self.assert_left_to_queue(message)
+        self.own.heal()
+        self.assert_sent_once_by_queue(message, self.own)
+
+    def test_a_mailbox_that_stays_silent_is_stood_in_for_by_the_queue(self):
+        self.own.fail("mail", action="hang")
+        message = self.mention_in_request()
+        self.assert_left_to_queue(message)
+        self.assert_sent_once_by_queue(message, self.system)
+        self.assertEqual(self.health(self.own_server).state, "unstable")
+        message = self.mention_in_request()
+        self.assertEqual(message.notification_ids.notification_status, "sent")
+        self.assertEqual(len(self.system.accepted), 2)
+
+    def test_one_that_is_slow_with_each_reply_sends_from_the_queue_as_long_as_it_is(self):
+        self.own.latency = 0.7
+        message = self.mention_in_request()
+        self.assert_left_to_queue(message)
+        self.assert_sent_once_by_queue(message, self.own)
+        health = self.health(self.own_server)
+        self.assertGreater(health.slow_seconds, SECONDS)
+        self.own.latency = 0
+        for _ in range(3):
+            self.connections()
+            message = self.mention_in_request()
+            self.assertEqual(self.connections(), 0)
+            self.assert_left_to_queue(message)
+            self.assert_sent_once_by_queue(message, self.own)
+        self.assertFalse(self.health(self.own_server).slow_seconds)
+        message = self.mention_in_request()
+        self.assertEqual(message.notification_ids.notification_status, "sent")
+
+    def test_whoever_changes_a_slow_mailbox_gives_it_a_new_chance(self):
+        self.own.fail("rcpt", action="hang")
+        self.mention_in_request()
+        self.own.heal()
+        self.own_server.smtp_pass = "secret"
+        message = self.mention_in_request()
+        self.assertEqual(message.notification_ids.notification_status, "sent")
+
+    def test_the_mails_of_a_request_share_the_time(self):
+        self.own.fail("mail", action="hang")
+        with self.request():
+            messages = [self.mention() for _ in range(3)]
+        for message in messages:
+            self.assert_left_to_queue(message)
+        self.assertEqual(self.connections(), 1)
+
+    def test_recipients_who_were_reached_in_time_get_no_second_copy(self):
+        partners = self.ben.partner_id
+        for number in range(5):
+            partners |= self._user(f"R{number}", f"r{number}@company.test").partner_id
+        self.own.fail("rcpt", action="hang", after=2)
+        message = self.mention_in_request(partners=partners)
+        states = message.notification_ids.mapped("notification_status")
+        self.assertEqual(sorted(states), ["ready"] * 4 + ["sent"] * 2)
+        self.own.heal()
+        self.run_queue()
+        copies = [d.rcpt_to for d in self.own.accepted]
+        self.assertEqual(sorted(copies), sorted((p.email,) for p in partners))
+
+    def test_system_mail_sends_within_the_time_that_is_left(self):
+        self.own.fail("auth", reply="535 5.7.8 Rejected")
+        self.assert_arrives_once_by_system_mail(self.mention_in_request())
+
+    def test_system_mail_is_silent_too(self):
+        self.own.fail("auth", reply="535 5.7.8 Rejected")
+        fault = self.system.fail("mail", action="hang")
+        message = self.mention_in_request()
+        mail = message.notification_ids.mail_mail_id
+        self.assertEqual((mail.state, mail.scheduled_date), ("outgoing", False))
+        self.assertEqual(message.notification_ids.notification_status, "ready")
+        self.assertEqual(self.health(self.system_server).failure_count, 0)
+        self.system.heal(fault)
+        self.assert_sent_once_by_queue(message, self.system)
+
+    def test_an_author_without_a_mailbox(self):
+        dora = self._user("Dora Author", "dora@company.test")
+        self.system.fail("mail", action="hang")
+        message = self.mention_in_request(author=dora)
+        self.assertEqual(message.notification_ids.notification_status, "ready")
+        self.system.heal()
+        self.assert_sent_once_by_queue(message, self.system)
+
+    def test_mail_to_others_than_colleagues(self):
+        customer = self.env["res.partner"].create({"name": "C", "email": "c@elsewhere.test"})
+        self.own.fail("data", action="hang")
+        message = self.mention_in_request(partners=customer)
+        self.assert_left_to_queue(message)
+        self.own.heal()
+        self.run_queue()
+        self.assertEqual(len(self.received("c@elsewhere.test")), 1)
+
+    def test_a_rollback_loses_nothing(self):
+        self.own.fail("mail", action="hang")
+        mail = self.mail()
+        self.env.flush_all()
+        with self.request(), self.env.cr.savepoint() as undo:
+            mail.send()
+            undo.rollback()
+        self.env.invalidate_all()
+        self.assertEqual(mail.state, "outgoing")
+        self.own.heal()
+        self.run_queue()
+        self.assertEqual(len(self.received("ben@company.test")), 1)
+
+    def test_what_odoo_delays_stays_delayed(self):
+        self.env["ir.config_parameter"].set_param("mail.server.personal.limit.minutes", "1")
+        self.own.fail("mail", action="hang")
+        mails = self.mail() | self.mail()
+        self.own_server.owner_limit_count = 0
+        with self.request():
+            mails.send()
+        self.assertEqual(mails.mapped("state"), ["outgoing"] * 2)
+        self.assertEqual([bool(d) for d in mails.mapped("scheduled_date")], [False, True])
+
+    def test_no_limit(self):
+        self.set_seconds(0)
+        self.own.latency = 0.7
+        message = self.mention_in_request()
+        self.assertEqual(message.notification_ids.notification_status, "sent")
+        self.assertEqual(len(self.own.accepted), 1)
+
+    def test_without_a_request_nobody_waits(self):
+        self.own.latency = 0.7
+        message = self.mention()
+        self.assertEqual(message.notification_ids.notification_status, "sent")
+
+
+@tagged("post_install", "-at_install")
+class TestRaiseException(PersonCase):
+    """Whoever asks for an exception gets it, or a sent mail: nothing is queued."""
+
+    def send(self, mail):
+        with self.request():
+            mail.send(raise_exception=True)
+        self.assertFalse(self.triggers())
+
+    def test_system_mail_sends_what_the_mailbox_had_no_time_for(self):
+        self.own.latency = 0.7
+        mail = self.mail()
+        self.send(mail)
+        self.assertEqual(mail.state, "sent")
+        self.assertEqual(len(self.system.accepted), 1)
+
+    def test_a_slow_mailbox_sends_where_system_mail_fails(self):
+        for fault in (
+            {"phase": "auth", "reply": "535 5.7.8 Rejected"},
+            {"phase": "rcpt", "reply": "550 5.7.1 Client host rejected"},
+        ):
+            with self.subTest(fault):
+                self.system.fail(**fault)
+                self.own.latency = 0.5
+                before = len(self.own.accepted)
+                mail = self.mail()
+                self.send(mail)
+                self.assertEqual(mail.state, "sent")
+                self.assertEqual(len(self.own.accepted), before + 1)
+                self.system.heal()
+
+    def test_without_system_mail_it_takes_its_time(self):
+        customer = self.env["res.partner"].create({"name": "C", "email": "c@elsewhere.test"})
+        self.own.latency = 0.5
+        self.send(self.mail(recipient_ids=[(6, 0, customer.ids)]))
+        self.assertEqual(self.connections(), 1)
+        self.assertEqual(len(self.received("c@elsewhere.test")), 1)
+
+    def test_both_fail(self):
+        self.own.fail("mail", action="hang")
+        self.system.stop()
+        mail = self.mail()
+        with self.assertRaises(MailDeliveryException):
+            self.send(mail)
+        self.assertFalse(self.triggers())
+        self.assertEqual(self.connections(), 2)
