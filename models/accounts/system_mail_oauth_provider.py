@@ -8,9 +8,11 @@ from odoo.tools.urls import urljoin
 from ...connect.detection import Service, password_services
 from ...connect.oauth import Client
 from ...constants import MASK, RETURN_ADDRESS
+from ...failover.connection import MailboxError
+from ...failover.failure import Failure, Kind, Phase
 from ...providers import all_providers, known_at
 from ...tools.changes import changes_since, snapshot
-from ...tools.encrypted import Encrypted
+from ...tools.encrypted import Encrypted, Unreadable
 from ...tools.odoo_20 import parameter
 from ...tools.reasons import reason_of, remedy_of
 
@@ -314,16 +316,20 @@ class SystemMailOauthProvider(models.Model):
     def oauth_client(self):
         """The client data for this provider's endpoints.
 
+        :raises MailboxError: this server has not the key for its secrets
         :rtype: Client
         """
         self.ensure_one()
+        self_sudo = self.sudo()
+        if any(isinstance(self_sudo[name], Unreadable) for name in SECRETS):
+            raise MailboxError(Failure(Phase.TOKEN, kind=Kind.NO_KEY))
         return Client(
             client_id=self.client_id or "",
-            client_secret=self.sudo().client_secret or "",
+            client_secret=self_sudo.client_secret or "",
             scope=self.scope,
             redirect_uri="" if self.is_application() else self.redirect_uri,
             grant=self.grant,
-            private_key=self.sudo().private_key or "",
+            private_key=self_sudo.private_key or "",
             certificate=self.certificate or "",
             issuer=self.issuer or "",
             key_id=self.key_id or "",

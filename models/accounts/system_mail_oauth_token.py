@@ -156,8 +156,7 @@ class SystemMailOauthToken(models.Model):
         if current and current != unless:
             return current
         provider = self.server_id.system_mail_provider_id
-        secrets = (self.refresh_token, provider.client_secret, provider.private_key)
-        if any(isinstance(secret, Unreadable) for secret in secrets):
+        if isinstance(self.refresh_token, Unreadable):
             raise MailboxError(Failure(Phase.TOKEN, kind=Kind.NO_KEY))
         if provider.is_application():
             self._keep(self.application_tokens(self.server_id))
@@ -170,7 +169,8 @@ class SystemMailOauthToken(models.Model):
     def application_tokens(self, server):
         """New tokens for a mailbox that connects without a person.
 
-        :raises MailboxError: the provider refused or did not answer
+        :raises MailboxError: this server has not the key for the provider's secret; the provider
+            refused or did not answer
         :rtype: Tokens
         """
         provider = server.system_mail_provider_id

@@ -38,6 +38,8 @@ class SystemMailConnectSignIn(models.TransientModel):
             url, verifier = oauth.authorization(client, state, self.smtp_user or self.address)
         except ValidationError as exc:
             return self._show_failure(str(exc))
+        except MailboxError as exc:
+            return self._show_outcome((exc.failure, classify(exc.failure)))
         except oauth.SIGN_IN_ERRORS as exc:
             return self._show_failure(
                 self.env._("The provider's settings do not work: %(reason)s", reason=exc)
@@ -63,6 +65,7 @@ class SystemMailConnectSignIn(models.TransientModel):
         """The client data for the chosen provider.
 
         :rtype: Client
+        :raises MailboxError: this server has not the key for its secret
         :raises ValidationError: no Super User has set up a client for it
         """
         provider_sudo = self._provider()
