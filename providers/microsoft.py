@@ -55,7 +55,8 @@ PROVIDER = Provider(
 Connect-ExchangeOnline
 New-ServicePrincipal -AppId {client_id} -ObjectId {object_id}
 Add-MailboxPermission -Identity {mailbox} -User {object_id} -AccessRights FullAccess
-Add-RecipientPermission -Identity {mailbox} -Trustee {object_id} -AccessRights SendAs
+Add-RecipientPermission -Identity {mailbox} -Trustee {object_id} -AccessRights SendAs \
+-Confirm:$false
 Set-CASMailbox -Identity {mailbox} -SmtpClientAuthenticationDisabled $false""",
         narrow_commands="""\
 Connect-ExchangeOnline
