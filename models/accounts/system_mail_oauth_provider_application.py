@@ -253,6 +253,22 @@ class SystemMailOauthProvider(models.Model):
                     self.env._("Type the address where people sign in with the provider.")
                 )
 
+    @api.constrains("grant", "for_people")
+    def _check_mailboxes(self):
+        servers_sudo = self.env["ir.mail_server"].sudo().with_context(active_test=False)
+        for provider in self.filtered(lambda provider: provider.is_application()):
+            owner = ("owner_user_id", "=" if provider.for_people else "!=", False)
+            others = [("system_mail_provider_id", "=", provider.id), owner]
+            if mailboxes := servers_sudo.search(others):
+                raise ValidationError(
+                    self.env._(
+                        "%(provider)s still connects these mailboxes: %(mailboxes)s. Connect them "
+                        "in another way first.",
+                        provider=provider.name,
+                        mailboxes=", ".join(m.from_filter or m.name for m in mailboxes),
+                    )
+                )
+
     @api.private
     def missing(self):
         """What an application's set-up lacks, in a sentence; empty if nothing.
