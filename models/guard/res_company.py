@@ -36,8 +36,6 @@ class ResCompany(models.Model):
             address = company.system_mail_address
             server_sudo = company.sudo().system_mail_server_id
             login = server_sudo.system_mail_login or server_sudo.smtp_user
-            if server_sudo.system_mail_provider_id.is_application():
-                login = ""
             company.system_mail_clash = (
                 self.system_mail_clash_of(address)
                 or self.system_mail_free_domain(address)
@@ -88,9 +86,9 @@ class ResCompany(models.Model):
             return ""
         person = self._system_mail_person_of(login) or self._system_mail_employee_of(login)
         return person and self.env._(
-            "%(person)s System Mail signs in with that account: its mail may land in that Sent "
-            "folder, and it stops when the account ends or its password changes. Connect it "
-            "as an application, or give it an account of its own.",
+            "%(person)s System Mail logs in to that account: its mail may land in that Sent "
+            "folder, and it stops when the account ends or its password changes. Give it a mailbox "
+            "of its own, or connect it as an application at its own address.",
             person=person,
         )
 

@@ -115,20 +115,22 @@ class SystemMailConnect(models.TransientModel):
     @api.private
     def reopen(self):
         """The action that shows this dialog."""
-        title = (
-            self.env._("Connect System Mail")
-            if self.company_id
-            else self.env._("Connect Your Mailbox")
-        )
         return {
             "type": "ir.actions.act_window",
-            "name": title,
+            "name": self._title(),
             "res_model": self._name,
             "res_id": self.id,
             "views": [(False, "form")],
             "target": "new",
             "context": {"dialog_size": "medium", FOR_PEOPLE: self._for_people()},
         }
+
+    def _title(self):
+        if self.company_id:
+            return self.env._("Connect System Mail")
+        if self.user_id != self.env.user:
+            return self.env._("Connect the Mailbox of %(name)s", name=self.user_id.name)
+        return self.env._("Connect Your Mailbox")
 
     # --- what is shown
 
@@ -142,13 +144,14 @@ class SystemMailConnect(models.TransientModel):
             used = company and company.system_mail_server_id and company.system_mail_address
             wizard.replaced_address = used if used and used != wizard.address else False
 
-    @api.depends("address", "company_id", "smtp_user", "method")
+    @api.depends("address", "company_id", "smtp_user")
     def _compute_clash(self):
         for wizard in self:
             wizard._check_target()
             company, address = wizard.company_id, (wizard.address or "").strip()
-            login = "" if wizard._provider().is_application() else wizard.smtp_user
-            wizard.person_behind = company and company.system_mail_person_behind(address, login)
+            wizard.person_behind = company and company.system_mail_person_behind(
+                address, wizard.smtp_user
+            )
             wizard.clash = bool(company) and (
                 company.system_mail_clash_of(address) or company.system_mail_free_domain(address)
             )
