@@ -4,13 +4,16 @@ import os
 import time
 from unittest.mock import patch
 
+from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
 
 from odoo.exceptions import AccessError, UserError, ValidationError
-from odoo.tests import HttpCase, tagged
+from odoo.tests import Form, HttpCase, tagged
 
 from ..connect.keys import make_key_pair, read_private_key
 from ..constants import GROUP, OAUTH
+from ..models.accounts.system_mail_attempt import MOST
+from ..tools.encrypted import VARIABLE
 from .common import SystemMailCase
 from .oauth_lab import Application, OAuthLab, ServiceAccount
 from .test_failover_application import KEY, service_account
@@ -208,6 +211,7 @@ class TestApplication(ApplicationCase):
         usual, narrow = provider.commands_for("o'neill@company.test")
         self.assertIn(f"New-ServicePrincipal -AppId '{CLIENT_ID}' -ObjectId '{OBJECT_ID}'", usual)
         self.assertIn("-Identity 'o''neill@company.test'", usual)
+        self.assertIn("SendAs -Confirm:$false\n", usual, "or the next line answers its question")
         self.assertIn("'PrimarySmtpAddress -eq ''o''''neill@company.test'''", narrow)
         provider.client_id = "x'; Remove-Mailbox *"
         self.assertNotIn("Remove-Mailbox", provider.commands_for(HELLO)[0])
@@ -237,6 +241,39 @@ class TestApplication(ApplicationCase):
         self.assertFalse(self.received(INFO))
         self.assertFalse([d for d in self.system.accepted if d.mail_from == INFO])
         self.assertEqual(self.company.system_mail_server_id.system_mail_login, HELLO)
+
+    def test_a_refusal_that_says_nothing_of_the_reach(self):
+        dialog = self.connect()
+        dialog.other_mailbox = INFO
+        for reply in (
+            "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled",
+            "454 4.7.0 Temporary authentication failure",
+        ):
+            fault = self.system.fail("auth", reply=reply)
+            dialog._look_at_reach()
+            self.system.heal(fault)
+            with self.subTest(reply):
+                self.assertIn("not known", dialog.reach)
+                self.assertTrue(dialog.reach_is_wide)
+
+    def test_its_own_mailbox_is_no_other_one(self):
+        dialog = self.connect(other_mailbox=HELLO.upper())
+        self.assertEqual(dialog.state, "failed")
+        self.assertIn("another mailbox", dialog.problem)
+
+    def test_a_secret_that_this_server_cannot_read(self):
+        def use_keys(*keys):
+            self.env.flush_all()
+            self.env.invalidate_all()
+            self.startPatcher(patch.dict(os.environ, {VARIABLE: " ".join(keys)}))
+
+        use_keys(Fernet.generate_key().decode())
+        self.provider.client_secret_input = "hush~again"
+        use_keys()
+        dialog = self.connect()
+        self.assertEqual(dialog.state, "failed")
+        self.assertIn("a key that this server does not have", dialog.problem)
+        self.assertFalse(self.oauth.requests)
 
     def test_another_address_needs_another_connection(self):
         self.connect()
@@ -350,6 +387,35 @@ class TestPeoplesMailboxes(ApplicationCase):
         self.assertEqual(dialog.state, "failed")
         self.assertIn("only at their e-mail address", dialog.problem)
 
+    def test_not_at_an_address_that_is_a_colleagues_as_well(self):
+        self.ben.email = ANA
+        dialog = self.open()
+        dialog.action_connect()
+        self.assertEqual(dialog.state, "failed")
+        self.assertIn("Ben Reader", dialog.problem)
+        self.ben.email = "ben@company.test"
+        self.ana.email = "ben@company.test"
+        dialog = self.open()
+        dialog.action_connect()
+        self.assertIn("Ben Reader", dialog.problem)
+        self.assertFalse(self.system.accepted + self.own.accepted)
+
+    def test_the_dialog_says_whose_mailbox_it_is(self):
+        self.assertIn(
+            "Ana Author", self.ana.with_user(self.admin).system_mail_open_application()["name"]
+        )
+
+    def test_a_super_user_connects_more_than_a_person_tries(self):
+        for _time in range(MOST + 1):
+            dialog = self.open()
+            dialog.action_connect()
+            self.assertEqual((dialog.state, dialog.problem), ("connected", False))
+
+    def test_a_registration_in_use_stays_for_people(self):
+        self.open().action_connect()
+        with self.assertRaisesRegex(ValidationError, "ana@company.test"):
+            self.provider.for_people = False
+
     def test_another_owner_or_address_forgets_it(self):
         for values in ({"owner_user_id": self.ben.id}, {"system_mail_login": HELLO}):
             self.open().action_connect()
@@ -384,4 +450,13 @@ class TestPersonBehind(ApplicationCase):
         dialog = self.dialog(method="password", smtp_user=ANA)
         self.assertIn("Ana Author", dialog.person_behind)
         dialog.method = str(self.provider.id)
-        self.assertFalse(dialog.person_behind)
+        self.assertIn("Ana Author", dialog.person_behind)
+
+    def test_an_application_is_proposed_the_address_in_place_of_a_person(self):
+        self.system_server.system_mail_login = ANA
+        company = self.company.with_user(self.admin)
+        dialog = self.env["system.mail.connect"].with_user(self.admin)
+        with Form(dialog.browse(company.action_system_mail_connect()["res_id"])) as form:
+            self.assertEqual(form.smtp_user, ANA)
+            form.method = str(self.provider.id)
+            self.assertEqual(form.smtp_user, HELLO)

@@ -1,10 +1,10 @@
 from odoo import api, fields, models
 from odoo.api import SUPERUSER_ID
 from odoo.exceptions import AccessError, ValidationError
+from odoo.fields import Domain
 from odoo.tools import email_normalize
 
 from ...constants import GROUP
-from ...failover.failure import Phase
 from ...tools.reasons import reason_of
 from .system_mail_connect import FOR_PEOPLE, OTHER
 
@@ -50,6 +50,12 @@ class SystemMailConnectApplication(models.TransientModel):
         return self._offered(at_host.filtered(lambda provider: provider.is_application())).filtered(
             lambda provider: provider.for_people == bool(self.user_id) and not provider.missing()
         )[:1]
+
+    @api.onchange("method")
+    def _onchange_method(self):
+        """Propose System Mail's own mailbox to an application that would log in to a person's."""
+        if self._provider().is_application() and self.person_behind:
+            self.smtp_user = self.address
 
     @api.depends("method", "address", "smtp_user")
     def _compute_grant(self):
@@ -105,7 +111,24 @@ class SystemMailConnectApplication(models.TransientModel):
             )
         if missing := provider_sudo.missing():
             raise ValidationError(missing)
-        if self.user_id and email_normalize(self.smtp_user or "") != self.user_id.email_normalized:
+        if self.user_id:
+            self._check_owners_address()
+        other, mailbox = (email_normalize(a or "") for a in (self.other_mailbox, self.smtp_user))
+        if other and other == mailbox:
+            raise ValidationError(
+                self.env._(
+                    "“%(address)s” is the mailbox to connect. To see how far the application "
+                    "reaches, type another mailbox.",
+                    address=self.other_mailbox,
+                )
+            )
+
+    def _check_owners_address(self):
+        """:raises ValidationError: the mailbox is not its owner's alone: people can change their
+        e-mail address themselves
+        """
+        address = self.user_id.email_normalized
+        if email_normalize(self.smtp_user or "") != address:
             raise ValidationError(
                 self.env._(
                     "An application connects a person's mailbox only at their e-mail address, "
@@ -113,9 +136,22 @@ class SystemMailConnectApplication(models.TransientModel):
                     address=self.user_id.email,
                 )
             )
+        theirs = Domain("email_normalized", "=", address) | Domain("login", "=", address)
+        theirs &= Domain("id", "!=", self.user_id.id)
+        if other_sudo := self.env["res.users"].sudo().search(theirs, limit=1):
+            raise ValidationError(
+                self.env._(
+                    "%(address)s is also the address of %(name)s. Find out whose mailbox it is, "
+                    "and correct the other user first.",
+                    address=address,
+                    name=other_sudo.name,
+                )
+            )
 
     def _look_at_reach(self):
-        """Try whether the application can log in to the other mailbox, without a message."""
+        """Try whether the application can log in to the other mailbox, without a message. Only a
+        refusal of the application counts: SMTP may be off there, or the server may be busy.
+        """
         self.reach, self.reach_is_wide = False, False
         other = (self.other_mailbox or "").strip()
         if not other or self.grant != "client_credentials":
@@ -129,7 +165,7 @@ class SystemMailConnectApplication(models.TransientModel):
                 "reach this mailbox only, by the commands in “Reach no other mailbox”.",
                 other=other,
             )
-        elif trouble[0].phase is Phase.AUTH and trouble[0].code:
+        elif trouble[1].rule == "application_no_access":
             self.reach = self.env._(
                 "The application was refused at %(other)s, as it should be.", other=other
             )
