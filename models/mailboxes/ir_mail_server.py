@@ -195,19 +195,23 @@ class IrMailServer(models.Model):
 
     def _system_mail_leave_application(self, vals):
         """Disconnect mailboxes that connect by an application, where anybody gives them another
-        owner, address or server: the application would send as that one without a consent.
+        owner, address or server: the application would send as that one without a consent, or its
+        token would go to that server.
 
         :param dict vals: as given to ``write``
         """
         names = ACCOUNT & vals.keys()
         if not names or "system_mail_provider_id" in vals:
             return
-        self.sudo().filtered(
+        moved_sudo = self.sudo().filtered(
             lambda server: (
                 server.system_mail_provider_id.is_application()
                 and any(server._system_mail_differs(name, vals[name]) for name in names)
             )
-        )._system_mail_forget({"system_mail_provider_id"})
+        )
+        moved_sudo._system_mail_forget({"system_mail_provider_id"})
+        tokens_sudo = self.env["system.mail.oauth.token"].sudo()
+        tokens_sudo.search([("server_id", "in", moved_sudo.ids)]).unlink()
 
     def _system_mail_differs(self, name, value):
         field = self._fields[name]
