@@ -284,6 +284,35 @@ class TestApplication(ApplicationCase):
 
 @tagged("post_install", "-at_install")
 class TestInBrowser(HttpCase, ApplicationCase):
+    def test_nobody_waits_for_a_silent_provider(self):
+        self.connect()
+        self.env["system.mail.oauth.token"].search([]).expires_at = datetime.datetime(2020, 1, 1)
+        self.oauth.fail("token", action="hang")
+        self.own.fail("auth", reply="535 5.7.8 Rejected")
+        self.ana.write(
+            {
+                "password": "ana's own",
+                "group_ids": [(4, self.env.ref("base.group_partner_manager").id)],
+            }
+        )
+        self.authenticate(self.ana.login, "ana's own")
+        begin = time.monotonic()
+        self.make_jsonrpc_request(
+            "/web/dataset/call_kw/res.partner/message_post",
+            {
+                "model": "res.partner",
+                "method": "message_post",
+                "args": [self.record.ids],
+                "kwargs": {
+                    "body": "See this",
+                    "message_type": "comment",
+                    "subtype_xmlid": "mail.mt_comment",
+                    "partner_ids": self.ben.partner_id.ids,
+                },
+            },
+        )
+        self.assertLess(time.monotonic() - begin, 6)
+
     def test_from_the_settings_without_leaving_them(self):
         self.company.system_mail_address = False
         self.start_tour("/odoo/settings", "system_mail_application", login="admin")
@@ -423,6 +452,21 @@ class TestPeoplesMailboxes(ApplicationCase):
             self.assertTrue(server.system_mail_provider_id)
             server.write(values)
             self.assertFalse(server.system_mail_provider_id)
+
+    def test_a_token_goes_nowhere_but_where_it_was_connected(self):
+        self.ana.group_ids += self.env.ref("base.group_system")  # she may write to her own server
+        self.allow(HELLO, ANA, INFO)
+        for values in ({"system_mail_login": INFO}, {"smtp_host": "localhost"}):
+            self.open().action_connect()
+            server = self.ana.outgoing_mail_server_id
+            server.with_user(self.ana).write(values)
+            self.env.flush_all()
+            tried = len(self.own.attempts)
+            _failure, decision = server.system_mail_check()
+            with self.subTest(values):
+                self.assertEqual(decision.remedy, "reconnect")
+                self.assertEqual(len(self.own.attempts), tried)
+                self.assertFalse(self.env["system.mail.oauth.token"].search([]))
 
     def test_an_owner_with_another_address_does_not_send_as_the_old_one(self):
         self.open().action_connect()

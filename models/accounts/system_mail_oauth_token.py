@@ -1,13 +1,14 @@
 import datetime
 import logging
+import math
 
 import psycopg2
 
 from odoo import api, fields, models
 from odoo.fields import Domain
 
-from ...connect.oauth import Tokens, application_token, refresh
-from ...failover.connection import MailboxError
+from ...connect.oauth import PATIENCE, Tokens, application_token, refresh
+from ...failover.connection import MailboxError, current_trace
 from ...failover.failure import Failure, Kind, Phase
 from ...providers import known_at
 from ...tools.encrypted import Encrypted, Unreadable
@@ -17,8 +18,6 @@ _logger = logging.getLogger(__name__)
 
 MARGIN = datetime.timedelta(minutes=1)
 """An access token that expires within this time is refreshed before use."""
-LOCK_TIMEOUT = "8s"
-"""The longest that a worker waits for another that refreshes the same token; a log-in has 12 s."""
 
 
 class SystemMailOauthToken(models.Model):
@@ -86,18 +85,21 @@ class SystemMailOauthToken(models.Model):
 
         :raises MailboxError: the access was revoked, or the provider does not answer
         """
-        self._check_owner(server.sudo())
+        self._check_provider(server.sudo())
         token = self._of(server)
         return token._if_fresh() or self._refreshed(server)
 
     @api.model
-    def _check_owner(self, server_sudo):
-        """An application may reach other mailboxes, too: a person's is used only as that person.
+    def _check_provider(self, server_sudo):
+        """Check that the token is still for this mailbox. An application may reach other mailboxes,
+        too: a person's is used only as that person, and a change of its account disconnects it.
 
-        :raises MailboxError: the log-in is not its owner's e-mail address
+        :raises MailboxError: it is disconnected, or the log-in is not its owner's e-mail address
         """
-        owner_sudo = server_sudo.owner_user_id
-        if owner_sudo and server_sudo.system_mail_provider_id.is_application():
+        provider_sudo, owner_sudo = server_sudo.system_mail_provider_id, server_sudo.owner_user_id
+        if not provider_sudo:
+            raise MailboxError(Failure(Phase.TOKEN, kind=Kind.INVALID_GRANT))
+        if owner_sudo and provider_sudo.is_application():
             login = (server_sudo.system_mail_login or "").lower()
             if login != owner_sudo.email_normalized:
                 raise MailboxError(Failure(Phase.CONNECT, kind=Kind.FROM_FILTER))
@@ -126,7 +128,7 @@ class SystemMailOauthToken(models.Model):
         if isinstance(self.env.context.get("system_mail_stored_tokens"), Tokens):
             return token._refresh_once(unless)
         try:
-            with own_environment(self.env, lock_timeout=LOCK_TIMEOUT) as env:
+            with own_environment(self.env, f"{math.ceil(_patience() * 1000)}ms") as env:
                 if server.sudo().system_mail_provider_id.is_application():
                     env.cr.execute(
                         """INSERT INTO system_mail_oauth_token (server_id) VALUES (%s)
@@ -174,8 +176,18 @@ class SystemMailOauthToken(models.Model):
         :rtype: Tokens
         """
         provider = server.system_mail_provider_id
-        return application_token(provider.oauth_client(), server.system_mail_login)
+        return application_token(
+            provider.oauth_client(), server.system_mail_login, patience=_patience()
+        )
 
     def _if_fresh(self):
         fresh = self.expires_at and self.expires_at > fields.Datetime.now() + MARGIN
         return fresh and self.access_token
+
+
+def _patience():
+    """Seconds to wait for a provider, or for another worker that asks it for the same token: no
+    longer than whoever waits for the connection does.
+    """
+    trace = current_trace()
+    return min(PATIENCE, trace.remaining()) if trace else PATIENCE
