@@ -25,8 +25,8 @@ class SystemMailConnectApplication(models.TransientModel):
     guide = fields.Char(compute="_compute_grant")
     other_mailbox = fields.Char(
         "Another Mailbox",
-        help="Of your organisation. The application should not be able to log in there: this is "
-        "tried, and no message is sent.",
+        help="Type any other address of your organisation to see whether the application reaches "
+        "it. Odoo tries to log in there, and sends nothing.",
     )
     reach = fields.Char(readonly=True, help="Whether the application reaches another mailbox.")
     reach_is_wide = fields.Boolean(readonly=True)
