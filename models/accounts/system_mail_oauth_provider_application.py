@@ -174,8 +174,8 @@ class SystemMailOauthProvider(models.Model):
                 "This is no key file of Google: it is not JSON. Upload the file as Google made it."
             ),
             "encrypted_key": self.env._(
-                "The private key is protected by a passphrase. Give it without one: it is kept "
-                "encrypted here."
+                "The private key is protected by a passphrase. Save it without a passphrase, and "
+                "give that one."
             ),
             "weak_key": self.env._(
                 "The private key is too short: RSA with 2048 bits is the least."
