@@ -399,6 +399,7 @@ class TestPeoplesMailboxes(ApplicationCase):
     def test_employees_are_never_offered_it(self):
         dialogs = self.env["system.mail.connect"].with_user(self.ana)
         self.assertNotIn(str(self.provider.id), dict(dialogs._methods()))
+        self.assertNotIn(str(self.provider.id), dialogs.create({"user_id": self.ana.id}).offered)
         with self.assertRaises(AccessError):
             self.ben.with_user(self.ana).system_mail_open_application()
         with self.assertRaises(AccessError):
@@ -430,9 +431,14 @@ class TestPeoplesMailboxes(ApplicationCase):
         self.assertFalse(self.system.accepted + self.own.accepted)
 
     def test_the_dialog_says_whose_mailbox_it_is(self):
-        self.assertIn(
-            "Ana Author", self.ana.with_user(self.admin).system_mail_open_application()["name"]
-        )
+        self.assertIn("Ana Author", self.open().reopen()["name"])
+        self.assertFalse(self.open().person_behind)
+
+    def test_the_dialog_offers_what_fits_the_mailbox(self):
+        self.assertEqual(self.open().offered, [str(self.provider.id)], "the password is hers")
+        offered = self.dialog(method="password").offered
+        self.assertIn("password", offered)
+        self.assertNotIn(str(self.provider.id), offered)
 
     def test_a_super_user_connects_more_than_a_person_tries(self):
         for _time in range(MOST + 1):

@@ -1,5 +1,8 @@
 """The connect dialog, ``system.mail.connect``, with one concern in each file."""
 
+from . import system_mail_connect  # first: the others add to its model
+
+# isort: split
 from . import (
     application,
     detection,
@@ -7,5 +10,4 @@ from . import (
     held_mail,
     public_servers,
     sign_in,
-    system_mail_connect,  # first: the others add to its model
 )

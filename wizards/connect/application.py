@@ -6,7 +6,6 @@ from odoo.tools import email_normalize
 
 from ...constants import GROUP
 from ...tools.reasons import reason_of
-from .system_mail_connect import FOR_PEOPLE, OTHER
 
 
 class SystemMailConnectApplication(models.TransientModel):
@@ -16,6 +15,8 @@ class SystemMailConnectApplication(models.TransientModel):
 
     _inherit = "system.mail.connect"
 
+    offered = fields.Json(compute="_compute_offered", help="The ways to connect, by their keys.")
+    is_of_other = fields.Boolean(compute="_compute_offered", help="Another person's mailbox.")
     grant = fields.Char(compute="_compute_grant")
     missing = fields.Char(compute="_compute_grant", help="What the set-up lacks.")
     commands = fields.Text(compute="_compute_grant", help="For the provider's administrator.")
@@ -32,23 +33,39 @@ class SystemMailConnectApplication(models.TransientModel):
     reach_is_wide = fields.Boolean(readonly=True)
 
     @api.model
-    def _offered(self, applications_sudo):
-        """The applications that the current user may connect a mailbox by."""
-        if not self._may_use_applications():
-            return applications_sudo.browse()
-        for_people = self.env.context.get(FOR_PEOPLE)
-        if for_people is None:
-            return applications_sudo
-        return applications_sudo.filtered(lambda provider: provider.for_people == bool(for_people))
+    def _applications(self):
+        """All applications, as superuser; none if the current user may not use them."""
+        # pylint: disable-next=no-search-all
+        providers_sudo = self.env["system.mail.oauth.provider"].sudo().search([])
+        may = self._may_use_applications()
+        return providers_sudo.filtered(lambda provider: may and provider.is_application())
+
+    @api.depends("company_id", "user_id")
+    @api.depends_context("uid")
+    def _compute_offered(self):
+        """An application connects one kind of mailbox. There is no other way to connect another
+        person's.
+        """
+        methods = self._methods()
+        for_people = {str(provider.id): provider.for_people for provider in self._applications()}
+        for dialog in self:
+            of_person = bool(dialog.user_id)
+            dialog.is_of_other = of_person and dialog.user_id != self.env.user
+            otherwise = None if dialog.is_of_other else of_person
+            dialog.offered = [
+                key for key, _label in methods if for_people.get(key, otherwise) == of_person
+            ]
 
     def _ready_application(self, smtp_host):
         """An application for this dialog's mailbox that is set up, at a provider; empty if there is
         none.
         """
-        providers_sudo = self.env["system.mail.oauth.provider"].sudo()
-        at_host = providers_sudo.search([("smtp_host", "=", smtp_host)])
-        return self._offered(at_host.filtered(lambda provider: provider.is_application())).filtered(
-            lambda provider: provider.for_people == bool(self.user_id) and not provider.missing()
+        return self._applications().filtered(
+            lambda provider: (
+                provider.smtp_host == smtp_host
+                and provider.for_people == bool(self.user_id)
+                and not provider.missing()
+            )
         )[:1]
 
     @api.onchange("method")
@@ -81,10 +98,6 @@ class SystemMailConnectApplication(models.TransientModel):
         User may, by an application.
         """
         return self._provider().is_for_people() and self._may_use_applications()
-
-    def _for_people(self):
-        """What the context of this dialog says of the applications to offer."""
-        return OTHER if self.user_id and self.user_id != self.env.user else bool(self.user_id)
 
     def _check_application(self):
         """Check what can be checked before the provider is asked.

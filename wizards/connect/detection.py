@@ -53,7 +53,7 @@ class SystemMailConnectDetection(models.TransientModel):
 
         :param Service service: the detected one, or None
         """
-        methods = [method for method, _label in self._methods()]
+        methods = self.offered
         signed_in_by = service and service.provider_id
         used = self._server(self.address).sudo().system_mail_provider_id
         application = service and self._ready_application(service.smtp_host)

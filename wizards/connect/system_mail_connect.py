@@ -16,10 +16,6 @@ HOST = re.compile(r"[^\s/@:]+|[0-9A-Fa-f:]+")
 LONGEST_PASSWORD = 4096
 """Characters. Some people use an access token as the password: these have about 2,000."""
 PASSWORD = "password"  # noqa: S105
-FOR_PEOPLE = "system_mail_for_people"
-"""In the context of a dialog: whether it offers the applications for people's mailboxes; ``OTHER``
-where the mailbox is another person's, for whom there is no other way."""
-OTHER = "other"
 ACCOUNT = ("smtp_host", "smtp_port", "smtp_encryption", "smtp_user")
 
 
@@ -70,20 +66,19 @@ class SystemMailConnect(models.TransientModel):
 
     @api.model
     def _methods(self):
-        """The ways to connect: by password, or with a provider, whose id is the key."""
+        """The ways to connect: by password, or with a provider, whose id is the key. ``offered``
+        has those of one dialog.
+        """
         # pylint: disable-next=no-search-all
         providers_sudo = self.env["system.mail.oauth.provider"].sudo().search([])
-        applications_sudo = providers_sudo.filtered(lambda provider: provider.is_application())
-        own = [
+        return [
             (PASSWORD, self.env._("User name and password")),
             *(
                 (str(provider.id), self.env._("Sign in with %(name)s", name=provider.name))
-                for provider in providers_sudo - applications_sudo
+                for provider in providers_sudo
+                if not provider.is_application()
             ),
-        ]
-        return [
-            *(own if self.env.context.get(FOR_PEOPLE) != OTHER else ()),
-            *((str(provider.id), provider.name) for provider in self._offered(applications_sudo)),
+            *((str(provider.id), provider.name) for provider in self._applications()),
         ]
 
     @api.constrains("company_id", "user_id", "method")
@@ -122,13 +117,13 @@ class SystemMailConnect(models.TransientModel):
             "res_id": self.id,
             "views": [(False, "form")],
             "target": "new",
-            "context": {"dialog_size": "medium", FOR_PEOPLE: self._for_people()},
+            "context": {"dialog_size": "medium"},
         }
 
     def _title(self):
         if self.company_id:
             return self.env._("Connect System Mail")
-        if self.user_id != self.env.user:
+        if self.is_of_other:
             return self.env._("Connect the Mailbox of %(name)s", name=self.user_id.name)
         return self.env._("Connect Your Mailbox")
 
@@ -149,7 +144,7 @@ class SystemMailConnect(models.TransientModel):
         for wizard in self:
             wizard._check_target()
             company, address = wizard.company_id, (wizard.address or "").strip()
-            wizard.person_behind = company and company.system_mail_person_behind(
+            wizard.person_behind = bool(company) and company.system_mail_person_behind(
                 address, wizard.smtp_user
             )
             wizard.clash = bool(company) and (
