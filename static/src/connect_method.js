@@ -1,4 +1,3 @@
-import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { RadioField, radioField } from "@web/views/fields/radio/radio_field";
 
@@ -12,7 +11,6 @@ export class ConnectMethodField extends RadioField {
 export const connectMethodField = {
     ...radioField,
     component: ConnectMethodField,
-    displayName: _t("Ways to connect"),
     supportedTypes: ["selection"],
 };
 
