@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import dataclasses
+import logging
 import typing
 
 from odoo.api import SUPERUSER_ID
@@ -11,7 +12,9 @@ from odoo.tools.mail import email_normalize_all
 from ..failover.failure import Verdict
 from ..failover.policy import Fate
 from ..failover.session import AT_ONCE, Report, Undelivered
-from ..failover.words import BY_SYSTEM_MAIL
+from ..failover.words import BY_SYSTEM_MAIL, describe
+
+_logger = logging.getLogger(__name__)
 
 EVENTS_AT_ONCE = 100
 HEADER = "X-System-Mail-Unit"
@@ -123,6 +126,9 @@ class Ledger:
         """The From of the last message that System Mail sent."""
         self.batch = events.env["mail.mail"]
         """The mails for which a session is opened next."""
+        self.last_report: Report | None = None
+        """Of the message that is being sent, or was sent last; None until it is sent."""
+        self._carried, self._left = [], []
         self.notified_ids = set()
         """The ids of the notifications that have values of ours."""
         self._values = None
@@ -150,6 +156,7 @@ class Ledger:
 
         :return: whether another addon added this e-mail
         """
+        self.last_report = None
         number = message[HEADER]
         del message[HEADER]
         self._unit = self._units.get(self._mail.id, {}).get(number and str(number))
@@ -162,7 +169,48 @@ class Ledger:
         """The addresses that need no further e-mail of another addon for the current mail."""
         return email_normalize_all(self._mail.system_mail_served or "")
 
+    @property
+    def has_carried(self):
+        """Whether System Mail sent a message of this batch in place of another mailbox."""
+        return bool(self._carried)
+
+    def reports_of_mail(self):
+        """The reports of the messages of the current mail."""
+        units = self._units.get(self._mail.id, {}).values()
+        return [unit.report for unit in units if unit.report]
+
+    def _end_batch(self):
+        """Write the events and the lines of the log that are about the batch."""
+        self._flush()
+        left = self._left
+        if self.refusal and self.refusal.report.troubles[""][-1].retry_at == AT_ONCE:
+            left = [self.refusal.report.troubles[""][-1]] * len(self.batch)
+        if self._carried:
+            trouble = self._carried[0]
+            _logger.info(
+                "System Mail %s carried %s message(s) of %s: %s",
+                self.policy.address,
+                len(self._carried),
+                trouble.route.name,
+                describe(trouble.failure, trouble.decision),
+            )
+        if left:
+            _logger.info(
+                "%s message(s) are left to the mail queue: a person waits no longer for %s",
+                len(left),
+                left[0].route.name,
+            )
+        self._carried, self._left = [], []
+
+    def _note_for_log(self, report):
+        self.last_report = report
+        carried = [a for a in report.accepted if self.carried(report, a)]
+        left = [t[-1] for a, t in report.troubles.items() if a not in report.accepted]
+        self._carried += [report.troubles[address][0] for address in carried[:1]]
+        self._left += [trouble for trouble in left if trouble.retry_at == AT_ONCE][:1]
+
     def _note(self, report):
+        self._note_for_log(report)
         units = self._units.get(self._mail.id)
         if units is None:  # a test message, which has no mail
             return
@@ -184,6 +232,7 @@ class Ledger:
         :rtype: list[Unit]
         """
         units, mail_info = self._units.pop(mail_id, {}), self._mail_infos.pop(mail_id, None)
+        self.last_report = None
         added = units.pop(None, None)
         units = [*units.values(), *([added] if added and added.report else [])]
         for unit in units:

@@ -131,7 +131,7 @@ class SendRun(Ledger):
 
         :param mails: those that core opens the next session for
         """
-        self._flush()
+        self._end_batch()
         self.batch, self._mail = mails, mails.browse()
         self.refusal = None
 
@@ -376,7 +376,7 @@ class SendRun(Ledger):
         """
         for mail_id in list(self._units):
             self.settle(mail_id)
-        self._flush()
+        self._end_batch()
         if self.system is not None:
             self.system.close()
 

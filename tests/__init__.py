@@ -51,6 +51,7 @@ from . import (
     test_help,
     test_hostile_mailbox,
     test_life,
+    test_log,
     test_matrix,
     test_monitoring,
     test_monitoring_figures,

@@ -11,6 +11,7 @@ from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
 from ...constants import HELD
 from ...failover.policy import Fate
 from ...sending.fire_drill import FireDrill, FireDrillRun
+from ...sending.log_lines import told_as_it_is
 from ...sending.parts import notification_values, parts_of
 from ...sending.send_run import SendRun, Treatment
 from ...tools.failure_reason import FailureReason, fetching
@@ -56,12 +57,13 @@ class MailMail(models.Model):
                 run = self._system_mail_new_run(policy, treatment, raise_exception)
             of_run = mails.with_context(system_mail_run=run, system_mail_drill=None)
             try:
-                super(MailMail, of_run).send(auto_commit, raise_exception, post_send_callback)
-                if run and (postponed := run.postponed_though_down()):
-                    postponed.scheduled_date = False
-                    super(MailMail, postponed).send(
-                        auto_commit, raise_exception, post_send_callback
-                    )
+                with told_as_it_is(run):
+                    super(MailMail, of_run).send(auto_commit, raise_exception, post_send_callback)
+                    if run and (postponed := run.postponed_though_down()):
+                        postponed.scheduled_date = False
+                        super(MailMail, postponed).send(
+                            auto_commit, raise_exception, post_send_callback
+                        )
                 if run:
                     self.env["mail.notification"].browse(run.notified_ids)._system_mail_push()
             finally:

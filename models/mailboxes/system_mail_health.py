@@ -13,10 +13,13 @@ from ...failover.budget import SLOW
 from ...failover.failure import Decision, Effect, Failure, Kind, Phase, Verdict
 from ...failover.rules import COMPROMISED
 from ...failover.session import RouteClosed
+from ...failover.words import describe
+from ...tools.log_throttle import LogThrottle
 from ...tools.own_cursor import own_environment
 from ...tools.reasons import remedy_in_words
 
 _logger = logging.getLogger(__name__)
+_throttle = LogThrottle()
 
 SUCCESS_INTERVAL = datetime.timedelta(hours=1)
 """The success of a mailbox in order is written no more often than this."""
@@ -320,6 +323,7 @@ class SystemMailHealth(models.Model):
             self.env["system.mail.outage"].note_success(self)
             self.env["mail.mail"].system_mail_wake(self.server_id)
             self.env["system.mail.alert"].look_soon()
+            self._tell(logging.INFO, "it works again")
         if before == "disconnected":
             self._log_event("reconnected")
             self.server_id.owner_user_id.system_mail_push_state()
@@ -390,6 +394,7 @@ class SystemMailHealth(models.Model):
         cron = self.env.ref("system_mail.ir_cron_probe", raise_if_not_found=False)
         if cron and self.next_probe_at:
             cron._trigger(self.next_probe_at)
+        self._tell_failure(failure, decision, has_changed=self.state != before)
         if self.state != before:
             self.env["system.mail.outage"].note_failure(self)
             self.env["system.mail.alert"].look_soon()
@@ -437,6 +442,32 @@ class SystemMailHealth(models.Model):
         return bool(self.last_failure) and self.last_failure >= (
             self.last_success or self.last_failure
         )
+
+    # --- the log of the server
+
+    def _tell_failure(self, failure, decision, has_changed):
+        what = describe(failure, decision)
+        if not has_changed:
+            self._tell(logging.INFO, what)
+            return
+        companies = self.env["res.company"]
+        what += f"; it is {self.state}"
+        if self.server_id.id in companies.system_mail_server_ids():
+            what += ", and mail waits for it"
+        elif self.server_id.system_mail_company().id in companies.system_mail_policies():
+            what += ", and System Mail carries its mail"
+        self._tell(logging.WARNING, what)
+
+    def _tell(self, level, what):
+        """Log a line about the mailbox, unless there are too many about its server."""
+        server_sudo = self.server_id.sudo()
+        place = server_sudo.smtp_host, server_sudo.smtp_port
+        left_out = _throttle.admit(place)
+        if left_out is None:
+            return
+        name = server_sudo.from_filter or server_sudo.smtp_user or server_sudo.name
+        more = f" ({left_out} more lines about this server were left out)" if left_out else ""
+        _logger.log(level, "mailbox %s at %s:%s: %s%s", name, *place, what, more)
 
     def _log_event(self, kind):
         self.ensure_one()
