@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from odoo.tests import tagged
+from odoo.tests import HttpCase, tagged
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.addons.http_routing.tests.common import MockRequest
@@ -13,6 +13,7 @@ from .common import SystemMailCase
 SECONDS = 2
 """What a person waits at most; the tests' servers may take 3 for a command (SMTP_TIMEOUT)."""
 BEFORE_THE_DOT = ("connect", "banner", "ehlo", "auth", "mail", "rcpt", "data")
+PASSWORD = "an author's own"
 MANY = 10
 """Seconds that no wait takes, however busy this machine is."""
 
@@ -275,3 +276,46 @@ class TestRaiseException(PersonCase):
             self.send(mail)
         self.assertFalse(self.triggers())
         self.assertEqual(self.connections(), 2)
+
+
+@tagged("post_install", "-at_install")
+class TestOverHttp(PersonCase, HttpCase):
+    """In a browser's own requests."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.ana.password = PASSWORD
+        cls.ana.group_ids += cls.env.ref("base.group_partner_manager")
+
+    def post(self):
+        begin = time.monotonic()
+        answer = self.make_jsonrpc_request(
+            "/mail/message/post",
+            {
+                "thread_model": "res.partner",
+                "thread_id": self.record.id,
+                "post_data": {
+                    "body": "See this",
+                    "message_type": "comment",
+                    "subtype_xmlid": "mail.mt_comment",
+                    "partner_ids": self.ben.partner_id.ids,
+                },
+            },
+        )
+        self.assertLess(time.monotonic() - begin, MANY)
+        self.env.invalidate_all()
+        return self.env["mail.message"].browse(answer["message_id"])
+
+    def test_each_request_has_its_own_time(self):
+        self.authenticate(self.ana.login, PASSWORD)
+        self.own.fail("rcpt", action="drip")
+        message = self.post()
+        self.assert_left_to_queue(message)
+        self.assert_left_to_queue(self.post())
+        self.assertEqual(self.connections(), 1)
+        self.own.heal()
+        self.assert_sent_once_by_queue(message, self.own)
+        self.own_server.smtp_pass = "secret"  # a new chance
+        message = self.post()
+        self.assertEqual(message.notification_ids.notification_status, "sent")
