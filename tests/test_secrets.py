@@ -429,7 +429,10 @@ class TestDebugLines(SystemMailCase):
         self.env["system.mail.oauth.token"].store_tokens(
             self.system_server, Tokens("hush-token", "refresh", datetime.datetime(2099, 1, 1))
         )
-        self.system_server.smtp_authentication = OAUTH
+        provider = self.env.ref("system_mail.oauth_provider_google")
+        self.system_server.write(
+            {"smtp_authentication": OAUTH, "system_mail_provider_id": provider.id}
+        )
         said = self.said(self.system_server)
         self.assertIn("AUTH XOAUTH2 ***", said)
         self.assertIn("mail FROM:<hello@company.test>", said)
