@@ -20,17 +20,27 @@ def said(rule, *patterns):
 # A verdict on a message or a recipient is not sure where the server also speaks of these: they are
 # its own, or the mailbox's.
 _OF_SENDING = (
-    r"login|log-in|submission|outgoing|outbound|outbox|sending|send|licen[cs]ed?|trial|plan"
+    r"login|log-in|submission|outgoing|outbound|outbox|sending|send|sent|licen[cs]ed?|trial|plan"
+)
+_OF_SENDER = (
+    r"\b(senders?|return[ -]path|envelope|absender\w*|exp[ée]diteur|mittente|remitente|afzender)\b"
+)
+_OUT_OF_ORDER = (  # a filter that does not work, or an account that was closed
+    r"scanner|daemon|engine|module|database|updates?|tenant|unavailable|running|crash\w*|fail\w*"
+    r"|timed?[ -]?out|answer|respond\w*|reach\w*|could|cannot|unable|offline|writable|lock|full"
+    r"|quarantine|later|retry"
+    r"|stopp\w*|suspended|closed|complaints?|connection"
 )
 _OF_MAILBOX = (
-    rf"(?!.*\b({_OF_SENDING}|accounts?|password|customers?|services?|quota|limit|threshold|reports"
-    r"|scanner|daemon|engine|unavailable|running|crash\w*|fail\w*|connection|subnet|network|key"
-    r"|client|host|ip|sender|from|your|auth\w*|smtp)\b)"
+    rf"(?!.*\b({_OF_SENDING}|{_OUT_OF_ORDER}|accounts?|password|customers?|services?|quota|limit"
+    r"|threshold|reports|subnet|network|key|client|host|ip|sender|from|your|auth\w*|smtp)\b)"
 )
 ABOUT_RECIPIENT = (  # what it says may sound like the mailbox's fault
     r"^[45](?!21).*(\b(by|of|to|for|at) (the|this) (recipients?|persons?|addressee|list|group)\b"
-    r"|\brecipient('s)? (has|is|exceeded|reached|mailbox|own|asked|quota|accepts)\b"
-    r"|\bthis (person|list|group|recipient)\b|\bmembers may\b|banned recipient|tenant allow"
+    r"|\brecipient('s)? (has|is|exceeded|reached|mailbox|own|asked|quota|accepts|requires|server)\b"
+    r"|\b(the|this) (person|list|group|recipient) |\bmembers may\b|banned recipient|tenant allow"
+    r"|\bmailbox (gets|receives|takes)\b|\breceived messages\b|\bdestination (server|host)\b"
+    r"|\b(mail|message) contains\b"
     r"|\b(the body|in the text|links? in|url|uribl|dbl)\b|\breply-to\b|body contains"
     r"|(mailbox|user) quota exceeded)"
 )
@@ -60,7 +70,8 @@ APPLICATION_NOT_ALLOWED = (
 
 # --- logging in
 ENCRYPTION_REQUIRED = (
-    r"^5(23|38)|^5\d\d 5\.7\.1[01]\b|^5.*(must issue a STARTTLS|STARTTLS (is )?required"
+    r"^5(23(?!.*\b(length|size)\b)|38)|^5\d\d 5\.7\.1[01]\b"
+    r"|^5.*(must issue a STARTTLS|STARTTLS (is )?required"
     r"|encryption (is )?required|without (SSL|TLS|encryption))"
 )
 _NOT_NOW = r"temporar|try again later|too many|rate limit|connection lost|internal error"
@@ -116,7 +127,8 @@ SEND_AS_DENIED = (
 SEND_AS_DENIED_AT_DOT = r"request failed; mailbox unavailable"
 SENDER_BLOCKED = (
     r"outgoing (e?mail|messages?|smtp)\b.{0,40}\b(blocked|suspended|disabled)"
-    r"|sender\b.{0,12}\b(is |was |has been )(blocked|suspended)|^5\d\d 5\.1\.8\b.*blocked"
+    r"|sender\b.{0,12}\b(is |was |has been )(blocked|suspended)\b(?! by\b)"
+    r"|^5\d\d 5\.1\.8\b.*blocked"
     r"|unusual (sending )?(activity|amount of (unsolicited|outgoing|mail))|^5.*mail sending denied"
     r"|\byour account\b.{0,20}\b(blocked|suspended|disabled|locked|frozen|deactivated)\b"
     r"|not allowed to send: please activate"
@@ -128,7 +140,7 @@ QUOTA_REACHED = (
 TOO_FAST = (  # a limit of unknown length is not taken for a day's
     r"(per|an) hour\b|hourly (limit|quota)|maximum sending rate"
     r"|\b(sending|send|outgoing|submission|messaging|message|mail|e-?mail|rate|smtp)s? "
-    r"?(rate )?(limits?|quota)\b(?!.*\bsize\b).{0,30}\b(reached|exceeded|hit)"
+    r"?(rate )?(limits?|quota)\b(?!.*\b(size|bytes|[km]i?b)\b).{0,30}\b(reached|exceeded|hit)"
     r"|exceeded.{0,20}\b(messaging|sending|e?mail|outgoing|rate) ?(limits?|quota)"
     r"|rate (limit|overlimit|exceeds)|quota exceeded|over quota for sending|too much mail"
     r"|too many (e-?mails|requests|messages (in|per|from)|recipients (in|per|this|from))"
@@ -157,7 +169,7 @@ CLIENT_REFUSED = (
     r"|connections? (from|of) (this|your) (ip|host|address)"
 )
 SERVER_TROUBLE = (
-    r"^4\d\d 4\.3\.\d|^5\d\d 5\.3\.[0235]\b|^4\d\d 4\.4\.\d|^5\d\d 5\.4\.[0235]\b"
+    r"^4\d\d 4\.3\.\d|^5\d\d 5\.3\.[0235]\b|^4\d\d 4\.4\.\d|^5\d\d 5\.4\.[0235]\b(?!.*\bhops?\b)"
     r"|server configuration (problem|error)|insufficient (system )?(storage|resources)"
     r"|local error in processing|temporary (lookup|system|server|service|local)"
     r"|(service|server) (is )?(temporarily )?(unavailable|overloaded|shutting down|busy)"
@@ -171,19 +183,20 @@ SERVER_TROUBLE_AT_RCPT = (  # X.4: the way to this recipient, maybe
 
 # --- the message
 TOO_BIG = (
-    r"^5\d\d 5\.(3\.4|2\.3)\b"
-    rf"|^5{_OF_MAILBOX}.*(message (file )?(size |is )?too (big|large|long)|request too large)"
-    r"|^5.*(message size|exceed\w*.{0,30}\bmessage size)"
+    r"^5(?!.*\b(total|today|day|hour|month|space|spool|disk|traffic|tariff|plan)\b)"
+    rf"(\d\d 5\.(3\.4|2\.3)\b|{_OF_MAILBOX}.*(message (file )?(size |is )?too (big|large|long)"
+    r"|request too large)|.*message (size|length))"
 )
 UNWRITABLE = (
-    r"^5.*(bare (newline|<?lf>?|<?cr>?|line ?feed)|(line|header)s?( \w+)? (is |are )?too long"
+    r"^5(?!.*\b(from|sender|login|accounts?|customers?|your|policy)\b)"
+    r".*(bare (newline|<?lf>?|<?cr>?|line ?feed)|(line|header)s?( \w+)? (is |are )?too long"
     r"|(multiple|duplicate|missing|malformed|invalid|illegal|bad) (subject|date|message-id|mime"
     r"|header)|non-?ascii|subject is mandatory)"
 )
 SPAM = (  # a verdict on this message; "your host sends spam" is one on the mailbox
-    r"^5(?!.*\b(ip|client|host|accounts?|sender|user|mailbox|login|subnet|network|domain|reports"
-    r"|threshold|outbound|outgoing|submission|password|source|lately)\b)"
-    r".*(\bspam|unsolicited|\bjunk\b)"
+    rf"^5(?!.*\b({_OF_SENDING}|{_OUT_OF_ORDER}|ip|client|host|accounts?|sender|user|mailbox|subnet"
+    r"|network|domain|reports|threshold|password|source|lately|port|sends)\b)"
+    r".*(\b(as|of|is|like|likely) (spam|unsolicited|junk)\b|\bspam (message|detected|discarded))"
 )
 CONTENT = (
     rf"^5\d\d 5\.6\.\d\b{_OF_MAILBOX}|^5{_OF_MAILBOX}.*(virus|malware|trojan|infected|phish"
@@ -194,7 +207,8 @@ CONTENT = (
 
 # --- recipients
 RECIPIENT_BUSY = (
-    r"^4.*(gr[ea]y-?list|receiving mail (too quickly|at a rate))|^4\d\d 4\.(2\.\d|1\.[1236])\b"
+    r"^4.*(gr[ea]y-?list|receiving mail (too quickly|at a rate))"
+    rf"|^4\d\d 4\.(2\.\d|1\.[1236])\b(?!.*\b({_OF_SENDING}|your)\b)(?!.*{_OF_SENDER})"
     r"|^4(?!.*sender address rejected).*(unverified|undeliverable) address"
 )
 TOO_MANY_RECIPIENTS = (  # 552 of old, RFC 5321 4.5.3.1.10
@@ -207,7 +221,10 @@ RELAY_DENIED = (
     r"|we do not relay|relaying (from|to|for)?.{0,40}(denied|disallowed|prohibited)"
 )
 BAD_RECIPIENT_CODE = (
-    rf"^5\d\d 5\.1\.([136]|10)\b|^556\b|^5\d\d 5\.(1\.2|2\.[12])\b(?!.*\b({_OF_SENDING}|relay)\b)"
+    rf"^556\b|^5\d\d 5\.1\.([13]|10)\b(?!.*{_OF_SENDER})"
+    rf"|^5\d\d 5\.1\.[26]\b(?!.*\b({_OF_SENDING}|relay|your)\b)(?!.*{_OF_SENDER})"
+    rf"|^5\d\d 5\.2\.[12]\b(?!.*\b({_OF_SENDING}|relay|your)\b)"
+    r".*(\b(mailbox|user|recipient|quota)\b|tried to reach)"
 )
 RESTRICTED = (  # a list or a group that takes mail only from some
     r"^5\d\d 5\.7\.1(?!39\b)\d\d\b.*(senders?\b|list|group|member|restrict|moderat|allowed|owner)"
@@ -215,8 +232,9 @@ RESTRICTED = (  # a list or a group that takes mail only from some
 )
 BAD_RECIPIENT = (
     r"^5\d\d 5\.4\.1 recipient address rejected"
-    rf"|^5(?!.*\b({_OF_SENDING}|network|service|customers?|sender|from|your|client|host|policy"
-    r"|smtp|auth\w*)\b).*"
+    r"|^5(?!50 invalid recipient:)"  # OpenSMTPD says that of relaying, too
+    rf"(?!.*\b({_OF_SENDING}|network|service|customers?|from|your|client|host|policy"
+    rf"|smtp|auth\w*|password|denied|billing|permissions?)\b)(?!.*{_OF_SENDER}).*"
     r"(\b(user|recipient|addressee|mailbox)( \w+)? ?(is )?"
     r"(unknown|does ?n[o']t exist|not found|not known|invalid|no longer)"
     r"|\b(unknown|no such|invalid|nonexistent) (user|recipient|mailbox|addressee|address|person)"
