@@ -23,7 +23,8 @@ _OF_SENDING = (
     r"login|log-in|submission|outgoing|outbound|outbox|sending|send|sent|licen[cs]ed?|trial|plan"
 )
 _OF_SENDER = (
-    r"\b(senders?|return[ -]path|envelope|absender\w*|exp[ée]diteur|mittente|remitente|afzender)\b"
+    r"\b(senders?|re(turn|verse)[ -]path|envelope|absender\w*|exp[ée]diteur|mittente|remitente"
+    r"|afzender)\b"
 )
 _OUT_OF_ORDER = (  # a filter that does not work, or an account that was closed
     r"scanner|daemon|engine|module|database|updates?|tenant|unavailable|running|crash\w*|fail\w*"
@@ -185,10 +186,11 @@ SERVER_TROUBLE_AT_RCPT = (  # X.4: the way to this recipient, maybe
 TOO_BIG = (
     r"^5(?!.*\b(total|today|day|hour|month|space|spool|disk|traffic|tariff|plan)\b)"
     rf"(\d\d 5\.(3\.4|2\.3)\b|{_OF_MAILBOX}.*(message (file )?(size |is )?too (big|large|long)"
-    r"|request too large)|.*message (size|length))"
+    r"|request too large)|.*message (size|length)\b.*(exceed|limit|big|large)"
+    r"|.*exceed\w*.{0,30}\bmessage (size|length))"
 )
 UNWRITABLE = (
-    r"^5(?!.*\b(from|sender|login|accounts?|customers?|your|policy)\b)"
+    r"^5(?!.*\b(from|sender|login|accounts?|customers?|your|policy|helo)\b)"
     r".*(bare (newline|<?lf>?|<?cr>?|line ?feed)|(line|header)s?( \w+)? (is |are )?too long"
     r"|(multiple|duplicate|missing|malformed|invalid|illegal|bad) (subject|date|message-id|mime"
     r"|header)|non-?ascii|subject is mandatory)"
@@ -196,19 +198,24 @@ UNWRITABLE = (
 SPAM = (  # a verdict on this message; "your host sends spam" is one on the mailbox
     rf"^5(?!.*\b({_OF_SENDING}|{_OUT_OF_ORDER}|ip|client|host|accounts?|sender|user|mailbox|subnet"
     r"|network|domain|reports|threshold|password|source|lately|port|sends)\b)"
-    r".*(\b(as|of|is|like|likely) (spam|unsolicited|junk)\b|\bspam (message|detected|discarded))"
+    r".*(\b(as|of|is|like|likely) (spam|unsolicited|junk)\b(?! (relay|source))"
+    r"|\bspam (message|detected|discarded))"
 )
 CONTENT = (
-    rf"^5\d\d 5\.6\.\d\b{_OF_MAILBOX}|^5{_OF_MAILBOX}.*(virus|malware|trojan|infected|phish"
-    r"|message content|(invalid|forbidden|prohibited|illegal|banned|its|objectionable) "
-    r"(message )?(content|attachment|file)|attachment"
-    r"|message violates|content (rejected|refused|filter))"
+    rf"^5{_OF_MAILBOX}(\d\d 5\.6\.\d\b.*(message|content|mime|header|body|attachment)"
+    r"|.*\b(message content|content|attachment|message violates|file)\b.{0,40}"
+    r"(rejected|refused|forbidden|prohibited|not allowed|banned|blocked|policy|security issue)"
+    r"|.*(invalid|forbidden|prohibited|illegal|banned|its|objectionable) "
+    r"(message )?(content|attachment|file)"
+    r"|.*(infected:|contains (a )?(virus|malware)|(virus|malware|trojan|phish\w*)( \S+)? "
+    r"(detected|found)))"
 )
 
 # --- recipients
 RECIPIENT_BUSY = (
     r"^4.*(gr[ea]y-?list|receiving mail (too quickly|at a rate))"
-    rf"|^4\d\d 4\.(2\.\d|1\.[1236])\b(?!.*\b({_OF_SENDING}|your)\b)(?!.*{_OF_SENDER})"
+    rf"|^4\d\d 4\.(2\.\d|1\.[1236])\b(?!.*\b({_OF_SENDING}|your|throttled|offline)\b)"
+    rf"(?!.*{_OF_SENDER})"
     r"|^4(?!.*sender address rejected).*(unverified|undeliverable) address"
 )
 TOO_MANY_RECIPIENTS = (  # 552 of old, RFC 5321 4.5.3.1.10
@@ -224,7 +231,7 @@ BAD_RECIPIENT_CODE = (
     rf"^556\b|^5\d\d 5\.1\.([13]|10)\b(?!.*{_OF_SENDER})"
     rf"|^5\d\d 5\.1\.[26]\b(?!.*\b({_OF_SENDING}|relay|your)\b)(?!.*{_OF_SENDER})"
     rf"|^5\d\d 5\.2\.[12]\b(?!.*\b({_OF_SENDING}|relay|your)\b)"
-    r".*(\b(mailbox|user|recipient|quota)\b|tried to reach)"
+    r"(?!.*\b(day|hour|month\w*|invoice)\b).*(\b(mailbox|user|recipient|quota)\b|tried to reach)"
 )
 RESTRICTED = (  # a list or a group that takes mail only from some
     r"^5\d\d 5\.7\.1(?!39\b)\d\d\b.*(senders?\b|list|group|member|restrict|moderat|allowed|owner)"
@@ -234,7 +241,7 @@ BAD_RECIPIENT = (
     r"^5\d\d 5\.4\.1 recipient address rejected"
     r"|^5(?!50 invalid recipient:)"  # OpenSMTPD says that of relaying, too
     rf"(?!.*\b({_OF_SENDING}|network|service|customers?|from|your|client|host|policy"
-    rf"|smtp|auth\w*|password|denied|billing|permissions?)\b)(?!.*{_OF_SENDER}).*"
+    rf"|smtp|auth\w*|password|denied|billing|permissions?|log on|whitelist)\b)(?!.*{_OF_SENDER}).*"
     r"(\b(user|recipient|addressee|mailbox)( \w+)? ?(is )?"
     r"(unknown|does ?n[o']t exist|not found|not known|invalid|no longer)"
     r"|\b(unknown|no such|invalid|nonexistent) (user|recipient|mailbox|addressee|address|person)"
