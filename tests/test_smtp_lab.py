@@ -1,6 +1,7 @@
 """The SMTP lab does what it is told, seen by real smtplib clients. No Odoo here."""
 
 import base64
+import contextlib
 import gc
 import pickle
 import smtplib
@@ -411,6 +412,45 @@ class TestRulesOfAServer(LabCase):
             smtplib.SMTP(server.host, server.port, timeout=SHORT / 10)
         server.latency = 0
         self.send(server)
+
+
+class TestPipelining(LabCase):
+    """RFC 2920, and clients that don't keep to it."""
+
+    ENVELOPE = b"MAIL FROM:<ana@corp.test>\r\nRCPT TO:<bob@x.test>\r\nDATA\r\n"
+
+    def answers(self, said, **options):
+        """What the server answers to all that is said at once, until it is silent."""
+        with self.client(self.lab.server(**options)) as client:
+            client.ehlo()
+            client.sock.settimeout(SHORT)
+            client.send(said)
+            codes = []
+            with contextlib.suppress(*GONE):
+                while True:
+                    codes.append(client.getreply()[0])
+            return codes
+
+    def test_sender_recipient_and_data_in_one_go(self):
+        self.assertEqual(self.answers(self.ENVELOPE), [250, 250, 354])
+
+    def test_it_is_offered(self):
+        for offered in (True, False):
+            with self.client(self.lab.server(pipelining=offered)) as client:
+                client.ehlo()
+                self.assertEqual(client.has_extn("pipelining"), offered)
+
+    def test_who_was_not_offered_it_has_to_go(self):
+        self.assertEqual(self.answers(self.ENVELOPE, pipelining=False), [554])
+
+    def test_who_does_not_wait_for_the_go_ahead_has_to_go(self):
+        self.assertEqual(self.answers(self.ENVELOPE + SENT), [250, 250, 554])
+
+    def test_servers_that_break_it(self):
+        self.assertEqual(self.answers(self.ENVELOPE, pipelining="closes"), [250])
+        self.assertEqual(self.answers(self.ENVELOPE, pipelining="forgets"), [250])
+        for broken in ("closes", "forgets"):
+            self.send(self.lab.server(pipelining=broken))
 
 
 class TestXoauth2(LabCase):

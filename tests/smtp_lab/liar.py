@@ -17,6 +17,7 @@ _SANE = {
     "data": b"354 Go on\r\n",
     "quit": b"221 Bye\r\n",
 }
+_PIPELINING = {"ehlo": _SANE["ehlo"].replace(b"250-STARTTLS", b"250-PIPELINING\r\n250-STARTTLS")}
 _VERBS = {
     b"EHLO": "ehlo",
     b"HELO": "ehlo",
@@ -34,6 +35,7 @@ _VERBS = {
 class Liar:
     """A context manager: a thread for each client.
 
+    :param bool pipelining: offered
     :param dict says: by phase ("banner", "ehlo", …, "data", "dot", …), a list of what it does
         there: bytes to send, seconds to wait (a float), or "close", "reset", "flood" (a line
         without an end), "endless" (a reply without an end), "echo" (a 500 with what it heard, also
@@ -43,9 +45,10 @@ class Liar:
     host = "127.0.0.1"
     PHASES = ("banner", *dict.fromkeys(_VERBS.values()), "dot")
 
-    def __init__(self, says):
+    def __init__(self, says, pipelining=False):
         self.clients, self.dots, self.heard = 0, 0, []
         self._says, self._threads = says, []
+        self._sane = _SANE | (_PIPELINING if pipelining else {})
 
     def __enter__(self):
         self._listener = socket.create_server((self.host, 0))
@@ -90,14 +93,21 @@ class Liar:
                 self._say(sock, "dot")
 
     def _read_body(self, lines):
+        size = 0
         for line in lines:
             if line == b".\r\n":
-                self.dots += 1
+                self.dots += bool(size or self._accepts_recipients)
                 return
+            size += len(line)
         raise EOFError
 
+    @property
+    def _accepts_recipients(self):
+        said = self._says.get("rcpt", [b"250"])
+        return b"".join(what for what in said if isinstance(what, bytes)).startswith(b"2")
+
     def _say(self, sock, phase, heard=b""):
-        for what in self._says.get(phase, [_SANE.get(phase, b"250 2.0.0 Ok\r\n")]):
+        for what in self._says.get(phase, [self._sane.get(phase, b"250 2.0.0 Ok\r\n")]):
             if isinstance(what, bytes):
                 sock.sendall(what)
             elif isinstance(what, float):

@@ -19,6 +19,8 @@ _logger = logging.getLogger(__name__)
 #: RFC 4954: the longest AUTH command; OAuth tokens run to some 2,000 octets.
 _COMMAND_LIMIT = 12288
 _PLAIN_ADDRESS = re.compile(r"<((?:[\w+=-]+\.)*[\w+=-]+@(?:[\w-]+\.)*[\w-]+)>(.*)")
+#: RFC 2920 3.1: behind these the client may write further commands before it has read the reply.
+_MAY_BE_FOLLOWED = ("RSET", "MAIL", "RCPT")
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _GOOGLE_REFUSAL = base64.b64encode(
     json.dumps({"status": "400", "schemes": "Bearer", "scope": "https://mail.google.com/"}).encode()
@@ -40,7 +42,7 @@ def _recorded(verb):
     inherited = getattr(SMTP, f"smtp_{verb}")
 
     async def command(self, arg):
-        self._note(verb, arg)
+        await self._hear(verb, arg)
         await inherited(self, arg)
 
     return command
@@ -88,6 +90,9 @@ class FaultySMTP(SMTP):
     def connection_made(self, transport):
         self.connection.tls = transport.get_extra_info("sslcontext") is not None
         self.server.opened(self)
+        if self.server.nagle:
+            sock = transport.get_extra_info("socket")
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
         super().connection_made(transport)
 
     def connection_lost(self, error):
@@ -144,7 +149,11 @@ class FaultySMTP(SMTP):
             for byte in itertools.cycle(b"250-"):
                 self._writer.write(bytes((byte,)))
                 await asyncio.sleep(fault.interval)
-        # No answer comes: the end of the connection cancels us.
+        return await self._hang_up()
+
+    async def _hang_up(self, close=lambda: None):
+        """Say no more: the end of the connection, which the client may bring, cancels us."""
+        close()
         return await self.loop.create_future()
 
     async def _strike(self, phase):
@@ -152,10 +161,21 @@ class FaultySMTP(SMTP):
             return await self._suffer(fault)
         return None
 
-    def _note(self, verb, arg):
+    async def _hear(self, verb, arg):
+        """Note the command. See to it that the client speaks in turn."""
         if verb == "AUTH":
             arg = (arg or "").partition(" ")[0]
         self.server.heard(self.connection, f"{verb} {arg}" if arg else verb)
+        offered = self.server.pipelining
+        if not self._reader._buffer:
+            return
+        if offered == "forgets":
+            self._reader._buffer.clear()
+        elif not (offered and verb in _MAY_BE_FOLLOWED):
+            await self.push("554 SMTP synchronization error")  # as Exim
+            await self._hang_up(self.transport.close)
+        elif offered == "closes" and verb == "RCPT":
+            await self._hang_up(self.transport.abort)
 
     # Greeting and encryption
 
@@ -169,6 +189,8 @@ class FaultySMTP(SMTP):
         features = [line for line in responses[:-1] if not line.startswith("250-AUTH")]
         if self.server.size_limit:
             features.append(f"250-SIZE {self.server.size_limit}")
+        if self.server.pipelining:
+            features.append("250-PIPELINING")
         if self.server.mechanisms and any(line.startswith("250-AUTH") for line in responses):
             features.append(f"250-AUTH {' '.join(self.server.mechanisms)}")
         return [*features, "250 ENHANCEDSTATUSCODES"]
@@ -180,7 +202,7 @@ class FaultySMTP(SMTP):
         return f"250 {self.hostname}"
 
     async def smtp_STARTTLS(self, arg):
-        self._note("STARTTLS", arg)
+        await self._hear("STARTTLS", arg)
         if reply := await self._strike("starttls"):
             await self.push(reply)
         elif fault := self._due("tls"):
@@ -283,7 +305,7 @@ class FaultySMTP(SMTP):
         return await self._suffer(fault) if fault else "250 2.1.5 OK"
 
     async def smtp_DATA(self, arg):
-        self._note("DATA", arg)
+        await self._hear("DATA", arg)
         if reply := await self._strike("data"):
             await self.push(reply)
         elif fault := self._due("body"):

@@ -71,6 +71,10 @@ class SmtpServer:
     :param require_tls: 530 to whatever comes before STARTTLS
     :param allowed_senders: 550 5.7.60 to MAIL from any other address
     :param size_limit: bytes; 0 for none
+    :param pipelining: offered (RFC 2920); else the connection of who uses it ends in a 554.
+        "closes" and "forgets": offered, but from RCPT on the server closes the connection, or
+        after each command it forgets those that came with it
+    :param nagle: small replies wait until the one before them is acknowledged, as at most servers
     :param latency: seconds before each reply
     :param deliver: called in a thread with each accepted Delivery, before the client is told;
         if it raises, the client gets a 451 and the message is not accepted
@@ -88,6 +92,8 @@ class SmtpServer:
     offer_auth: bool = True
     allowed_senders: Collection[str] | None = None
     size_limit: int = 0
+    pipelining: bool | str = True
+    nagle: bool = False
     latency: float = 0.0
     smtputf8: bool = True
     deliver: Callable[[Delivery], None] | None = None
