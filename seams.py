@@ -636,7 +636,7 @@ SEAMS = (
         "putcmd",
         "(cmd, args='')",
         "failover/connection.py",
-        "Every command goes by it: the phase is read off here.",
+        "Every command but a message's envelope goes by it: the phase is read off here.",
     ),
     Seam(
         "smtplib.SMTP",

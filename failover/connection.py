@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 from .budget import Budget
 from .encryption import awaits_tls, expiry, has_expired, shown_on
+from .envelope import Envelope
 from .failure import Failure, Kind, Phase
 from .network import LineReader, connect, resolve
 from .own_words import SentMail
@@ -115,6 +116,13 @@ class Trace:
             raise TimeoutError("timed out")
         return seconds
 
+    def begin(self, phase):
+        """A command of this phase is written, or its reply read: from now on its time runs."""
+        self.phase = phase
+        if self.settled:
+            seconds = self.patience.quit if phase is Phase.QUIT else self.patience.command
+            self.deadline = time.monotonic() + seconds
+
     def known(self):
         """What a reply is read with, as arguments of ``Failure.from_reply``."""
         known = {
@@ -157,6 +165,8 @@ class Outcome:
     failures: dict[str, Failure]
     reply: str = ""
     """The server's last word on an accepted message."""
+    try_again: bool = False
+    """The connection broke while commands were pipelined. A new one gets them one by one."""
 
 
 @contextlib.contextmanager
@@ -220,13 +230,22 @@ class WatchedConnection:
         if trace.phase is Phase.AUTH:  # what it says, as it says it: a server may quote it
             trace.secrets += (rest.partition(" ")[2] if verb.lower() == "auth" else verb,)
         self.challenged = False
-        if trace.settled:
-            quitting = trace.phase is Phase.QUIT
-            patience = trace.patience.quit if quitting else trace.patience.command
-            trace.deadline = time.monotonic() + patience
+        trace.begin(trace.phase)
         if self.sock:
             self.sock.settimeout(trace.remaining())
         super().putcmd(cmd, args)
+
+    def write_commands(self, commands):
+        """Write them as bytes. An error proves nothing: the server may have said why before it
+        closed the connection, and that is still to be read.
+        """
+        if self.lost:
+            raise smtplib.SMTPServerDisconnected("the connection was closed")
+        if self.debuglevel:
+            self._print_debug("send:", repr(commands))
+        self.sock.settimeout(self.trace.remaining())
+        with contextlib.suppress(OSError):
+            self.sock.sendall(commands)
 
     def getreply(self):
         trace = self.trace
@@ -281,46 +300,56 @@ class WatchedConnection:
         :param bytes msg: the message, as ``send_message`` flattens it
         :rtype: Outcome
         """
-        accepted, failures, reply = [], {}, b""
-        mail = self.trace.mail = SentMail(from_addr, to_addrs, msg)
+        accepted, failures, reply, try_again = [], {}, b"", False
+        self.trace.mail = SentMail(from_addr, to_addrs, msg)
+        options = self._mail_options(msg, mail_options)
+        envelope = Envelope(self, from_addr, to_addrs, options, rcpt_options)
         try:
-            self._command(*self.mail(from_addr, self._mail_options(msg, mail_options)))
+            self._command(*envelope.reply())
             for address in to_addrs:
-                mail.recipient = address
-                code, text = self.rcpt(address, rcpt_options)
-                if is_yes(code):
-                    accepted.append(address)
-                elif code == 421:
-                    self._command(code, text)
+                failure = self._refusal_of(address, envelope)
+                if failure:
+                    failures[address] = failure
                 else:
-                    failures[address] = self._failure(code, text)
+                    accepted.append(address)
             if accepted:
-                reply = self._data(msg)
+                self._command(*envelope.reply(), expected=3)
+                reply = self._send_content(msg)
             else:
                 failures = _mark_unanimous(failures)
-                self._rset()
+                self._make_fit(envelope)
         except CONNECTION_ERRORS as exc:
             failure = self.trace.failure(exc)
+            try_again = envelope.blame(failure)
             for address in to_addrs:
                 failures.setdefault(address, failure)
             accepted = []
-            self._after_failure(failure)
+            if failure.kind is Kind.REPLY and failure.code != 421:
+                self._make_fit(envelope)
+            else:
+                self.close()
         else:
             self.trace.accepted += bool(accepted)
             if accepted and self.on_accepted:
                 self.on_accepted(from_addr, msg)
         finally:
             self.trace.mail = None
-        return Outcome(tuple(accepted), failures, reply.decode("utf-8", "replace"))
+        return Outcome(tuple(accepted), failures, reply.decode("utf-8", "replace"), try_again)
+
+    def _refusal_of(self, address, envelope):
+        """:return: the Failure of a recipient, or None"""
+        self.trace.mail.recipient = address
+        code, text = envelope.reply()
+        if code == 421:
+            self._command(code, text)
+        return None if is_yes(code) else self._failure(code, text)
 
     def _mail_options(self, msg, options):
         if self.does_esmtp and self.has_extn("size"):
             return (*options, f"size={len(msg)}")
         return options
 
-    def _data(self, msg):
-        self.putcmd("data")
-        self._command(*self.getreply(), expected=3)
+    def _send_content(self, msg):
         if self.file.unread:  # it would be taken for the reply to the dot
             raise MailboxError(self._failure(None, self.file.unread))
         self.trace.phase = Phase.BODY
@@ -342,19 +371,13 @@ class WatchedConnection:
         """A reply that is no yes; without a code it is none at all."""
         return Failure.from_reply(self.trace.phase, code, text, **self.trace.known())
 
-    def _after_failure(self, failure):
+    def _make_fit(self, envelope):
         """Make the connection fit for the next message, or close it."""
-        if failure.kind is Kind.REPLY and failure.code != 421:
-            with contextlib.suppress(*CONNECTION_ERRORS):
-                self._rset()
+        with contextlib.suppress(*CONNECTION_ERRORS):
+            # smtplib's own _rset swallows a disconnection and leaves the socket open
+            if envelope.drain() and is_yes(self.rset()[0]):
                 return
         self.close()
-
-    def _rset(self):
-        # smtplib's own _rset swallows a disconnection and leaves the socket open
-        code, _text = self.rset()
-        if not is_yes(code):
-            self.close()
 
     @property
     def lost(self):

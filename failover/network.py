@@ -7,6 +7,11 @@ import threading
 LONGEST_REPLY = 65_536
 """Bytes; a reply of some hundred lines is long (RFC 5321 4.5.3.1.5: 512 bytes a line)."""
 
+_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+"""On Linux. Some servers send small replies one by one, each only when the one before it was
+acknowledged, for which the system takes its time (40 ms).
+"""
+
 
 def resolve(host, port, trace):
     """getaddrinfo with a deadline: it has none of its own, so it works in a thread.
@@ -84,6 +89,8 @@ class LineReader:
     def readline(self, limit):
         while b"\n" not in self._buffer and len(self._buffer) < limit:
             self._sock.settimeout(self._trace.remaining())
+            if _QUICKACK:  # only until the next ACK, so again and again
+                self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
             try:
                 received = self._sock.recv(4096)
             except TimeoutError:

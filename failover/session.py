@@ -267,7 +267,8 @@ class Route:
     def _to_try_again(self, outcome, served):
         """The recipients for whom this route starts another transaction at once: those beyond the
         server's limit of recipients per message. If nobody was accepted, all of them, on a new
-        connection, if the server closed one that had worked, or only now refuses the access token.
+        connection, if the server closed one that had worked or on which commands were pipelined,
+        or only now refuses the access token.
 
         :param int served: messages accepted on the connection before this one
         """
@@ -276,7 +277,7 @@ class Route:
             return [a for a, decision in decisions.items() if decision.verdict is Verdict.SPLIT]
         refresh = any(self._may_refresh(decision) for decision in decisions.values())
         ended = served and any(decision.reconnect_first for decision in decisions.values())
-        if refresh or ended:
+        if refresh or ended or outcome.try_again:
             self._connection.close()
             if self._reconnect(with_new_token=refresh):
                 return list(decisions)

@@ -28,6 +28,7 @@ from . import (
     test_failover_connection,
     test_failover_drill_check,
     test_failover_encryption,
+    test_failover_envelope,
     test_failover_own_words,
     test_failover_parallel,
     test_failover_policy,

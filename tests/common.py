@@ -6,6 +6,7 @@ from odoo.tests import HttpCase, TransactionCase
 
 from odoo.addons.base.models import ir_mail_server
 
+from ..failover.envelope import trust_again
 from .dns_lab import DnsLab
 from .smtp_lab import SmtpLab
 
@@ -24,6 +25,9 @@ class SystemMailCase(TransactionCase):
     The own cursor sees the test's data; two things of Odoo are set aside, as its own tests of real
     servers do: ``_disable_send`` and the length of its time-out.
     """
+
+    pipelining = True
+    """Whether the servers offer it."""
 
     @classmethod
     def setUpClass(cls):
@@ -63,6 +67,7 @@ class SystemMailCase(TransactionCase):
         disable = patch.object(ir_mail_server.IrMail_Server, "_disable_send", lambda *_: False)
         self.startPatcher(disable)
         self.startPatcher(patch.object(ir_mail_server, "SMTP_TIMEOUT", SMTP_TIMEOUT))
+        self.addCleanup(trust_again)
         self.servers = []
         self.own = self.smtp("own", logins={"ana@company.test": "secret"})
         self.system = self.smtp("system", logins={"hello@company.test": "neutral"})
@@ -79,7 +84,7 @@ class SystemMailCase(TransactionCase):
 
     def smtp(self, name, **options):
         """A server of the lab, whose deliveries ``received`` counts."""
-        self.servers.append(self.lab.server(name, **options))
+        self.servers.append(self.lab.server(name, pipelining=self.pipelining, **options))
         return self.servers[-1]
 
     def mailbox(self, smtp, address, password, **values):

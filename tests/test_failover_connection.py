@@ -1,5 +1,6 @@
 """How long a mailbox may take, and what is known of a message when it fails."""
 
+import contextlib
 import email.policy
 import smtplib
 import socket
@@ -12,6 +13,7 @@ from unittest.mock import patch
 import pytest
 
 from ..failover.connection import CONNECTION_ERRORS, Patience, watching
+from ..failover.envelope import trust_again
 from ..failover.failure import Effect, Kind, Phase, Verdict
 from ..failover.probe import probe
 from ..failover.rules import classify, classify_recipients
@@ -22,10 +24,11 @@ IMPATIENT = Patience(log_in=0.4, command=0.4, body=0.4, dot=0.4, quit=0.4)
 MESSAGE = b"Subject: Hello\r\n\r\nSee this\r\n"
 
 
-@pytest.fixture(name="server")
-def _server():
+@pytest.fixture(name="server", params=[True, False], ids=["pipelined", "one by one"])
+def _server(request):
+    trust_again()
     with SmtpLab() as lab:
-        yield lab.server()
+        yield lab.server(pipelining=request.param)
 
 
 def connect(server, host=None):
@@ -46,6 +49,7 @@ def send(server, *recipients, host=None):
         connection = connect(server, host)
         connection.ehlo()
         trace.settled = True
+    with contextlib.closing(connection):
         return connection.sendmail("ana@company.test", recipients or ["ben@company.test"], MESSAGE)
 
 

@@ -7,6 +7,7 @@ from email.message import EmailMessage
 import pytest
 
 from ..failover.connection import Patience
+from ..failover.envelope import trust_again
 from ..failover.failure import MoreThanLimit, OverLimit
 from ..failover.policy import Fate
 from ..failover.session import Admission, Route, Session, Undelivered
@@ -20,8 +21,9 @@ BEN, CLEO, DORA = "ben@company.test", "cleo@company.test", "dora@company.test"
 class Office:
     """The lab's servers ``own`` and ``system``, a route to each, and what the routes told."""
 
-    def __init__(self, lab):
-        self.own, self.system = lab.server("own"), lab.server("system")
+    def __init__(self, lab, pipelining):
+        self.own = lab.server("own", pipelining=pipelining)
+        self.system = lab.server("system", pipelining=pipelining)
         self.told, self.reports, self.limits, self.doubts = [], [], [], []
         self.most = 3
         """Recipients that the limit of the first route lets through for now."""
@@ -85,10 +87,11 @@ class Office:
         return [delivery.rcpt_to for delivery in server.accepted]
 
 
-@pytest.fixture(name="office")
-def _office():
+@pytest.fixture(name="office", params=[True, False], ids=["pipelined", "one by one"])
+def _office(request):
+    trust_again()
     with SmtpLab() as lab:
-        office = Office(lab)
+        office = Office(lab, request.param)
         yield office
         for route in office.routes:
             route.close()

@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ..failover.connection import Patience
+from ..failover.envelope import trust_again
 from ..failover.failure import Failure
 from ..failover.policy import Fate
 from ..failover.probe import probe
@@ -121,19 +122,23 @@ def secrets(liar):
 
 
 @slow(20)
-@given(says=liars, mode=modes, internal=st.booleans())
-@example({"auth": ["echo"]}, "password", False)
-@example({"auth": [b"334 R28gb24=\r\n", "echo"]}, "password", False)
-@example({"auth": ["echo"]}, "token", False)
-@example({"auth": [b"334 !\r\n"]}, "password", False)
-@example({"banner": ["endless"]}, "password", False)
-@example({"dot": ["endless"]}, "password", False)
-@example({"rcpt": ["flood"]}, "password", False)
-@example({"rcpt": ["echo"]}, "password", False)
-@example({"starttls": [b"220 Go on\r\n250 AUTH PLAIN\r\n"]}, "starttls", False)
-@example({"banner": [b"220 hi\r\n250 a\r\n250 b\r\n250 c\r\n"]}, "password", False)
-def test_each_recipient_comes_to_something(says, mode, internal):
-    liar = Liar(says)
+@given(says=liars, mode=modes, internal=st.booleans(), pipelining=st.booleans())
+@example({"auth": ["echo"]}, "password", False, True)
+@example({"auth": [b"334 R28gb24=\r\n", "echo"]}, "password", False, True)
+@example({"auth": ["echo"]}, "token", False, True)
+@example({"auth": [b"334 !\r\n"]}, "password", False, True)
+@example({"banner": ["endless"]}, "password", False, True)
+@example({"dot": ["endless"]}, "password", False, True)
+@example({"rcpt": ["flood"]}, "password", False, True)
+@example({"rcpt": ["echo"]}, "password", False, True)
+@example({"starttls": [b"220 Go on\r\n250 AUTH PLAIN\r\n"]}, "starttls", False, True)
+@example({"banner": [b"220 hi\r\n250 a\r\n250 b\r\n250 c\r\n"]}, "password", False, True)
+@example({"mail": [b"550 No\r\n"]}, "password", True, True)
+@example({"rcpt": [b"550 No\r\n"]}, "password", True, True)
+@example({"rcpt": ["close"]}, "password", True, True)
+def test_each_recipient_comes_to_something(says, mode, internal, pipelining):
+    trust_again()
+    liar = Liar(says, pipelining)
     with none_from(liar, secrets) as told:
         report, error = send(liar.port, mode, internal=internal)
         told += [repr(report), *everything_about(error)]
@@ -170,14 +175,18 @@ answers = st.dictionaries(st.sampled_from(Liar.PHASES), single, min_size=1, max_
 
 
 @slow(20)
-@given(says=answers)
-@example({"dot": [b"251 2.0.0 Queued\r\n"]})
-@example({"dot": [b"354 Go on\r\n"]})
-def test_nobody_but_a_colleague_gets_it_where_somebody_may_have_it(lab, says):
+@given(says=answers, pipelining=st.booleans())
+@example({"dot": [b"251 2.0.0 Queued\r\n"]}, False)
+@example({"dot": [b"354 Go on\r\n"]}, False)
+@example({"mail": [b"550 No\r\n"]}, True)
+@example({"rcpt": [b"550 No\r\n"]}, True)
+@example({"mail": [b"550 No\r\n"], "dot": ["close"]}, True)
+def test_nobody_but_a_colleague_gets_it_where_somebody_may_have_it(lab, says, pipelining):
     """For mail to others, System Mail never sends what the mailbox may have accepted."""
+    trust_again()
     system = lab.server(logins={USER: SECRET})
     try:
-        with Liar(says) as liar:
+        with Liar(says, pipelining) as liar:
             report, _error = send(liar.port, behind=system)
         copies = [reader for sent in system.accepted for reader in sent.rcpt_to]
         assert len(copies) == len({*copies})

@@ -189,3 +189,9 @@ def _key(passphrase=None):
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
     )
+
+
+class TestRefusalsWithoutPipelining(TestRefusals):
+    """Likewise where the servers want one command at a time."""
+
+    pipelining = False

@@ -169,3 +169,9 @@ class TestSecondOpinion(SystemMailCase):
         self.own.fail("rcpt", reply="550 Computer says no")
         self.mention(partners=cleo.partner_id)
         self.assertNotIn(self.state(self.own_server), ("unstable", "disconnected"))
+
+
+class TestSecondOpinionWithoutPipelining(TestSecondOpinion):
+    """Likewise where the servers want one command at a time."""
+
+    pipelining = False
