@@ -191,12 +191,18 @@ def current_trace():
 
 
 def leave(connection):
-    """Say good-bye and close; whatever the server answers, all messages were settled before."""
+    """Say good-bye and close; whatever the server answers, all messages were settled before. After
+    a message nobody waits for that answer.
+    """
     if connection.sock is not None:
+        after_message = connection.trace.phase is Phase.DOT
         connection.trace.settled = True
         connection.challenged = False  # or the good-bye were taken for an answer to it
         with contextlib.suppress(*CONNECTION_ERRORS):
-            connection.quit()
+            if after_message:
+                connection.putcmd("quit")
+            else:
+                connection.quit()
     connection.close()
 
 

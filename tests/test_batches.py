@@ -83,8 +83,7 @@ class TestBatches(SystemMailCase):
     def test_a_connection_is_said_good_bye(self):
         self.own.stop()
         self.mails(2).send()
-        [commands] = self.system.commands
-        self.assertEqual(commands[-1], "QUIT")
+        self.system.wait(lambda server: server.commands[0][-1] == "QUIT")
         self.system.wait(lambda server: not server.connections[0].open)
 
     def test_one_bad_recipient_in_a_batch_holds_up_nobody(self):

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 import pytest
 
 from ..failover import envelope
-from ..failover.connection import Patience, watching
+from ..failover.connection import Patience, leave, watching
 from ..failover.failure import Kind, Phase
 from ..failover.session import Route
 from .smtp_lab import Liar, SmtpLab
@@ -293,3 +293,21 @@ class TestAServerThatBreaksItsOffer:
         [trouble] = self.send(server).troubles.values()
         assert trouble.failure.phase is Phase.DOT
         assert len(server.accepted) == 1
+
+
+class TestGoodBye:
+    def test_nobody_waits_for_the_answer_after_a_message(self, server):
+        fault = server.fail("quit", action="hang")
+        with connected(server) as connection:
+            assert send(connection).accepted
+            begin = time.monotonic()
+            leave(connection)
+            assert time.monotonic() - begin < 1
+        server.wait(lambda _: fault.struck)
+
+    def test_without_a_message_it_is_waited_for(self, server):
+        with connected(server) as connection:
+            server.latency = 0.3
+            begin = time.monotonic()
+            leave(connection)
+            assert time.monotonic() - begin >= server.latency

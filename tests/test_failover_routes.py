@@ -126,7 +126,7 @@ def test_the_end_of_a_session_closes_its_own_routes_and_no_shared_one(office):
     assert own.commands[-1].lower() == "quit"
     assert "quit" not in [command.lower() for command in system.commands]
     office.routes[1].close()
-    assert system.commands[-1].lower() == "quit"
+    office.system.wait(lambda _: system.commands[-1].lower() == "quit")
 
 
 def test_system_mail_carries_it_in_its_own_name_and_the_mailbox_is_not_asked_again(office):

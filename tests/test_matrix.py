@@ -174,6 +174,9 @@ class TestMatrix(SystemMailCase):
                 self.assertEqual(self.health(self.own_server).kind, "certificate")
         self.assertFalse(self.own.attempts, "a password by a line that may be tapped")
 
+    def _smtp(self, mailbox):
+        return self.system if mailbox == self.system_server else self.own
+
     # --- one cell
 
     def _walk(self, title, table, mailbox, breaks, reader=None):
@@ -192,6 +195,8 @@ class TestMatrix(SystemMailCase):
                 silence = patch.object(ir_mail_server, "SMTP_TIMEOUT", seconds)
                 with silence, MockRequest(self.env):
                     found[cell] = self._play(phase, mailbox, reader)
+                if phase == "quit":  # nobody waits for the answer
+                    self._smtp(mailbox).wait(lambda _: fault.struck)
                 if fault.struck:
                     self.assertEqual(found[cell], expected[cell])
                     self._recover(found[cell])
