@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from smtp_lab import SmtpLab, SmtpServer
 
+from .far_away import far_away
 from .storm import Mailbox
 
 DOMAIN = "company.test"
@@ -37,9 +38,13 @@ class CountingServer(SmtpServer):
 
 
 class Mailboxes:
-    """The servers of all cases, by case."""
+    """The servers of all cases, by case.
 
-    def __init__(self, lab, cases):
+    :param float round_trip: seconds to them
+    """
+
+    def __init__(self, lab, cases, round_trip):
+        self._lab, self._round_trip = lab, round_trip
         self.servers = {
             case: [
                 lab.server(
@@ -55,7 +60,12 @@ class Mailboxes:
 
     def ports(self):
         """:return: the author's and System Mail's, by case"""
-        return {case: [server.port for server in pair] for case, pair in self.servers.items()}
+        return {case: [*map(self._port, pair)] for case, pair in self.servers.items()}
+
+    def _port(self, server):
+        if self._round_trip:
+            return self._lab.run(far_away(server.port, self._round_trip))
+        return server.port
 
     def fail(self, case):
         """From now on, the author's mailbox is as the case has it."""
@@ -77,9 +87,9 @@ class Mailboxes:
         return answer
 
 
-def serve(line: Connection, cases: list[str]):
+def serve(line: Connection, cases: list[str], round_trip: float = 0):
     """The process: does what it is asked by name, until it is told nothing."""
     with SmtpLab() as lab:
-        mailboxes = Mailboxes(lab, cases)
+        mailboxes = Mailboxes(lab, cases, round_trip)
         for name, *arguments in iter(line.recv, None):
             line.send(getattr(mailboxes, name)(*arguments))
