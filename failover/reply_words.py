@@ -41,7 +41,7 @@ ABOUT_RECIPIENT = (  # what it says may sound like the mailbox's fault
     r"|\brecipient('s)? (has|is|exceeded|reached|mailbox|own|asked|quota|accepts|requires|server)\b"
     r"|\b(the|this) (person|list|group|recipient) |\bmembers may\b|banned recipient|tenant allow"
     r"|\bmailbox (gets|receives|takes)\b|\breceived messages\b|\bdestination (server|host)\b"
-    r"|\b(mail|message) contains\b"
+    r"|\b(mail|message) contains\b(?!.*\b(virus|malware|trojan|worm|spam)\b)"
     r"|\b(the body|in the text|links? in|url|uribl|dbl)\b|\breply-to\b|body contains"
     r"|(mailbox|user) quota exceeded)"
 )
@@ -199,7 +199,8 @@ SPAM = (  # a verdict on this message; "your host sends spam" is one on the mail
     rf"^5(?!.*\b({_OF_SENDING}|{_OUT_OF_ORDER}|ip|client|host|accounts?|sender|user|mailbox|subnet"
     r"|network|domain|reports|threshold|password|source|lately|port|sends)\b)"
     r".*(\b(as|of|is|like|likely) (spam|unsolicited|junk)\b(?! (relay|source))"
-    r"|\bspam (message|detected|discarded))"
+    r"|\bspam (message|detected|discarded|content|score)|\bspamassassin\b"
+    r"|\b(because of|due to|contain\w*) (\w+ ){0,3}spam\b)"
 )
 CONTENT = (
     rf"^5{_OF_MAILBOX}(\d\d 5\.6\.\d\b.*(message|content|mime|header|body|attachment)"
@@ -207,8 +208,8 @@ CONTENT = (
     r"(rejected|refused|forbidden|prohibited|not allowed|banned|blocked|policy|security issue)"
     r"|.*(invalid|forbidden|prohibited|illegal|banned|its|objectionable) "
     r"(message )?(content|attachment|file)"
-    r"|.*(infected:|contains (a )?(virus|malware)|(virus|malware|trojan|phish\w*)( \S+)? "
-    r"(detected|found)))"
+    r"|.*(infected:|contain\w* (an? )?(\w+ )?(virus|malware|trojan|worm)"
+    r"|(virus|malware|trojan|phish\w*)( \S+)? (detected|found)))"
 )
 
 # --- recipients
