@@ -80,12 +80,13 @@ def _is_odd(text):
 
 
 def _is_encoded(policy, header, value):
-    """Whether it is written in encoded words, as more than one header, or cannot be written."""
+    """Whether it is written in encoded words, on more lines than it should be, or cannot be."""
     try:
         written = policy.fold(header, value)
     except UnicodeError:
         return True
-    return "=?" in written or bool(_END_OF_HEADER.search(written))
+    breaks = not {"\r", "\n"}.isdisjoint(value)  # which were encoded
+    return breaks or "=?" in written or bool(_END_OF_HEADER.search(written))
 
 
 @functools.lru_cache(maxsize=256)

@@ -86,6 +86,7 @@ def test_no_author_adds_a_header_or_an_address(author):
 @example("=?utf-8?q?a?= " * 200, "=?utf-8?q?a?= " * 200)
 @example("=?utf-8?q?Ben=0ABcc=3A_eve=40x.test?=", "=?utf-8?q?Lead=0ABcc=3A_eve=40x.test?=")
 @example("=?utf-8?q?=3D=3Futf-8=3Fq=3FBen=3D0ABcc=3D3A_a=3F=3D?=", "")
+@example("", "=??Q?=0A_")
 @example("0, \x85", "")  # what the header shows is not all that is written
 def test_no_reader_or_document_adds_a_header(name, subject):
     """As Odoo writes them: the name encoded, the subject on one line."""
