@@ -199,7 +199,8 @@ SPAM = (  # a verdict on this message; "your host sends spam" is one on the mail
     rf"^5(?!.*\b({_OF_SENDING}|{_OUT_OF_ORDER}|ip|client|host|accounts?|sender|user|mailbox|subnet"
     r"|network|domain|reports|threshold|password|source|lately|port|sends)\b)"
     r".*(\b(as|of|is|like|likely) (spam|unsolicited|junk)\b(?! (relay|source))"
-    r"|\bspam (message|detected|discarded|content|score)|\bspamassassin\b"
+    r"|\bspam (message|detected|discarded|content|score|points)|\bspamassassin\b"
+    r"|\breject, id=\S+ - spam\b"
     r"|\b(because of|due to|contain\w*) (\w+ ){0,3}spam\b)"
 )
 CONTENT = (

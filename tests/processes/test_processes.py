@@ -246,6 +246,7 @@ def test_a_worker_of_the_queue_killed_after_the_dot_sends_nothing_again(company)
 def test_a_worker_killed_after_it_put_a_mail_off_leaves_it_put_off(company):
     """And the next one, which it had in hand, goes out as soon as the queue is looked at again."""
     company.own.fail("auth", reply=REJECTED)
+    company.system.pipelining = False  # or DATA would be asked of the first mail, too
     company.system.fail("rcpt", reply="450 4.2.1 Busy", times=1)
     fault = company.system.fail("data", action="hang")
     ids = company.compose(2)
