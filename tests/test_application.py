@@ -431,8 +431,13 @@ class TestPeoplesMailboxes(ApplicationCase):
         self.assertFalse(self.system.accepted + self.own.accepted)
 
     def test_the_dialog_says_whose_mailbox_it_is(self):
-        self.assertIn("Ana Author", self.open().reopen()["name"])
-        self.assertFalse(self.open().person_behind)
+        dialog = self.open()
+        self.assertIn("Ana Author", dialog.reopen()["name"])
+        self.assertFalse(dialog.person_behind)
+        self.assertTrue(dialog.is_of_other)
+        self.assertFalse(self.dialog().is_of_other)
+        own = dialog.with_user(self.ana).create({"user_id": self.ana.id, "address": ANA})
+        self.assertFalse(own.is_of_other)
 
     def test_the_dialog_offers_what_fits_the_mailbox(self):
         self.assertEqual(self.open().offered, [str(self.provider.id)], "the password is hers")

@@ -16,6 +16,7 @@ class SystemMailConnectApplication(models.TransientModel):
     _inherit = "system.mail.connect"
 
     offered = fields.Json("Ways to Connect", compute="_compute_offered")
+    is_of_other = fields.Boolean("Another Person's Mailbox", compute="_compute_offered")
     grant = fields.Char(compute="_compute_grant")
     missing = fields.Char(compute="_compute_grant", help="What the set-up lacks.")
     commands = fields.Text(compute="_compute_grant", help="For the provider's administrator.")
@@ -49,7 +50,8 @@ class SystemMailConnectApplication(models.TransientModel):
         for_people = {str(provider.id): provider.for_people for provider in self._applications()}
         for dialog in self:
             of_person = bool(dialog.user_id)
-            otherwise = None if dialog._is_of_other() else of_person
+            dialog.is_of_other = of_person and dialog.user_id != self.env.user
+            otherwise = None if dialog.is_of_other else of_person
             dialog.offered = [
                 key for key, _label in methods if for_people.get(key, otherwise) == of_person
             ]
@@ -90,9 +92,6 @@ class SystemMailConnectApplication(models.TransientModel):
 
     def _may_use_applications(self):
         return self.env.uid == SUPERUSER_ID or self.env.user.has_group(GROUP)
-
-    def _is_of_other(self):
-        return bool(self.user_id) and self.user_id != self.env.user
 
     def _connects_for_other(self):
         """Whether the current user may connect another person's mailbox with this dialog: a Super

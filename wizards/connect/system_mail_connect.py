@@ -123,7 +123,7 @@ class SystemMailConnect(models.TransientModel):
     def _title(self):
         if self.company_id:
             return self.env._("Connect System Mail")
-        if self._is_of_other():
+        if self.is_of_other:
             return self.env._("Connect the Mailbox of %(name)s", name=self.user_id.name)
         return self.env._("Connect Your Mailbox")
 
