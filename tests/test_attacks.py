@@ -170,6 +170,27 @@ class Attacks:
     def searches(self):
         return self.where_allowed(self._searches(), "read")
 
+    def paths(self):
+        return self.where_allowed(self._paths_to_secrets(), "read")
+
+    def _paths_to_secrets(self):
+        """Searches by what another record has, which this one leads to in one or two steps."""
+        for name, field in self.fields.items():
+            if field.type not in RELATIONS or field.comodel_name not in self.model.env:
+                continue
+            comodel = self.model.env[field.comodel_name]
+            for path, end in (
+                (name, comodel),
+                *(
+                    (f"{name}.{other.name}", self.model.env[other.comodel_name])
+                    for other in comodel._fields.values()
+                    if other.comodel_name in ("res.company", "ir.mail_server")
+                ),
+            ):
+                for told in end._fields.values():
+                    if self._tells(end, told) and (told.store or told.search):
+                        yield "search", [[(f"{path}.{told.name}", "like", CANARY)]]
+
     def changes(self):
         return self.where_allowed(self._changes(), "write", "create", "unlink")
 
@@ -289,13 +310,16 @@ class TestAttacks(AttackCase):
         }
         return sorted(map(str, self.env.execute_query(SQL(GUARDED, **values))))
 
-    def assert_harmless(self, kind, pick):
-        """No attack of a kind tells or changes anything."""
+    def assert_harmless(self, kind, pick, names=None):
+        """No attack of a kind tells or changes anything.
+
+        :param names: of the models, by default those of ``models``
+        """
         holes = []
         self.before = self.state()
         for role, user in self.people.items():
             counts = collections.Counter()
-            for name in self.models():
+            for name in names or self.models():
                 for method, args in pick(Attacks(self.env(user=user.id)[name])):
                     answer, changed = self.attack(user, name, method, args)
                     refused = isinstance(answer, Exception)
@@ -327,6 +351,11 @@ class TestAttacks(AttackCase):
 
     def test_no_search_finds_what_it_may_not_know(self):
         self.assert_harmless("searches", Attacks.searches)
+
+    def test_no_model_leads_to_what_it_may_not_know(self):
+        """Some models of Odoo search as superuser. A password is told letter by letter."""
+        names = [name for name, model in self.env.registry.items() if not model._abstract]
+        self.assert_harmless("paths", Attacks.paths, sorted(names))
 
     def test_no_change_reaches_what_is_guarded(self):
         self.assert_harmless("changes", Attacks.changes)

@@ -202,6 +202,35 @@ class TestErrorsTellNoSecret(HttpCase, ReadingCase):
 
 
 @tagged("post_install", "-at_install")
+class TestNobodyGuesses(ReadingCase):
+    """Odoo searches attachments as superuser, by whatever path it is asked."""
+
+    def ask(self, user, start):
+        """How many attachments are found by the start of System Mail's password."""
+        path = "company_id.system_mail_server_id.system_mail_password"
+        asked = [(path, "=like", f"{start}%")]
+        return self.call(user, "ir.attachment", "search_count", asked)
+
+    def test_nobody_guesses_a_password_letter_by_letter(self):
+        self.system_server.write({"smtp_pass": False, "system_mail_password": "canary"})
+        self.assertTrue(self.ask(self.env.ref("base.user_root"), "c"))
+        for role, user in self.outsiders.items():
+            with self.subTest(role), self.assertRaises(AccessError):
+                self.ask(user, "c")
+
+    def test_other_searches_are_odoos_own(self):
+        user = self.outsiders["employee"]
+        attachment = self.env["ir.attachment"].with_user(user).create({"name": "Mine", "raw": b"x"})
+        for domain in (
+            [("company_id.name", "=", self.company.name), ("name", "=", "Mine")],
+            [("create_uid", "ilike", user.name), ("name", "=", "Mine")],
+            [("id", "in", attachment.ids)],
+        ):
+            with self.subTest(domain):
+                self.assertEqual(self.call(user, "ir.attachment", "search", domain), attachment.ids)
+
+
+@tagged("post_install", "-at_install")
 class TestReasonsAreForWhoMayKnow(ReadingCase):
     """``failure_reason`` has what a provider answered, and System Mail's state."""
 

@@ -2,6 +2,7 @@
 
 from . import (
     base,
+    ir_attachment,
     ir_mail_server,
     res_company,
     res_users,
