@@ -108,6 +108,22 @@ class TestAlertsStayInTheirChannel(ReadingCase):
         )
         self.assertIn("I saw", self.channel.message_ids[0].body)
 
+    def test_nobody_mails_a_message_among_the_alerts(self):
+        """Over RPC, Odoo takes any mail from employees, and believes who its sender is."""
+        for role, user in self.outsiders.items():
+            for sender in (self.super_user, self.env.ref("base.user_root")):
+                for to_reply in (True, False):
+                    mail = (
+                        f"From: {sender.email}\nTo: x@company.test\nSubject: Look here\n"
+                        f"Message-Id: <{role}-{sender.id}@elsewhere.test>\n"
+                        f"In-Reply-To: {self.alert.message_id}\n\nLook here"
+                    )
+                    channel = "discuss.channel", mail, None, False, False, self.channel.id
+                    call = (False, mail) if to_reply else channel
+                    with self.subTest(role, sender=sender.name, to_reply=to_reply):
+                        self.assert_refused(user, "mail.thread", "message_process", *call)
+                        self.assertEqual(self.channel.message_ids[0], self.alert)
+
     def test_an_export_of_other_messages_is_odoos_own(self):
         message = self.record.message_post(body="Something else")
         told = self.call(

@@ -12,9 +12,12 @@ class MailMessage(models.Model):
 
     @api.constrains("model", "res_id")
     def _check_system_mail_alerts(self):
-        """Odoo lets people create messages as superuser, with any document and any author."""
+        """Odoo lets people create messages as superuser, with any document and any author. Mail
+        that comes in is OdooBot's, whoever sent it or gave it to Odoo over RPC.
+        """
         insiders = self.env.uid == SUPERUSER_ID or self.env.user.has_group(GROUP)
-        if not insiders and self._system_mail_alerts():
+        alerts = self._system_mail_alerts()
+        if alerts and (not insiders or "email" in alerts.mapped("message_type")):
             raise AccessError(
                 self.env._(
                     "Only Super Users write where System Mail's alerts are. Nothing was sent."
