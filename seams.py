@@ -317,6 +317,27 @@ SEAMS = (
         "The companies that a user works in, from a cache.",
     ),
     Seam(
+        "ir.attachment",
+        "_search",
+        "(domain, offset=0, limit=None, order=None, *, active_test=True, bypass_access=False)",
+        "models/accounts/ir_attachment.py",
+        "Checks the domain with the user's rights: Odoo searches as superuser.",
+    ),
+    Seam(
+        "ir.attachment",
+        "_delete_and_notify",
+        "(message=None)",
+        "models/mail/ir_attachment.py",
+        "The chatter deletes as superuser what is attached to mail that is held or waits.",
+    ),
+    Seam(
+        "mail.thread",
+        "_message_update_content",
+        "(message, /, *, body, attachment_ids=None, partner_ids=None, strict=True, **kwargs)",
+        "models/mail/mail_thread.py",
+        "Edits a message as superuser, also one whose mail is held or waits.",
+    ),
+    Seam(
         "mail.thread",
         "_notify_cancel_by_type_generic",
         "(notification_type)",

@@ -2,13 +2,44 @@
 door others try.
 """
 
+import base64
+import json
+
 from odoo.exceptions import AccessError
 from odoo.fields import Command
-from odoo.tests import tagged
+from odoo.tests import HttpCase, tagged
+from odoo.tools import mute_logger
 
 from .test_doors_to_read import ReadingCase
 
 MAIL, MESSAGE, NOTIFICATION = "mail.mail", "mail.message", "mail.notification"
+BOUNCE = """\
+From: MAILER-DAEMON@elsewhere.test
+To: bounce@company.test
+Message-Id: <{title}@elsewhere.test>
+Subject: Undeliverable
+Content-Type: multipart/report; report-type=delivery-status; boundary=part
+
+--part
+Content-Type: text/plain
+
+No such mailbox
+--part
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; elsewhere.test
+
+Final-Recipient: rfc822; {address}
+Action: failed
+Status: 5.1.1
+
+--part
+Content-Type: text/rfc822-headers
+
+Message-Id: {message_id}
+
+--part--
+"""
 
 
 class UndecidedCase(ReadingCase):
@@ -37,17 +68,33 @@ class UndecidedCase(ReadingCase):
     def mail_of(self, message):
         return self.env[MAIL].search([("mail_message_id", "=", message.id)])
 
+    def attach(self, message):
+        """A file of Ana's on the document, as the chatter keeps it, that the message has."""
+        attachment = self.env["ir.attachment"].create(
+            {
+                "name": "offer.txt",
+                "raw": b"Ana's",
+                "res_model": self.record._name,
+                "res_id": self.record.id,
+            }
+        )
+        message.attachment_ids += attachment
+        return attachment
+
     def state(self):
         """What is kept of the messages, fresh from the database."""
         self.env.flush_all()
         self.env.cr.execute(
             """SELECT to_jsonb(m) - 'write_date' - 'write_uid', to_jsonb(n), to_jsonb(r),
-                      to_jsonb(t) - 'write_date' - 'write_uid', to_jsonb(p)
+                      to_jsonb(t) - 'write_date' - 'write_uid', to_jsonb(p),
+                      to_jsonb(a) - 'write_date' - 'write_uid'
                  FROM mail_message t
             LEFT JOIN mail_mail m ON m.mail_message_id = t.id
             LEFT JOIN mail_notification n ON n.mail_message_id = t.id
             LEFT JOIN mail_mail_res_partner_rel r ON r.mail_mail_id = m.id
             LEFT JOIN mail_message_res_partner_rel p ON p.mail_message_id = t.id
+            LEFT JOIN message_attachment_rel f ON f.message_id = t.id
+            LEFT JOIN ir_attachment a ON a.id = f.attachment_id
                 WHERE t.id = ANY(%s)""",
             [[message.id for message in self.undecided.values()]],
         )
@@ -151,6 +198,45 @@ class TestMailThatIsUndecided(UndecidedCase):
         ):
             self.assert_closed(lambda m, values=values: (MESSAGE, "write", m.ids, values))
         self.assert_decision(lambda m: (MESSAGE, "write", m.ids, {"subject": "Better"}))
+
+    def test_nobody_changes_or_deletes_what_is_attached(self):
+        attached = {message: self.attach(message) for message in self.undecided.values()}
+        for values in (
+            {"datas": base64.b64encode(b"Something else")},
+            {"name": "other.exe"},
+            {"mimetype": "text/html"},
+            {"type": "url", "url": "https://elsewhere.test"},
+        ):
+            self.assert_closed(
+                lambda m, values=values: ("ir.attachment", "write", attached[m].ids, values)
+            )
+        self.call(
+            self.outsiders["employee"],
+            "ir.attachment",
+            "write",
+            [attachment.id for attachment in attached.values()],
+            {"description": "What is not sent"},
+        )
+
+        def delete(message):
+            return "ir.attachment", "unlink", attached[message].ids
+
+        self.assert_closed(delete)
+        self.assert_decision(delete)
+
+    def test_a_bounce_that_anybody_can_forge_leaves_an_event(self):
+        forger = self.outsiders["employee"]
+        for title, message in self.undecided.items():
+            [mark] = message.notification_ids
+            before = self.events("configured")
+            bounce = BOUNCE.format(
+                address=mark.res_partner_id.email, message_id=message.message_id, title=title
+            )
+            self.call(forger, "mail.thread", "message_process", "res.partner", bounce)
+            self.assertEqual(mark.notification_status, "bounce")
+            event = self.events("configured") - before
+            self.assertEqual(event.user_id, forger)
+            self.assertEqual(event.mail_message_id, message.id)
 
     def test_nobody_hides_its_mark(self):
         recipient = self.outsiders["administrator"]  # who may write and delete their own
@@ -261,3 +347,57 @@ class TestMailThatIsUndecided(UndecidedCase):
                     self.call(user, *send, **({} if args else as_held))
             self.assertEqual(self.state(), before)
             self.call(user, "mail.template", "send_mail", template.ids, self.record.id)
+
+
+@tagged("post_install", "-at_install")
+class TestMailThatIsUndecidedInTheChatter(HttpCase, UndecidedCase):
+    """What the chatter does as superuser."""
+
+    def rpc(self, user, url, **params):
+        """The error's name, or None."""
+        user.password = f"{user.login}'s own"
+        self.authenticate(user.login, f"{user.login}'s own")
+        headers = {"Content-Type": "application/json"}
+        answer = self.url_open(url, data=json.dumps({"params": params}), headers=headers).json()
+        self.env.invalidate_all()
+        return answer.get("error", {}).get("data", {}).get("name")
+
+    def assert_only_super_users(self, url, params):
+        """Nobody gets through but a Super User, whose change is an event.
+
+        :param params: of a message and a user, what to call with
+        """
+        for title, message in self.undecided.items():
+            for role in ("access rights", "administrator"):
+                user = self.outsiders[role]
+                values = params(message, user)
+                before = self.state()
+                with self.subTest(title, role=role), mute_logger("odoo.http"):
+                    error = self.rpc(user, url, **values)
+                    self.assertEqual(error, "odoo.exceptions.AccessError")
+                    self.assertEqual(self.state(), before)
+            before = self.events("configured")
+            self.assertIsNone(self.rpc(self.super_user, url, **params(message, self.super_user)))
+            events = self.events("configured") - before
+            self.assertEqual(events.user_id, self.super_user)
+            self.assertEqual(set(events.mapped("mail_message_id")), {message.id})
+
+    def test_nobody_edits_its_message(self):
+        def content(message, user):
+            upload = {"name": "other.exe", "raw": b"x", "res_model": "mail.compose.message"}
+            attachment = self.env["ir.attachment"].with_user(user).sudo().create(upload)
+            data = {
+                "body": "Something else",
+                "attachment_ids": attachment.ids,
+                "attachment_tokens": [attachment._get_ownership_token()],
+            }
+            return {"message_id": message.id, "update_data": data}
+
+        self.assert_only_super_users("/mail/message/update_content", content)
+
+    def test_nobody_deletes_what_is_attached(self):
+        attached = {message: self.attach(message) for message in self.undecided.values()}
+        self.assert_only_super_users(
+            "/mail/attachment/delete",
+            lambda message, _user: {"attachment_id": attached[message].id},
+        )

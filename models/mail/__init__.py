@@ -1,6 +1,7 @@
 """What becomes of a message: hooks on Odoo's sending, and the mail that waits."""
 
 from . import (
+    ir_attachment,
     ir_mail_server,
     mail_mail,
     mail_mail_queue,

@@ -63,6 +63,8 @@ class MailNotification(models.Model):
         if vals.keys() <= READING:
             return super().write(vals)
         self._system_mail_check_marks()
+        if vals.get("failure_type") == "mail_bounce":
+            self._system_mail_log_bounce()
         run = self.env["ir.mail_server"].system_mail_run()
         groups = run.values_for(self) if run and "notification_status" in vals else {}
         for (sent_from, why), notifications in groups.items():
@@ -89,6 +91,15 @@ class MailNotification(models.Model):
             lambda n: n.failure_type in (HELD, WAITING) or n.system_mail_rule
         )
         marks_sudo.mail_message_id.with_env(self.env)._system_mail_check_decision()
+
+    def _system_mail_log_bounce(self):
+        """Log a bounce of mail that is held or waits. Anybody can forge one, by e-mail, and
+        employees also over RPC.
+        """
+        marked_sudo = self.sudo().filtered(lambda n: n.failure_type in (HELD, WAITING))
+        marked_sudo.mail_mail_id._system_mail_log_decision(
+            self.env._("A bounce came in for what was held or waited")
+        )
 
     # --- what a viewer may know
 

@@ -7,6 +7,13 @@ from ...constants import HELD
 class MailThread(models.AbstractModel):
     _inherit = "mail.thread"
 
+    def _message_update_content(self, message, /, **kwargs):
+        """Odoo lets administrators, and whom a message names as its author, edit it, and writes as
+        superuser.
+        """
+        message.sudo(False)._system_mail_check_undecided()
+        return super()._message_update_content(message, **kwargs)
+
     def _notify_cancel_by_type_generic(self, notification_type):
         """Keep what is held when somebody dismisses all their failures at once: who wrote it
         decides on each.
