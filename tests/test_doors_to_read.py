@@ -245,6 +245,11 @@ class TestNobodyGuesses(ReadingCase):
             with self.subTest(domain):
                 self.assertEqual(self.call(user, "ir.attachment", "search", domain), attachment.ids)
 
+    def test_a_visitor_of_a_website_finds_nothing_and_no_error(self):
+        attachment = self.env["ir.attachment"].create({"name": "Logo", "raw": b"x", "public": True})
+        visitor = attachment.with_user(self.env.ref("base.public_user"))
+        self.assertFalse(visitor.search([("id", "in", attachment.ids)]))
+
 
 @tagged("post_install", "-at_install")
 class TestReasonsAreForWhoMayKnow(ReadingCase):
