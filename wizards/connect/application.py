@@ -82,13 +82,13 @@ class SystemMailConnectApplication(models.TransientModel):
             used = provider if is_shown else provider.browse()
             mailbox = (dialog.smtp_user or dialog.address or "").strip()
             dialog.grant = used.grant
-            dialog.missing = used and used.missing()
+            dialog.missing = used.missing() if used else ""
             dialog.commands, dialog.narrow_commands = (
                 used.commands_for(mailbox) if used else ("", "")
             )
             dialog.delegation_client = used.client_id
             dialog.scope = used.scope
-            dialog.guide = used and used.guide()
+            dialog.guide = used.guide() if used else ""
 
     def _may_use_applications(self):
         return self.env.uid == SUPERUSER_ID or self.env.user.has_group(GROUP)
