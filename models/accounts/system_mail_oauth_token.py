@@ -116,7 +116,7 @@ class SystemMailOauthToken(models.Model):
     def _refreshed(self, server, unless=None):
         """Refresh a mailbox's access token on its own cursor, which commits at once: a rollback
         must not lose the new tokens. If several workers need it, one refreshes, the others wait.
-        Tokens that this transaction has just stored are refreshed within it.
+        For a mailbox that this transaction has just connected, that is done within it.
 
         :param str unless: a token that was refused. If the stored one differs, another worker has
             refreshed it already.
@@ -129,7 +129,11 @@ class SystemMailOauthToken(models.Model):
             return token._refresh_once(unless)
         try:
             with own_environment(self.env, f"{math.ceil(_patience() * 1000)}ms") as env:
-                if server.sudo().system_mail_provider_id.is_application():
+                provider = server.sudo().system_mail_provider_id
+                if server.with_env(env).exists().sudo().system_mail_provider_id.id != provider.id:
+                    token = token or self.create({"server_id": server.id})
+                    return token._refresh_once(unless)
+                if provider.is_application():
                     env.cr.execute(
                         """INSERT INTO system_mail_oauth_token (server_id) VALUES (%s)
                         ON CONFLICT DO NOTHING""",
