@@ -229,6 +229,14 @@ class TestApplication(ApplicationCase):
             self.assertIn(missing, provider.missing())
             self.assertEqual(bool(missing), bool(provider.missing()))
 
+    def test_its_registration_leads_back_to_the_dialog(self):
+        self.provider.client_id = False
+        dialog = self.dialog()
+        action = dialog.action_open_provider()
+        self.assertEqual((action["target"], action["res_id"]), ("new", self.provider.id))
+        back = self.provider.with_context(action["context"]).action_go_on()
+        self.assertEqual((back["res_model"], back["res_id"]), (dialog._name, dialog.id))
+
     def test_how_far_it_reaches(self):
         dialog = self.connect(other_mailbox=INFO)
         self.assertEqual(dialog.state, "connected")

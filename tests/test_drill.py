@@ -304,6 +304,17 @@ class TestDrill(DrillCase):
         self.assertEqual(dialog.state, "failed")
         self.assertIn("no e-mail address", dialog.verdict)
         self.assertFalse(self.servers[0].connections + self.system.connections)
+        dialog.own_email = "Ana <ana@company.test>"
+        dialog.action_send()
+        self.assertEqual(dialog.state, "passed", dialog.verdict)
+        self.assertEqual(dialog.recipient, "ana@company.test")
+        self.assertEqual(self.ana.email_normalized, "ana@company.test")
+
+    def test_who_has_an_address_keeps_it(self):
+        dialog = self.dialog()
+        dialog.own_email = "other@company.test"
+        dialog.action_send()
+        self.assertEqual(self.ana.email_normalized, "ana@company.test")
 
     # --- who may
 

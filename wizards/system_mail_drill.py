@@ -30,6 +30,10 @@ class SystemMailDrill(models.TransientModel):
 
     company_id = fields.Many2one("res.company", required=True, ondelete="cascade", readonly=True)
     recipient = fields.Char(default=lambda self: self.env.user.email_normalized, readonly=True)
+    own_email = fields.Char(
+        "Your E-mail Address",
+        help="You have none yet. It is kept as yours, as in My Preferences.",
+    )
     state = fields.Selection(
         [("draft", "Draft"), ("failed", "Failed"), ("wrong", "Wrong"), ("passed", "Passed")],
         default="draft",
@@ -54,8 +58,15 @@ class SystemMailDrill(models.TransientModel):
         self.ensure_one()
         self.check_access("write")
         self.company_id.check_system_mail_access()
+        self._keep_own_email()
         self.write({"remedy": False, "answer": False, **self._outcome()})
         return self.reopen()
+
+    def _keep_own_email(self):
+        """Give the current user, who has no e-mail address, the one that they typed."""
+        if not self.env.user.email_normalized and email_normalize(self.own_email or ""):
+            self.env.user.email = self.own_email
+        self.recipient = self.env.user.email_normalized
 
     @api.private
     def reopen(self):
@@ -83,10 +94,7 @@ class SystemMailDrill(models.TransientModel):
             return self._failed(self.env._("System Mail is not connected: connect it first."))
         if not user.email_normalized:
             return self._failed(
-                self.env._(
-                    "You have no e-mail address to send it to: give one in My Preferences, then "
-                    "try again."
-                )
+                self.env._("You have no e-mail address to send it to: type one, then try again.")
             )
         drill, begin = FireDrill(), time.monotonic()
         message = self._send(drill)

@@ -215,6 +215,12 @@ class SystemMailOauthProvider(models.Model):
 
     # --- setting up
 
+    def action_go_on(self):
+        """Lead back to the dialog from which the registration was opened."""
+        self.ensure_one()
+        dialog_id = self.env.context.get("system_mail_connect_id")
+        return self.env["system.mail.connect"].browse(dialog_id).reopen()
+
     @api.model
     def _known_application_values(self, provider):
         """The values of a record for an application of a provider. It has no domains: detection

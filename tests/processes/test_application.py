@@ -2,6 +2,7 @@
 what a dump of the database has of its secrets.
 """
 
+import logging
 import multiprocessing
 
 import pytest
@@ -117,7 +118,8 @@ def test_it_sends_in_the_transaction_in_which_it_was_set_up(system_mail):
 
 
 @pytest.mark.parametrize("way", ["secret", "certificate"])
-def test_with_a_key_a_dump_holds_no_secret_of_it(system_mail, monkeypatch, way):
+def test_with_a_key_neither_dump_nor_log_has_a_secret_of_it(system_mail, monkeypatch, caplog, way):
+    caplog.set_level(logging.DEBUG)
     monkeypatch.setenv(VARIABLE, Fernet.generate_key().decode())
     key, certificate = make_key_pair("Odoo of Company")
     values = {}
@@ -139,6 +141,8 @@ def test_with_a_key_a_dump_holds_no_secret_of_it(system_mail, monkeypatch, way):
     numbers = read_private_key(key).private_numbers()
     secrets = [SECRET, token, *key.splitlines()[1:-1], str(numbers.d), str(numbers.p)]
     assert not [secret for secret in secrets if secret in dump]
+    assert "/token" in caplog.text, "the request for the token is told"
+    assert not [secret for secret in secrets if secret in caplog.text]
 
 
 def _everything(env):

@@ -191,11 +191,14 @@ class SystemMailConnectApplication(models.TransientModel):
             )
 
     def action_open_provider(self):
-        """Open the registration, to set it up."""
+        """Open the registration in this dialog's place, to set it up; it leads back here."""
         self.ensure_one()
         return {
             "type": "ir.actions.act_window",
+            "name": self._provider().name,
             "res_model": "system.mail.oauth.provider",
             "res_id": self._provider().id,
             "views": [(False, "form")],
+            "target": "new",
+            "context": {"dialog_size": "large", "system_mail_connect_id": self.id},
         }
