@@ -369,7 +369,7 @@ SEAMS = (
         "discuss.channel",
         "_get_or_create_chat",
         "(partners_to, pin=True)",
-        "models/watch/system_mail_alert.py",
+        "models/alerts/system_mail_alert.py",
         "OdooBot's chat with the owner of a mailbox.",
     ),
     Seam(

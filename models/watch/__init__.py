@@ -1,12 +1,9 @@
-"""What Super Users and owners see and are told."""
+"""What Super Users and owners see."""
 
 from . import (
-    discuss_channel,
     ir_actions,
     ir_http,
     mail_message,
-    system_mail_alert,
-    system_mail_alert_ends,
     system_mail_connection,
     system_mail_connection_ends,
     system_mail_event,
