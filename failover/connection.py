@@ -62,12 +62,20 @@ class Patience:
     """What is left of the time of a person who waits: for all of it together, except for the reply
     after the final dot.
     """
+    may_be_late: bool = False
+    """The reply after the final dot: when a person's time is up, ``sendmail`` returns without it,
+    and leaves it to a ``LateReply``. Otherwise whoever sends waits for it.
+    """
 
 
 class LogInRefused(smtplib.SMTPResponseException):
     """AUTH was answered with no. No sibling of SMTPAuthenticationError: at that one smtplib tries
     the same password again by the next mechanism, and the account is locked twice as fast.
     """
+
+
+class NoReplyYet(Exception):
+    """The time for which a person waits for the reply to the dot is up."""
 
 
 class MailboxError(OSError):
@@ -167,6 +175,8 @@ class Outcome:
     """The server's last word on an accepted message."""
     try_again: bool = False
     """The connection broke while commands were pipelined. A new one gets them one by one."""
+    is_late: bool = False
+    """The reply to the dot has not come yet (``LateReply``)."""
 
 
 @contextlib.contextmanager
@@ -324,6 +334,9 @@ class WatchedConnection:
             else:
                 failures = _mark_unanimous(failures)
                 self._make_fit(envelope)
+        except NoReplyYet:
+            failures |= dict.fromkeys(accepted, Failure(Phase.DOT, kind=Kind.AWAITED))
+            return Outcome((), failures, is_late=True)
         except CONNECTION_ERRORS as exc:
             failure = self.trace.failure(exc)
             try_again = envelope.blame(failure)
@@ -338,8 +351,7 @@ class WatchedConnection:
             self.trace.accepted += bool(accepted)
             if accepted and self.on_accepted:
                 self.on_accepted(from_addr, msg)
-        finally:
-            self.trace.mail = None
+        self.trace.mail = None
         return Outcome(tuple(accepted), failures, reply.decode("utf-8", "replace"), try_again)
 
     def _refusal_of(self, address, envelope):
@@ -365,6 +377,16 @@ class WatchedConnection:
         self.send(b".\r\n")  # an error here means that it never left: nothing was accepted
         self.trace.phase = Phase.DOT
         self.trace.deadline = time.monotonic() + self.trace.patience.dot
+        patience = self.trace.patience
+        if patience.may_be_late and not self.file.await_reply(patience.budget.left):
+            raise NoReplyYet
+        return self.end_of_content()
+
+    def end_of_content(self):
+        """Read the reply to the dot.
+
+        :raises OSError: the message was not accepted, or it is not known
+        """
         code, text = self.getreply()
         self._command(code, text)
         return text

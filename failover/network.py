@@ -3,10 +3,13 @@
 import queue
 import socket
 import threading
+import time
 
 LONGEST_REPLY = 65_536
 """Bytes; a reply of some hundred lines is long (RFC 5321 4.5.3.1.5: 512 bytes a line)."""
 
+_AT_ONCE = 0.001
+"""Seconds: what is there already is read within."""
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 """On Linux. Some servers send small replies one by one, each only when the one before it was
 acknowledged, for which the system takes its time (40 ms).
@@ -86,13 +89,35 @@ class LineReader:
         """What has come, and nobody has asked for yet."""
         return self._buffer
 
+    def await_reply(self, seconds):
+        """Wait for a reply, without reading it: the connection stays as it is.
+
+        :return: whether there is one, or will be none: the connection has ended, or the reply is
+            too long
+        """
+        end = time.monotonic() + max(seconds, _AT_ONCE)
+        while not self._has_reply() and (left := end - time.monotonic()) > 0:
+            try:
+                received = self._receive(left)
+            except TimeoutError:
+                return False
+            except OSError:  # whoever reads the reply meets it, too
+                return True
+            if not received:
+                return True
+            self._buffer += received
+        return self._has_reply()
+
+    def _has_reply(self):
+        """Whether the buffer has the last line of a reply, or more than anybody reads."""
+        *lines, _unfinished = self._buffer.rsplit(b"\n", 2)
+        is_last = bool(lines) and lines[-1][3:4] != b"-"
+        return is_last or len(self._buffer) > self._room
+
     def readline(self, limit):
         while b"\n" not in self._buffer and len(self._buffer) < limit:
-            self._sock.settimeout(self._trace.remaining())
-            if _QUICKACK:  # only until the next ACK, so again and again
-                self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
             try:
-                received = self._sock.recv(4096)
+                received = self._receive(self._trace.remaining())
             except TimeoutError:
                 self._trace.timed_out = True
                 raise
@@ -106,6 +131,12 @@ class LineReader:
         if self._room < 0:
             raise OSError("the reply does not end")
         return line
+
+    def _receive(self, seconds):
+        self._sock.settimeout(seconds)
+        if _QUICKACK:  # only until the next ACK, so again and again
+            self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        return self._sock.recv(4096)
 
     def close(self):
         """The socket belongs to the connection."""

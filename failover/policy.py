@@ -9,6 +9,8 @@ class Fate(enum.Enum):
     """What becomes of a message for one recipient."""
 
     ACCEPTED = "accepted"
+    AWAITED = "awaited"
+    """The server's reply to the whole message has not come yet."""
     DEFERRED = "deferred"
     HELD = "held"
     FAILED = "failed"

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from .budget import Budget
 from .connection import CONNECTION_ERRORS, Outcome, Patience, WatchedConnection, leave, watching
 from .failure import Decision, Effect, Failure, Kind, OverLimit, Phase, Verdict
+from .late_reply import LateReplies, LateReply
 from .policy import Answer, Fate, fate
 from .rules import UNPROVEN, classify, classify_recipients
 from .words import describe
@@ -50,6 +51,11 @@ class Trouble:
         return self.failure.kind is Kind.NO_TIME
 
     @property
+    def is_awaited(self):
+        """Whether nothing failed: the reply after the message has not come yet."""
+        return self.failure.kind is Kind.AWAITED
+
+    @property
     def answer(self):
         """:rtype: Answer"""
         return Answer.of(self.failure, self.decision)
@@ -62,6 +68,8 @@ class RouteResult:
     accepted: tuple[str, ...]
     troubles: dict[str, Trouble]
     reply: str = ""
+    late: LateReply | None = None
+    """The reply that has not come yet."""
 
 
 def explain(troubles):
@@ -111,6 +119,7 @@ class Route:
         on_success: Callable | None = None,
         on_doubt: Callable | None = None,
         on_slow: Callable | None = None,
+        late_replies: LateReplies | None = None,
         shared: bool = False,
     ):
         """
@@ -128,6 +137,7 @@ class Route:
         :param on_doubt: ``(mailbox, failure, message_id, address)``: the mailbox refused a
             recipient, in words that no rule knows, and another mailbox then accepted it
         :param on_slow: ``(mailbox, seconds)``: it used up most of the time of a person who waits
+        :param late_replies: where ``patience`` says that replies may be late: those of this process
         :param shared: several sessions use it; they leave it open, until ``close()``
         """
         self.mailbox, self.name, self.shared = mailbox, name, shared
@@ -137,6 +147,7 @@ class Route:
         self._patience = patience or Patience()
         self._on_failure, self._on_success, self._on_doubt = on_failure, on_success, on_doubt
         self._on_slow, self._seconds = on_slow, 0.0
+        self._late_replies = late_replies
         self._connection: WatchedConnection | None = None
         self._success_reported = self._failure_reported = False
 
@@ -217,11 +228,14 @@ class Route:
             return RouteResult((), over_limit)
         if self._rewrite:
             message, from_addr = self._rewrite(message, from_addr, author)
-        accepted, failures, reply, pending = [], {}, "", list(to_addrs[: admission.number])
+        accepted, failures, reply, late = [], {}, "", None
+        pending = list(to_addrs[: admission.number])
         while pending:
             served = self._connection.trace.accepted
             self._seconds = 0 if served else self._seconds
             outcome = self._transact(message, from_addr, pending)
+            if outcome.is_late:
+                late = LateReply(self._connection, self._late_replies)
             accepted += outcome.accepted
             reply = outcome.reply or reply
             for address in pending:
@@ -244,7 +258,7 @@ class Route:
         )
         if admission.give_back and not_taken:
             admission.give_back(not_taken)
-        return RouteResult(tuple(accepted), troubles | over_limit, reply)
+        return RouteResult(tuple(accepted), troubles | over_limit, reply, late)
 
     def _over_limit(self, addresses, over):
         """The troubles of the recipients beyond our own limits."""
@@ -256,13 +270,18 @@ class Route:
     def _transact(self, message, from_addr, to_addrs):
         self._connection.trace.phase = Phase.MAIL  # the log-in, or the last message, went well
         began = time.monotonic()
+        late_replies = self._late_replies
+        if late_replies and not late_replies.admit(self._connection):
+            return Outcome((), dict.fromkeys(to_addrs, Failure(Phase.MAIL, kind=Kind.NO_TIME)))
         try:
-            return self._connection.send_message(message, from_addr, to_addrs)
+            outcome = self._connection.send_message(message, from_addr, to_addrs)
         except (*CONNECTION_ERRORS, MessageError) as exc:  # it cannot be put on this wire
             failure = self._connection.trace.failure(exc)
-            return Outcome((), dict.fromkeys(to_addrs, failure))
-        finally:
-            self._seconds += time.monotonic() - began
+            outcome = Outcome((), dict.fromkeys(to_addrs, failure))
+        self._seconds += time.monotonic() - began
+        if late_replies and not outcome.is_late:
+            late_replies.leave(self._connection)
+        return outcome
 
     def _to_try_again(self, outcome, served):
         """The recipients for whom this route starts another transaction at once: those beyond the
@@ -273,6 +292,8 @@ class Route:
         :param int served: messages accepted on the connection before this one
         """
         decisions = classify_recipients(outcome.failures)
+        if outcome.is_late:
+            return []
         if outcome.accepted:
             return [a for a, decision in decisions.items() if decision.verdict is Verdict.SPLIT]
         refresh = any(self._may_refresh(decision) for decision in decisions.values())
@@ -287,6 +308,9 @@ class Route:
         """Report the failure if it affects the mailbox's state. Close the route to the following
         messages if they would fail, too.
         """
+        if trouble.is_awaited:
+            self._connection = None  # the LateReply has it
+            trouble = Trouble.of(self, Failure(Phase.DOT, kind=Kind.NO_TIME))
         if trouble.is_cut_short:
             self._stop(trouble)
         effect = trouble.decision.effect
@@ -332,6 +356,7 @@ class Report:
     reply: str = ""
     accepted: dict[str, Route] = dataclasses.field(default_factory=dict)
     troubles: dict[str, list[Trouble]] = dataclasses.field(default_factory=dict)
+    late: LateReply | None = None
 
     def is_open(self, address):
         """Whether a mailbox refused the recipient, and it is not known whose fault that is."""
@@ -345,6 +370,8 @@ class Report:
         """:rtype: Fate"""
         if address in self.accepted:
             return Fate.ACCEPTED
+        if self.troubles[address][-1].is_awaited:
+            return Fate.AWAITED
         return fate([trouble.answer for trouble in self.troubles[address]], self.internal)
 
     @property
@@ -470,6 +497,7 @@ class Session:
                     break
                 raise
             report.reply = result.reply or report.reply
+            report.late = result.late or report.late
             report.accepted.update(dict.fromkeys(result.accepted, route))
             pending = []
             for address, trouble in result.troubles.items():
@@ -498,7 +526,8 @@ class Session:
     def _may_go_on(self, report, address, trouble):
         """Whether to try the next route for a recipient that this one did not accept.
 
-        Yes, if one of these is true. *Odoo's own sender* is the next route after System Mail's.
+        No, if the reply is still awaited. Yes, if one of these is true. *Odoo's own sender* is the
+        next route after System Mail's.
 
         1. There was too little time for it, and there is a last resort. Without one, it waits.
         2. The message may have been accepted, and is for colleagues: they may get a second copy.
@@ -509,6 +538,8 @@ class Session:
            own sender. What is over our own limits waits instead, if it may.
         """
         decision = trouble.decision
+        if trouble.is_awaited:
+            return False
         if decision.verdict is Verdict.UNCERTAIN:
             return self.internal
         if trouble.is_cut_short or report.is_cut_short(address):

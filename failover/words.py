@@ -59,6 +59,7 @@ REASONS = {  # by rule
     "helo_refused": _lt("the server does not accept the name that this host gives itself"),
     "client_refused": _lt("the server does not accept mail from this host"),
     "no_time": _lt("nobody waits for it any longer, and the mail queue sends it"),
+    "awaited": _lt("the server hasn't confirmed the message yet"),
     "over_limit": _lt("the limit set for System Mail is reached"),
     "more_than_limit": _lt("the message has more recipients than a limit of System Mail allows"),
     "quota_reached": _lt("the daily sending limit is reached"),

@@ -29,6 +29,7 @@ from . import (
     test_failover_drill_check,
     test_failover_encryption,
     test_failover_envelope,
+    test_failover_late_reply,
     test_failover_own_words,
     test_failover_parallel,
     test_failover_policy,

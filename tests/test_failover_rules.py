@@ -67,6 +67,7 @@ OURS = {
     "Odoo refuses": Kind.UNUSABLE,
     "unusable key": Kind.UNUSABLE_KEY,
     "no time": Kind.NO_TIME,
+    "no reply yet": Kind.AWAITED,
 }
 
 

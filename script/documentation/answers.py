@@ -62,6 +62,7 @@ FATES = {
     Verdict.SPLIT: "it goes in several sendings",
     Verdict.UNCERTAIN: "to colleagues: System Mail sends it; to others: held",
 }
+_NEVER_TOLD = {Kind.DRILL, Kind.AWAITED}
 NO_ANSWER = "\N{EN DASH}"
 
 
@@ -81,7 +82,7 @@ def _rules_by_name() -> dict[str, list[Rule]]:
     """The rules that tell of a trouble, by their name, in the order in which they are tried."""
     rules: dict[str, list[Rule]] = {}
     for rule in RULES:
-        if rule.decision.verdict is not Verdict.ACCEPTED and rule.kinds != {Kind.DRILL}:
+        if rule.decision.verdict is not Verdict.ACCEPTED and not rule.kinds <= _NEVER_TOLD:
             rules.setdefault(rule.decision.rule, []).append(rule)
     return rules
 
