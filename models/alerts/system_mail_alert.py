@@ -106,7 +106,8 @@ class SystemMailAlert(models.Model):
         return Markup('<a href="%s">%s</a>') % (address, text)
 
     @api.model
-    def _ask_to_reconnect(self, health):
+    @api.private
+    def ask_to_reconnect(self, health):
         """Ask the mailbox's owner to reconnect it: nobody else can."""
         user = health.server_id.owner_user_id
         alert = self.with_context(lang=user.lang)
@@ -287,7 +288,7 @@ class SystemMailAlert(models.Model):
             health = outage.server_id.system_mail_health_ids
             still = health.state == "disconnected" and outage.server_id.active
             if still and self._is_new(f"owner:{outage.id}", again_after=REMIND_AFTER):
-                self._ask_to_reconnect(health)
+                self.ask_to_reconnect(health)
 
     def _tell_review(self):
         days = self.env["ir.config_parameter"].system_mail_number("system_mail.review_days")

@@ -1,6 +1,7 @@
 """What Super Users and owners see."""
 
 from . import (
+    discuss_channel,
     ir_actions,
     ir_http,
     mail_message,

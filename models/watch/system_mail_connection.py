@@ -311,13 +311,13 @@ class SystemMailConnection(models.Model):
 
     # --- ask
 
-    def action_ask_to_reconnect(self):
+    def actionask_to_reconnect(self):
         """Have OdooBot ask the owners of mailboxes that do not work."""
         self.check_access("read")
         asked = self.filtered(lambda c: c.user_id and c.state in ("unstable", "disconnected"))
         alert = self.env["system.mail.alert"].sudo()
         for health in asked.server_id.sudo().system_mail_health_ids:
-            alert._ask_to_reconnect(health)
+            alert.ask_to_reconnect(health)
         if asked:
             message = self.env._("%(count)s people were asked, by OdooBot.", count=len(asked))
         else:
