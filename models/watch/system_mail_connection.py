@@ -311,7 +311,7 @@ class SystemMailConnection(models.Model):
 
     # --- ask
 
-    def actionask_to_reconnect(self):
+    def action_ask_to_reconnect(self):
         """Have OdooBot ask the owners of mailboxes that do not work."""
         self.check_access("read")
         asked = self.filtered(lambda c: c.user_id and c.state in ("unstable", "disconnected"))
