@@ -86,6 +86,7 @@ class Kind(Word):
     CLIENT_CERTIFICATE = "client_certificate"  # ours, or its private key, cannot be read
     UNUSABLE = "unusable"  # Odoo's own words say why
     OVER_LIMIT = "over_limit"  # a limit that we keep ourselves
+    OVER_MAILBOX_LIMIT = "over_mailbox_limit"  # likewise of one mailbox: the next one has room
     MORE_THAN_LIMIT = "more_than_limit"  # it alone has more recipients than such a limit
     DRILL = "drill"  # nothing failed: the mailbox is treated as down
     NO_TIME = "no_time"  # nothing failed: a person waits, and no longer for this mailbox
@@ -99,6 +100,10 @@ class OverLimit(Exception):
     def __init__(self, text, retry_at=None):
         super().__init__(text)
         self.retry_at = retry_at
+
+
+class OverMailboxLimit(OverLimit):
+    """A limit that we keep ourselves for one mailbox is reached: another mailbox may send it."""
 
 
 class MoreThanLimit(OverLimit):
@@ -278,6 +283,11 @@ class Decision:
     is_open: bool = False
     """Nobody knows yet whose fault it is: a second mailbox is asked, for colleagues' mail."""
 
+    @property
+    def is_mailboxs_own(self):
+        """Whether the mailbox itself is surely at fault."""
+        return self.verdict is Verdict.FALLBACK and not self.is_open
+
     def without_blame(self):
         """The same for one recipient among others: it says nothing of the mailbox.
 
@@ -343,6 +353,7 @@ def _is_line_too_long(exc):
 
 _KINDS = (  # first match wins: SMTPException is an OSError, a certificate error a ValueError too
     (MoreThanLimit, Kind.MORE_THAN_LIMIT),
+    (OverMailboxLimit, Kind.OVER_MAILBOX_LIMIT),
     (OverLimit, Kind.OVER_LIMIT),
     (smtplib.SMTPServerDisconnected, Kind.DROP),
     (smtplib.SMTPNotSupportedError, Kind.NOT_OFFERED),

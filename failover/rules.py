@@ -163,6 +163,7 @@ RULES = (
     _on(QUIT, (ACCEPTED, NONE), "quit", kinds=ANY),
     _on({RCPT, DOT}, (ACCEPTED, NONE), "accepted", "none", r"^2"),
     _on(MAIL, (DEFER, NONE), "over_limit", kinds=Kind.OVER_LIMIT),
+    _on(MAIL, (FALLBACK, NONE), "over_mailbox_limit", kinds=Kind.OVER_MAILBOX_LIMIT),
     _on(MAIL, (REFUSE, NONE), "more_than_limit", "fewer_recipients", kinds=Kind.MORE_THAN_LIMIT),
     # The access token (RFC 6749 5.2)
     _on({TOKEN, AUTH}, (FALLBACK, MISCONFIGURED), "no_key", "no_key", kinds=Kind.NO_KEY),

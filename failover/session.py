@@ -1,8 +1,9 @@
-"""An SMTP session that tries a second mailbox if the first fails. It has the interface of
+"""An SMTP session that tries another mailbox if the first fails. It has the interface of
 ``smtplib.SMTP``.
 
 A session has a list of routes, and tries them in order for each message: the author's own mailbox,
-then System Mail; or, for an author without a mailbox, System Mail, then Odoo's own sender.
+then System Mail's mailboxes; or, for an author without a mailbox, System Mail's, then Odoo's own
+sender.
 """
 
 import collections
@@ -215,8 +216,8 @@ class Route:
     def send(self, message, from_addr, to_addrs, author, asked_again=()):
         """Send a message to the recipients that the mailbox accepts.
 
-        :param asked_again: recipients that another mailbox refused in words that no rule knows. If
-            this one refuses them, too, they still count for the limits
+        :param asked_again: recipients that another mailbox refused in words that no rule knows.
+            They still count for the limits, unless this mailbox itself is at fault
         :rtype: RouteResult
         """
         if not self.open():
@@ -253,7 +254,8 @@ class Route:
         for trouble in dict.fromkeys(troubles.values()):
             self._apply_effect(trouble)
         not_taken = sum(
-            decision.verdict is not Verdict.UNCERTAIN and address not in asked_again
+            decision.verdict is not Verdict.UNCERTAIN
+            and (address not in asked_again or decision.is_mailboxs_own)
             for address, decision in decisions.items()
         )
         if admission.give_back and not_taken:
@@ -417,9 +419,10 @@ class Session:
         :param routes: at least one ``Route``
         :param bool internal: every recipient is a colleague: if it is uncertain whether a message
             was accepted, it is sent by the next route, since two copies are better than none
-        :param bool system_first: the first route is System Mail, and the next one is Odoo's own
+        :param bool system_first: the routes are System Mail's, and the last one is Odoo's own
             sender, which also gets what System Mail refused or postponed
-        :param bool may_wait: what is over our own limits waits; if False, the next route is tried
+        :param bool may_wait: what is over our own limits waits; if False, it goes on by Odoo's own
+            sender
         :param from_filter: as Odoo keeps it on its connections
         :param smtp_from: as Odoo keeps it on its connections
         :param Budget budget: counts what the session takes
@@ -482,13 +485,12 @@ class Session:
         :rtype: Report
         """
         author = self.author or message["From"]
-        pending = list(dict.fromkeys(to_addrs))  # Odoo names twice who is in To and in Cc
-        report = Report(str(message["Message-Id"]), tuple(pending), self.internal, str(author))
+        recipients = tuple(dict.fromkeys(to_addrs))  # Odoo names twice who is in To and in Cc
+        report = Report(str(message["Message-Id"]), recipients, self.internal, str(author))
         for route in self._all_routes():
-            if route is self._last_resort:
-                pending = [a for a in pending if report.is_cut_short(a)]
+            pending = [a for a in recipients if self._may_try(route, report, a)]
             if not pending:
-                break
+                continue
             asked_again = [a for a in pending if report.is_open(a)]
             try:
                 result = route.send(message, from_addr, pending, author, asked_again)
@@ -499,12 +501,8 @@ class Session:
             report.reply = result.reply or report.reply
             report.late = result.late or report.late
             report.accepted.update(dict.fromkeys(result.accepted, route))
-            pending = []
             for address, trouble in result.troubles.items():
-                may_go_on = self._may_go_on(report, address, trouble)
                 report.troubles.setdefault(address, []).append(trouble)
-                if may_go_on:
-                    pending.append(address)
         self._settle_doubts(report)
         return report
 
@@ -520,37 +518,50 @@ class Session:
                 for trouble in troubles:
                     if trouble.decision.is_open and trouble.decision.rule != UNPROVEN.decision.rule:
                         trouble.route.report_doubt(trouble.failure, report.message_id, address)
-            elif troubles[0].decision.is_open and report.fate(address) is Fate.FAILED:
-                self._refused_twice[report.message_id] += len(troubles) > 1
+                continue
+            first = next((trouble for trouble in troubles if trouble.decision.is_open), None)
+            if first and report.fate(address) is Fate.FAILED:
+                self._refused_twice[report.message_id] += first is not troubles[-1]
 
-    def _may_go_on(self, report, address, trouble):
-        """Whether to try the next route for a recipient that this one did not accept.
+    def _may_try(self, route, report, address):
+        """Whether to try a route for a recipient, after what the routes before it answered.
 
-        No, if the reply is still awaited. Yes, if one of these is true. *Odoo's own sender* is the
-        next route after System Mail's.
+        No, if the recipient is accepted or the last route's reply is still awaited. Yes, if one of
+        these is true. *Odoo's own sender* is the last route after System Mail's.
 
-        1. There was too little time for it, and there is a last resort. Without one, it waits.
-        2. The message may have been accepted, and is for colleagues: they may get a second copy.
-        3. It is not known whose fault the refusal is. Then one further mailbox is asked, for
+        1. It is the first route.
+        2. It is the last resort, and there was too little time for the first route. If there is no
+           last resort, the recipient waits.
+        3. The message may have been accepted, and is for colleagues: they may get a second copy.
+        4. It is not known whose fault the last refusal is. Then one further mailbox is asked, for
            colleagues only; Odoo's own sender is always asked.
-        4. The mailbox failed. If its account may be abused: for colleagues or by Odoo's own sender.
-        5. The recipient or the message is at fault, or was postponed, and the next route is Odoo's
-           own sender. What is over our own limits waits instead, if it may.
+        5. The last mailbox failed. If its account may be abused: for colleagues or by Odoo's own
+           sender.
+        6. The recipient or the message is at fault, or was postponed, and this is Odoo's own
+           sender. What is over our own limits waits instead, if it may.
         """
-        decision = trouble.decision
-        if trouble.is_awaited:
+        troubles = report.troubles.get(address)
+        if address in report.accepted or not troubles:
+            return not troubles and route is self.routes[0]
+        last = troubles[-1]
+        if last.is_awaited or (route is self._last_resort and not report.is_cut_short(address)):
             return False
-        if decision.verdict is Verdict.UNCERTAIN:
+        if last.decision.verdict is Verdict.UNCERTAIN:
             return self.internal
-        if trouble.is_cut_short or report.is_cut_short(address):
+        if last.is_cut_short or route is self._last_resort:
             return self._last_resort is not None
-        if decision.is_open and not self.system_first:
-            asked_already = report.is_open(address)
-            return self.internal and not asked_already and self._may_ask(report, trouble)
+        return self._may_go_on(report, troubles, self.system_first and route is self.routes[-1])
+
+    def _may_go_on(self, report, troubles, by_own_sender):
+        *before, last = troubles
+        decision = last.decision
+        if decision.is_open and not by_own_sender:
+            asked_already = any(trouble.decision.is_open for trouble in before)
+            return self.internal and not asked_already and self._may_ask(report, last)
         if decision.verdict is Verdict.FALLBACK:
-            return self.system_first or self.internal or not decision.internal_only
-        waits_its_turn = self.may_wait and trouble.failure.kind is Kind.OVER_LIMIT
-        return self.system_first and not waits_its_turn
+            return by_own_sender or self.internal or not decision.internal_only
+        waits_its_turn = self.may_wait and last.failure.kind is Kind.OVER_LIMIT
+        return by_own_sender and not waits_its_turn
 
     def _may_ask(self, report, trouble):
         if self._refused_twice[report.message_id] >= MOST_SECOND_REFUSALS:

@@ -61,6 +61,7 @@ REASONS = {  # by rule
     "no_time": _lt("nobody waits for it any longer, and the mail queue sends it"),
     "awaited": _lt("the server hasn't confirmed the message yet"),
     "over_limit": _lt("the limit set for System Mail is reached"),
+    "over_mailbox_limit": _lt("the limit set for this mailbox of System Mail is reached"),
     "more_than_limit": _lt("the message has more recipients than a limit of System Mail allows"),
     "quota_reached": _lt("the daily sending limit is reached"),
     "sender_blocked": _lt("the provider blocked this sender"),

@@ -25,6 +25,7 @@ from . import (
     test_failover_application,
     test_failover_breaker,
     test_failover_budget,
+    test_failover_chain,
     test_failover_connection,
     test_failover_drill_check,
     test_failover_encryption,

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ..failover.failure import Effect, Failure, Kind, MoreThanLimit, OverLimit, Phase, Verdict
+from ..failover.failure import (
+    Effect,
+    Failure,
+    Kind,
+    MoreThanLimit,
+    OverLimit,
+    OverMailboxLimit,
+    Phase,
+    Verdict,
+)
 from ..failover.rules import (
     REFUSED_HERE,
     RULES,
@@ -32,6 +41,7 @@ EXCEPTIONS = {
     "KeyError": KeyError("x"),
     "MoreThanLimit": MoreThanLimit("30 recipients a minute"),
     "OverLimit": OverLimit("30 recipients a minute"),
+    "OverMailboxLimit": OverMailboxLimit("30 recipients a minute"),
     "OSError": OSError(113, "No route to host"),
     "SMTPException": smtplib.SMTPException("No suitable authentication method found."),
     "SMTPNotSupportedError": smtplib.SMTPNotSupportedError("not supported by server"),
