@@ -91,7 +91,7 @@ def after_change(breaker):
     return Breaker(generation=breaker.generation + 1)
 
 
-def after_failure(breaker, effect, kind, now, rng, *, quota=False):
+def after_failure(breaker, effect, kind, now, rng, *, quota=False, retry_after=None):
     """The breaker after a failed connection. Call it once for each connection, not for each mail.
 
     :param Effect effect: of the Decision; NONE changes nothing
@@ -99,12 +99,16 @@ def after_failure(breaker, effect, kind, now, rng, *, quota=False):
     :param bool quota: of the Decision: a limit of the day is reached. Providers do not say when
         they lift it. Gmail, Microsoft 365 and SES count the last 24 hours, so after a day the
         mailbox can send again.
+    :param float retry_after: of the Failure; a day is the longest that is believed
     """
     if effect is Effect.NONE:
         return breaker
     if Effect.DISCONNECTED in (effect, breaker.reason_effect):
         # Rejected credentials stay the reason, also if the server is then out of reach.
         return _opened(breaker, Effect.DISCONNECTED, now, WAIT_OF_A_DAY, _after(now, WAIT_OF_A_DAY))
+    if retry_after:
+        wait = min(max(SHORTEST_WAIT, retry_after), WAIT_OF_A_DAY)
+        return _opened(breaker, effect, now, wait, _after(now, wait))
     if quota:
         return _opened(breaker, effect, now, WAIT_OF_A_DAY, _after(now, WAIT_OF_A_DAY))
     closed = breaker.state == State.CLOSED

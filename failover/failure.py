@@ -64,6 +64,7 @@ class Kind(Word):
     """How the failure showed itself."""
 
     REPLY = "reply"  # the server answered, with a code
+    ANSWER = "answer"  # it answered by HTTPS: the code is the status
     GARBAGE = "garbage"  # it answered, but not in SMTP
     DROP = "drop"  # the connection broke or was closed
     TIMEOUT = "timeout"  # it went silent, or too slow
@@ -154,8 +155,15 @@ class Failure:
     """At RCPT: every recipient of the message was refused in the same way."""
     application: bool = False
     """The mailbox is used by an application: no person's sign-in could mend it."""
+    retry_after: float | None = None
+    """Seconds for which the server asks to be left alone."""
     read: OwnWords | None = dataclasses.field(default=None, repr=False, compare=False)
     """What the rules read of it, where that is not ``text``."""
+
+    @property
+    def is_for_good(self):
+        """Whether the server said so for good: with 5xx by SMTP, with 4xx by HTTPS."""
+        return bool(self.code) and (self.code >= _FOR_GOOD) is (self.kind is not Kind.ANSWER)
 
     @property
     def own_words(self):
@@ -188,6 +196,19 @@ class Failure:
             raw = repeated.sub("", raw)
             own = OwnWords(*(repeated.sub("", text) for text in own))
         return cls(phase, code, enhanced, clean(raw, secrets), Kind.REPLY, read=own, **fields)
+
+    @classmethod
+    def from_answer(cls, status, code, text, *, secrets=(), **fields):
+        """An answer by HTTPS that is no yes (RFC 9110 15). The rules read the status and the
+        provider's code for the error, never the text.
+
+        :param str code: such as ``ErrorSendAsDenied``; empty where there is none
+        :param fields: as of ``from_reply``; ``retry_after``
+        """
+        phase = Phase.AUTH if status == HTTPStatus.UNAUTHORIZED else Phase.DOT
+        code = clean(code, secrets)[:LONGEST_CODE] or None
+        own = OwnWords("", "")
+        return cls(phase, status, code, clean(text, secrets), Kind.ANSWER, read=own, **fields)
 
     @classmethod
     def from_refusals(cls, refusals, **fields):
@@ -307,6 +328,9 @@ class Decision:
 _OF_REPLIES = {"secrets", "addresses", "mail"}
 LONGEST_REPLY = 16_384
 """Bytes of a reply that are read at all."""
+LONGEST_CODE = 64
+"""Characters of a provider's code for an error."""
+_FOR_GOOD = 500
 _CODES = range(200, 600)  # smtplib gives -1 for what is no SMTP at all
 _CHALLENGE = 334
 _CLOSING = 421

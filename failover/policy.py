@@ -20,11 +20,9 @@ class Answer(Word):
     """What the failure of one mailbox means for a recipient."""
 
     REFUSED = "refused"  # it is surely the recipient's or the message's fault
-    UNKNOWN = "unknown"  # refused for good (5xx); it is not known whose fault that is
+    UNKNOWN = "unknown"  # refused for good; it is not known whose fault that is
     UNPROVEN = "unproven"  # the same, but the words that tell may come from the mail itself
-    POSTPONED = (
-        "postponed"  # refused for now (4xx): the recipient's side is busy, or it is not known
-    )
+    POSTPONED = "postponed"  # refused for now: the recipient's side is busy, or it is not known
     TROUBLE = "trouble"  # it is the mailbox's fault, and may mend itself
     BROKEN = "broken"  # it is the mailbox's fault, and a person must mend it
     OVER_OUR_LIMIT = "over_our_limit"  # one of our own limits is reached
@@ -41,7 +39,7 @@ class Answer(Word):
             return cls.OVER_OUR_LIMIT if failure.kind is Kind.OVER_LIMIT else cls.POSTPONED
         if decision.is_open:
             for_good = cls.UNPROVEN if decision.rule == "unproven" else cls.UNKNOWN
-            return for_good if failure.code and failure.code >= 500 else cls.POSTPONED
+            return for_good if failure.is_for_good else cls.POSTPONED
         return cls.BROKEN if decision.effect in ENDURING else cls.TROUBLE
 
 

@@ -10,6 +10,7 @@ Sources: RFC 5321 4.2.1, 4.3.2, 4.5.3.1.10; RFC 3463; RFC 4954 4 and 6.
 import dataclasses
 import re
 
+from ..providers import api_codes
 from . import reply_words as words
 from .failure import Decision, Effect, Kind, Phase, Verdict
 
@@ -108,7 +109,7 @@ def classify_recipients(failures):
 CLOSING = 421
 
 
-ANY = frozenset(Kind)
+ANY = frozenset(Kind) - {Kind.ANSWER}
 REPLY = frozenset({Kind.REPLY})
 TOKEN, DNS, CONNECT, TLS, BANNER, EHLO, AUTH, MAIL, RCPT, DATA, BODY, DOT, QUIT = Phase
 SETUP = {phase for phase in Phase if phase.before_mail}
@@ -145,6 +146,18 @@ def _on(phases, outcome, name, remedy="none", *patterns, **options):
         Decision(*outcome, name, remedy, **options),
         **conditions,
     )
+
+
+def _by_https(outcome, name, remedy="none", *statuses, **options):
+    """Create a row for answers by HTTPS: those with one of the statuses, or with one of the codes
+    that a provider's ``Api`` has for this rule.
+
+    :param statuses: such as ``413`` or ``5..``
+    """
+    said = [rf"^{status}\b" for status in statuses]
+    said += [rf"^\d+ {re.escape(code)}$" for code in api_codes(name)]
+    row = _on({AUTH, DOT}, outcome, name, remedy, kinds=Kind.ANSWER, **options)
+    return dataclasses.replace(row, says=re.compile("|".join(said)))
 
 
 _CONDITIONS = {"only_some", "after_accepted", "of_application"}
@@ -297,6 +310,25 @@ RULES = (
     _on(TRANSACTION - {RCPT}, (FALLBACK, TRANSIENT), "temporary", "none", words.SERVER_TROUBLE),
     _on(RCPT, (FALLBACK, TRANSIENT), "temporary", "none", words.SERVER_TROUBLE_AT_RCPT),
     _on(TRANSACTION, (FALLBACK, TRANSIENT), "temporary", "none", r"^421"),
+    # By HTTPS
+    _by_https((FALLBACK, THROTTLED), "quota_reached", "quota", quota=True),
+    _by_https((FALLBACK, THROTTLED), "too_fast", "none", "429"),
+    _by_https((FALLBACK, DISCONNECTED), "sender_blocked", "compromised", **_ABUSED),
+    _by_https((FALLBACK, DISCONNECTED), "account_blocked", "provider_blocked"),
+    _by_https((FALLBACK, MISCONFIGURED), "send_as_denied", "send_as"),
+    _by_https((FALLBACK, MISCONFIGURED), "mailbox_full", "mailbox_full", "507"),
+    _by_https((FALLBACK, MISCONFIGURED), "https_disabled", "https_on"),
+    _by_https((FALLBACK, MISCONFIGURED), "application_mailbox", "mailbox_address"),
+    _by_https((REFUSE, NONE), "too_big", "too_big", "413"),
+    _by_https((REFUSE, NONE), "bad_recipient", "recipient"),
+    _by_https((FALLBACK, MISCONFIGURED), "application_no_access", "application_access",
+        of_application=True, **_FORCE),
+    _by_https((FALLBACK, FOR_ALL), "application_rejected", "registration", "401",
+        of_application=True, **_FORCE),
+    _by_https((FALLBACK, DISCONNECTED), "oauth_rejected", "reconnect", "401", **_FORCE),
+    _by_https((UNCERTAIN, TRANSIENT), "unanswered", "uncertain", "50[24]"),  # a gateway's
+    _by_https((FALLBACK, TRANSIENT), "temporary", "none", "408", "5.."),
+    _on(set(Phase), (FALLBACK, NONE), "refused", "refused", kinds=Kind.ANSWER, **_OPEN),
     # Whatever else: nobody knows yet whose fault it is
     _on(DOT, (UNCERTAIN, TRANSIENT), "unanswered", "uncertain", kinds=ANY - REPLY),
     _on(DOT, (UNCERTAIN, TRANSIENT), "unanswered", "uncertain", r"^3"),

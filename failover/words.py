@@ -47,6 +47,7 @@ REASONS = {  # by rule
     "app_password_required": _lt("the provider asks for an app password"),
     "web_login_required": _lt("the provider asks the owner to sign in on the web"),
     "smtp_auth_disabled": _lt("sending by SMTP is disabled for this mailbox"),
+    "https_disabled": _lt("the provider does not let programs send from this mailbox by HTTPS"),
     "account_blocked": _lt("the provider blocked the account"),
     "ip_not_allowed": _lt("the provider does not accept log-ins from this server"),
     "no_key": _lt("its credentials are encrypted with a key that this server does not have"),
@@ -141,6 +142,10 @@ REMEDIES = {
     "app_password": _lt("Create an app password at the provider and reconnect with it."),
     "web_login": _lt("Sign in to the mailbox on the provider's website, then reconnect it."),
     "smtp_auth": _lt("Enable SMTP AUTH for the mailbox at the provider, then reconnect it."),
+    "https_on": _lt(
+        "An administrator of the provider must allow programs to send by HTTPS. Then reconnect the "
+        "mailbox."
+    ),
     "provider_blocked": _lt("Ask the provider to unblock the account, then reconnect it."),
     "ip_allow": _lt("Allow this server's IP address in the provider's settings."),
     "no_key": _lt("Give this server the key in its configuration file, or reconnect the mailbox."),

@@ -8,7 +8,7 @@ import functools
 import importlib
 import pkgutil
 
-from .provider import Application, Provider, Server, SignIn
+from .provider import Api, Application, Provider, Server, SignIn
 
 
 @functools.cache
@@ -30,6 +30,16 @@ def replies(rule):
     """
     found = (provider.replies.get(rule, ()) for provider in all_providers().values())
     return tuple(pattern for patterns in found for pattern in patterns)
+
+
+def api_codes(rule):
+    """What the providers' APIs for sending by HTTPS call an error when a rule applies.
+
+    :param str rule: id of a rule
+    :rtype: tuple[str, ...]
+    """
+    apis = (provider.api for provider in all_providers().values() if provider.api)
+    return tuple(code for api in apis for code in api.codes.get(rule, ()))
 
 
 def known_at(host):

@@ -2,10 +2,18 @@
 
 Replies: https://support.google.com/a/answer/3726730
 Unused refresh tokens: https://developers.google.com/identity/protocols/oauth2#expiration
+Sending by HTTPS: https://developers.google.com/workspace/gmail/api/guides/handle-errors
 Limits: https://support.google.com/a/answer/166852 and https://support.google.com/mail/answer/22839
 """
 
-from .provider import Application, Provider, Server, SignIn
+from .provider import Api, Application, Provider, Server, SignIn
+
+_NO_ACCESS = (
+    "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+    "delegationDenied",
+    "forbidden",
+    "insufficientPermissions",
+)
 
 PROVIDER = Provider(
     name="Google",
@@ -14,7 +22,7 @@ PROVIDER = Provider(
             "smtp.gmail.com",
             domains=("gmail.com", "googlemail.com"),
             mail_hosts=("google.com", "googlemail.com"),
-            other_hosts=("gmail.com", "google.com", "googlemail.com"),
+            other_hosts=("gmail.com", "google.com", "googlemail.com", "gmail.googleapis.com"),
             spf_includes=("_spf.google.com",),
         ),
     ),
@@ -36,6 +44,28 @@ PROVIDER = Provider(
         token_endpoint="https://oauth2.googleapis.com/token",  # noqa: S106
         scope="https://mail.google.com/",
         guide="https://support.google.com/a/answer/162106",
+    ),
+    api=Api(
+        name="Gmail API",
+        form="gmail",
+        endpoint="https://gmail.googleapis.com/upload/gmail/v1/users/{mailbox}/messages/send"
+        "?uploadType=media",
+        scope="openid email https://www.googleapis.com/auth/gmail.send",
+        application_scope="https://www.googleapis.com/auth/gmail.send",
+        max_email_size=25,
+        codes={
+            "quota_reached": ("dailyLimitExceeded", "quotaExceeded"),
+            "too_fast": ("rateLimitExceeded", "userRateLimitExceeded", "RESOURCE_EXHAUSTED"),
+            "https_disabled": (
+                "accessNotConfigured",
+                "domainPolicy",
+                "failedPrecondition",
+                "SERVICE_DISABLED",
+            ),
+            "application_no_access": _NO_ACCESS,
+            "oauth_rejected": _NO_ACCESS,
+            "temporary": ("backendError",),
+        },
     ),
     dkim_keys={"google": ""},
     replies={

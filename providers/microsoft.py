@@ -5,12 +5,17 @@ off by default in organisations that have them; an administrator can switch them
 ends is to be announced in 2027. Outlook.com has taken none since September 2024. High Volume Email
 takes them until September 2028.
 Replies: https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online/non-delivery-reports-in-exchange-online
+Sending by HTTPS: https://learn.microsoft.com/graph/outlook-send-mime-message,
+https://learn.microsoft.com/graph/errors and
+https://learn.microsoft.com/exchange/client-developer/web-service-reference/responsecode
 Limits: https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits
 """
 
 import datetime
 
-from .provider import Application, Provider, Server, SignIn
+from .provider import Api, Application, Provider, Server, SignIn
+
+_NO_ACCESS = ("ErrorAccessDenied", "Authorization_RequestDenied")
 
 PROVIDER = Provider(
     name="Microsoft 365",
@@ -28,7 +33,7 @@ PROVIDER = Provider(
                 "outlook.de",
             ),
             mail_hosts=("mail.protection.outlook.com", "mx.microsoft"),
-            other_hosts=("office365.com", "outlook.com", "hotmail.com"),
+            other_hosts=("office365.com", "outlook.com", "hotmail.com", "graph.microsoft.com"),
             spf_includes=("spf.protection.outlook.com",),
         ),
     ),
@@ -65,6 +70,47 @@ New-ManagementScope -Name {scope_name} -RecipientRestrictionFilter {scope_filter
 New-ManagementRoleAssignment -App {object_id} -Role 'Application SMTP.SendAsApp' \
 -CustomResourceScope {scope_name}
 Set-CASMailbox -Identity {mailbox} -SmtpClientAuthenticationDisabled $false
+Test-ServicePrincipalAuthorization -Identity {object_id} -Resource {mailbox}""",
+    ),
+    api=Api(
+        name="Microsoft Graph",
+        form="graph",
+        endpoint="https://graph.microsoft.com/v1.0/users/{mailbox}/sendMail",
+        scope="openid email profile offline_access https://graph.microsoft.com/Mail.Send",
+        application_scope="https://graph.microsoft.com/.default",
+        # A request has 4 MB at most, and the message in it is a third longer, in base64.
+        max_email_size=2.9,
+        codes={
+            "quota_reached": ("ErrorExceededMessageLimit",),
+            "too_fast": ("ApplicationThrottled", "TooManyRequests", "ErrorTooManyRequests"),
+            "send_as_denied": ("ErrorSendAsDenied",),
+            "sender_blocked": ("ErrorMessageSubmissionBlocked",),
+            "account_blocked": ("ErrorAccountSuspend", "ErrorAccountSuspendShowTierUpgrade"),
+            "mailbox_full": ("ErrorQuotaExceeded",),
+            "too_big": ("ErrorMessageSizeExceeded",),
+            "bad_recipient": ("ErrorInvalidRecipients",),
+            "https_disabled": ("MailboxNotEnabledForRESTAPI", "MailboxNotSupportedForRESTAPI"),
+            "application_mailbox": (
+                "ErrorInvalidUser",
+                "ErrorNonExistentMailbox",
+                "Request_ResourceNotFound",
+                "ResourceNotFound",
+            ),
+            "application_no_access": _NO_ACCESS,
+            "oauth_rejected": _NO_ACCESS,
+            "temporary": (
+                "ErrorInternalServerTransientError",
+                "ErrorMailboxStoreUnavailable",
+                "ErrorServerBusy",
+            ),
+        },
+        permission="Microsoft Graph ▸ Application permissions ▸ Mail.Send",
+        narrow_commands="""\
+Connect-ExchangeOnline
+New-ServicePrincipal -AppId {client_id} -ObjectId {object_id}
+New-ManagementScope -Name {scope_name} -RecipientRestrictionFilter {scope_filter}
+New-ManagementRoleAssignment -App {object_id} -Role 'Application Mail.Send' \
+-CustomResourceScope {scope_name}
 Test-ServicePrincipalAuthorization -Identity {object_id} -Resource {mailbox}""",
     ),
     dkim_keys={"selector1": "", "selector2": ""},

@@ -61,6 +61,29 @@ class Application(typing.NamedTuple):
     """In place of these: what lets the application reach no other mailbox."""
 
 
+class Api(typing.NamedTuple):
+    """How a program hands the provider a message by HTTPS, where SMTP is closed."""
+
+    name: str
+    """As people know it."""
+    form: str
+    """How a request carries the message: a key of ``failover.https_api.FORMS``."""
+    endpoint: str
+    """Where a message is sent to, with ``{mailbox}``."""
+    scope: str
+    """What a person allows when they sign in."""
+    application_scope: str
+    """What an application asks for."""
+    max_email_size: float
+    """Megabytes: the largest message that fits into a request."""
+    codes: dict[str, tuple[str, ...]] = {}
+    """The codes of its errors, by the id of the rule that applies."""
+    permission: str = ""
+    """What an administrator allows the application at the provider."""
+    narrow_commands: str = ""
+    """As of ``Application``."""
+
+
 class Provider(typing.NamedTuple):
     """A mail provider, and how a program sends by it."""
 
@@ -81,6 +104,7 @@ class Provider(typing.NamedTuple):
     """Servers for which that day does not count."""
     sign_in: SignIn | None = None
     application: Application | None = None
+    api: Api | None = None
     dkim_keys: dict[str, str] = {}
     """The default names (selectors) of its DKIM keys, and what they are to point to (CNAME) where
     that is known beforehand. None: it makes a name for each customer."""

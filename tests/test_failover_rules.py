@@ -82,7 +82,7 @@ OURS = {
 
 
 def _failure(phase, example, **fields):
-    """The failure that the CSV's example describes: a reply, an HTTP answer or an exception."""
+    """The failure that the CSV's example describes: a reply, an answer by HTTP or an exception."""
     first, _, rest = example.partition(" ")
     if first.isdigit():
         return Failure.from_reply(phase, int(first), rest.encode(), **fields)
@@ -90,12 +90,20 @@ def _failure(phase, example, **fields):
         return Failure(phase, kind=OURS[example], **fields)
     if example == "not SMTP":
         return Failure.from_reply(phase, -1, b"HTTP/1.1 400 Bad Request", **fields)
-    if first == "HTTP":
-        status, _, body = rest.partition(" ")
-        return Failure.from_token_response(int(status), body.encode(), **fields)
+    if first in ("HTTP", "HTTPS"):
+        return _answer(phase, rest, **fields)
     if first == "oauthlib":
         return Failure.from_exception(phase, OAuthError(rest), **fields)
     return Failure.from_exception(phase, EXCEPTIONS[first.rstrip(":")], **fields)
+
+
+def _answer(phase, said, **fields):
+    """What a provider answered to the request for a token, or for a message to be sent."""
+    status, _, rest = said.partition(" ")
+    if phase is Phase.TOKEN:
+        return Failure.from_token_response(int(status), rest.encode(), **fields)
+    code, _, text = rest.partition(" ")
+    return Failure.from_answer(int(status), code.strip("-"), text, **fields)
 
 
 def _failure_of(row):

@@ -415,6 +415,7 @@ class SystemMailHealth(models.Model):
             now,
             random.SystemRandom(),
             quota=decision.quota,
+            retry_after=failure.retry_after,
         )
         state = after.reason_effect.state or self.state
         since = now if state != self.state else self.since

@@ -130,11 +130,15 @@ def _failure(row: dict[str, str]) -> Failure | None:
     if first == "HTTP":
         status, _, body = rest.partition(" ")
         return Failure.from_token_response(int(status), body.encode(), **given)
+    if first == "HTTPS":
+        status, code, text = rest.split(" ", 2)
+        return Failure.from_answer(int(status), code.strip("-"), text, **given)
     return None
 
 
 def _shown(failure: Failure) -> str:
-    code = f"HTTP {failure.code}" if failure.phase is Phase.TOKEN else str(failure.code)
+    by_http = failure.phase is Phase.TOKEN or failure.kind is Kind.ANSWER
+    code = f"HTTP {failure.code}" if by_http else str(failure.code)
     text = " ".join(filter(None, (code, failure.enhanced, failure.text)))
     if len(text) <= LONGEST_EXAMPLE:
         return text
