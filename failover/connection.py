@@ -216,15 +216,22 @@ def leave(connection):
     connection.close()
 
 
-class WatchedConnection:
-    """Mixin over ``smtplib.SMTP``; ``sendmail`` returns an Outcome instead of raising."""
+class Connection:
+    """A connection that knows its phase and its deadline: by SMTP (``WatchedConnection``) or by
+    HTTPS (``https_api``). Its ``send_message`` returns an Outcome.
+    """
 
     trace: Trace
+    on_accepted: Callable[[str, bytes], None] | None = None
+    """Called with the envelope sender and the content of each message that was accepted."""
+
+
+class WatchedConnection(Connection):
+    """Mixin over ``smtplib.SMTP``; ``sendmail`` returns an Outcome instead of raising."""
+
     greeted = False
     challenged = False
     mechanism = ""
-    on_accepted: Callable[[str, bytes], None] | None = None
-    """Called with the envelope sender and the content of each message that was accepted."""
 
     def starttls(self, *args, **kwargs):
         self.ehlo_or_helo_if_needed()

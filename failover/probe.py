@@ -2,6 +2,7 @@
 
 from .connection import CONNECTION_ERRORS, is_yes, leave, watching
 from .failure import Failure, Phase
+from .https_api import ApiConnection
 
 
 def probe(connect, patience, sender=None, on_success=None):
@@ -31,6 +32,8 @@ def probe(connect, patience, sender=None, on_success=None):
 
 
 def _ask(connection, trace, sender):
+    if isinstance(connection, ApiConnection):
+        return connection.refusal()
     code, reply = connection.noop()
     phase = Phase.EHLO
     if is_yes(code) and sender:

@@ -48,6 +48,15 @@ def in_the_name_of(message, address, author, known_as="", own_addresses=()):
     return system
 
 
+def address_header(policy, header, mailboxes):
+    """A header with these mailboxes.
+
+    :param mailboxes: pairs of a name, which may be empty, and an address
+    """
+    written = (_mailbox(_fit(name), address) for name, address in mailboxes)
+    return _header(policy, header, ", ".join(written))
+
+
 def _is_only_the_author(reply_to, own_addresses):
     """Whether it has several addresses, all of them from the author's e-mail field."""
     addresses = [mailbox.addr_spec.lower() for mailbox in getattr(reply_to, "addresses", ())]

@@ -41,12 +41,15 @@ def is_limited():
     return _limited.get()
 
 
-def check(addresses, port):
+def check(addresses, port, allowed=PORTS):
     """
     :param addresses: as ``getaddrinfo`` returns them
-    :raises OutOfReach: one of them is not public, or the port is none of mail's
+    :param allowed: ports; by default mail's
+    :raises OutOfReach: one of them is not public, or the port is not allowed
     """
-    if is_limited() and not (port in PORTS and all(is_public(found[4][0]) for found in addresses)):
+    if is_limited() and not (
+        port in allowed and all(is_public(found[4][0]) for found in addresses)
+    ):
         raise OutOfReach
 
 

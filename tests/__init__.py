@@ -31,6 +31,7 @@ from . import (
     test_failover_encryption,
     test_failover_envelope,
     test_failover_late_reply,
+    test_failover_https,
     test_failover_own_words,
     test_failover_parallel,
     test_failover_policy,

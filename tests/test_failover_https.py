@@ -1,0 +1,532 @@
+"""Sending by HTTPS: what is known of a message when the provider's API fails, and who gets it."""
+
+import contextlib
+import csv
+import datetime
+import os
+import random
+import smtplib
+import socket
+import threading
+import time
+from email.message import EmailMessage
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from ..failover import https_api
+from ..failover.breaker import Breaker, after_failure, allows
+from ..failover.connection import CONNECTION_ERRORS, Patience, current_trace, watching
+from ..failover.failure import Effect, Kind, Phase, Verdict
+from ..failover.https_api import Api, ApiConnection, OdooConnection
+from ..failover.probe import probe
+from ..failover.recipients import addressed
+from ..failover.rules import classify
+from ..failover.session import Route, Session, Undelivered
+from ..failover.ssrf_guard import OutOfReach, public_only
+from .https_lab import Gmail, Graph
+from .smtp_lab import SmtpLab
+
+HELLO, ANA = "hello@company.test", "ana@company.test"
+BEN, CLEO, DORA = "ben@company.test", "cleo@company.test", "dora@company.test"
+TOKEN = "eyJ0-secret-token"
+SHORT = Patience(log_in=2, command=0.5, body=0.5, dot=0.5, quit=0.5)
+PATIENT = Patience(log_in=5, command=5, body=5, dot=5, quit=5)
+
+
+@pytest.fixture(name="lab", scope="module")
+def _lab():
+    with SmtpLab() as lab, patch.dict(os.environ, SSL_CERT_FILE=lab.cafile):
+        yield lab
+
+
+@pytest.fixture(name="server", params=[Graph, Gmail])
+def _server(request, lab):
+    with request.param(lab.authority, tokens={TOKEN: (HELLO,)}) as server:
+        yield server
+
+
+@pytest.fixture(name="graph")
+def _graph(lab):
+    with Graph(lab.authority, tokens={TOKEN: (HELLO,)}) as server:
+        yield server
+
+
+def api_of(server, mailbox=HELLO, token=TOKEN):
+    return Api(server.endpoint, type(server).__name__.lower(), mailbox, token)
+
+
+def message(to=BEN, cc=None, sender=f"Hello <{HELLO}>", **headers):
+    made = EmailMessage()
+    made["From"], made["To"], made["Subject"] = sender, to, "Grüße"
+    made["Message-Id"], made["Return-Path"] = "<1@company.test>", "bounce@company.test"
+    if cc:
+        made["Cc"] = cc
+    for name, value in headers.items():
+        made[name.replace("_", "-")] = value
+    made.set_content("See this")
+    return made
+
+
+class Office:
+    """One route, by HTTPS, and what it told."""
+
+    def __init__(self, server, patience=PATIENT, token=TOKEN):
+        self.told, self.failures, self.token, self.refreshed = [], [], token, 0
+        self.server = server
+        self.route = Route(
+            "api",
+            self._connect,
+            patience=patience,
+            refresh=self._refresh,
+            on_failure=self._failed,
+            on_success=lambda *_: self.told.append("works"),
+        )
+
+    def _connect(self):
+        return ApiConnection(api_of(self.server, token=self.token), current_trace())
+
+    def _refresh(self):
+        self.refreshed += 1
+        self.token = TOKEN
+
+    def _failed(self, _mailbox, failure, decision):
+        self.told.append(decision.rule)
+        self.failures.append(failure)
+
+    def send(self, *recipients, **headers):
+        """What became of a message: the result of the route."""
+        made = message(", ".join(recipients or [BEN]), **headers)
+        return self.route.send(made, HELLO, recipients or [BEN], HELLO)
+
+
+def trouble(office, *recipients):
+    """The one failure, and the decision on it."""
+    result = office.send(*recipients)
+    assert not result.accepted
+    [found] = dict.fromkeys(result.troubles.values())
+    return found.failure, found.decision
+
+
+class TestAccepted:
+    def test_a_message_is_handed_in_as_it_is(self, server):
+        office = Office(server)
+        assert office.send().accepted == (BEN,)
+        [delivery] = server.accepted
+        assert delivery.rcpt_to == (BEN,)
+        assert delivery.message["Subject"] == "Grüße"
+        assert delivery.message.get_content() == "See this\r\n"
+        assert "bounce@" not in delivery.content.decode()
+        assert office.told == ["works"]
+
+    def test_messages_share_a_connection(self, server):
+        office = Office(server)
+        for _ in range(3):
+            office.send()
+        assert (server.connections, len(server.accepted)) == (1, 3)
+
+    def test_an_idle_connection_is_not_used_again(self, server):
+        office = Office(server)
+        office.send()
+        with patch.object(https_api, "IDLE", 0.1):
+            time.sleep(0.2)
+            office.send()
+        assert (server.connections, len(server.accepted)) == (2, 2)
+
+    def test_a_connection_that_the_provider_closed_meanwhile_is_noticed(self, server):
+        office = Office(server)
+        office.send()
+        server.stop()
+        server.start()
+        assert office.send().accepted == (BEN,)
+        assert office.told == ["works", "works"]
+
+    def test_a_yes_is_a_yes_although_the_rest_of_it_is_lost(self, server):
+        for action in ("drop", "reset", "hang", "drip"):
+            server.fail("rest", action=action, times=1)
+        with patch.object(https_api, "REST", 0.2):
+            assert all(Office(server).send().accepted == (BEN,) for _ in range(4))
+        assert len(server.accepted) == 4
+
+    def test_replies_find_their_thread_although_gmail_gives_an_id_of_its_own(self, server):
+        Office(server).send(References="<0@company.test>")
+        [delivery] = server.accepted
+        own = delivery.message["Message-Id"]
+        assert (own == "<1@company.test>") is isinstance(server, Graph)
+        assert delivery.message["References"].split() == ["<0@company.test>", "<1@company.test>"]
+
+    def test_a_drill_sees_what_was_sent(self, server):
+        seen = []
+        with watching(PATIENT) as trace:
+            connection = ApiConnection(api_of(server), trace)
+        connection.on_accepted = lambda *sent: seen.append(sent)
+        connection.send_message(message(), "bounce@company.test", [BEN])
+        connection.close()
+        [(sender, content)] = seen
+        assert sender == "bounce@company.test"
+        assert b"See this" in content
+
+
+class TestRecipients:
+    def test_only_who_gets_it_is_named(self, server):
+        to = f'"Ben Reader" <{BEN}>, Everybody <all@elsewhere.test>'
+        made = message(to, cc=f"Cleo <{CLEO}>, {DORA}")
+        with watching(PATIENT) as trace:
+            connection = ApiConnection(api_of(server), trace)
+        outcome = connection.send_message(made, HELLO, [BEN, CLEO])
+        connection.close()
+        assert sorted(outcome.accepted) == [BEN, CLEO]
+        [delivery] = server.accepted
+        assert delivery.rcpt_to == (BEN, CLEO)
+        assert str(delivery.message["To"]) == f"Ben Reader <{BEN}>"
+        assert str(delivery.message["Cc"]) == f"Cleo <{CLEO}>"
+        assert str(made["To"]) == f"Ben Reader <{BEN}>, Everybody <all@elsewhere.test>"
+
+    def test_nobody_sees_a_bcc(self, server):
+        office = Office(server)
+        made = message(BEN)
+        result = office.route.send(made, HELLO, [BEN, CLEO, DORA], HELLO)
+        assert sorted(result.accepted) == [BEN, CLEO, DORA]
+        assert [d.rcpt_to for d in server.accepted] == [(BEN,), (CLEO,), (DORA,)]
+        bodies = [d.content.decode() for d in server.accepted]
+        assert [(CLEO in body, DORA in body) for body in bodies] == [
+            (False, False),
+            (True, False),
+            (False, True),
+        ]
+
+    @pytest.mark.parametrize(
+        "to",
+        [
+            '"Ben, or: <all@elsewhere.test>" <ben@company.test>',
+            "Ben\udcff <ben@company.test>",
+            "=?utf-8?q?all=40elsewhere=2Etest=2C?= <ben@company.test>",
+            "Team: ben@company.test, all@elsewhere.test;",
+            "BEN@Company.Test",
+            "not an address",
+            "",
+        ],
+    )
+    def test_no_name_makes_a_recipient(self, graph, to):
+        office = Office(graph)
+        result = office.route.send(message(to or BEN), HELLO, [BEN], HELLO)
+        assert result.accepted == (BEN,)
+        assert [d.rcpt_to for d in graph.accepted] == [(BEN,)]
+
+    def test_each_recipient_is_in_one_copy(self):
+        made = message(f"{BEN}, {CLEO}", cc=f"{BEN}, {DORA}")
+        copies = list(addressed(made, [BEN, CLEO, DORA, ANA]))
+        assert [recipients for _copy, recipients in copies] == [[BEN, CLEO, DORA], [ANA]]
+        assert not any(copy["Bcc"] or copy["Return-Path"] for copy, _recipients in copies)
+
+    def test_one_bad_address_is_told_from_the_others(self, graph):
+        graph.refused_recipients = {CLEO}
+        result = Office(graph).send(BEN, CLEO, DORA)
+        assert sorted(result.accepted) == [BEN, DORA]
+        assert result.troubles[CLEO].decision.rule == "bad_recipient"
+        assert [d.rcpt_to for d in graph.accepted] == [(BEN,), (DORA,)]
+
+
+with Path(__file__).with_name("failure_rules.csv").open(newline="") as file:
+    ANSWERS = [
+        (*row["example"].split(" ")[1:3], row["verdict"], row["mailbox_effect"])
+        for row in csv.DictReader(file)
+        if row["example"].startswith("HTTPS ") and not row["given"]
+    ]
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("answer", ANSWERS, ids=[" ".join(a[:2]) for a in ANSWERS])
+    def test_each_is_judged_as_the_table_says(self, server, answer):
+        status, code, verdict, effect = answer
+        server.fail("answer", status=int(status), code=code.strip("-"))
+        failure, decision = trouble(Office(server))
+        assert failure.kind is Kind.ANSWER
+        assert (failure.code, failure.enhanced) == (int(status), code.strip("-") or None)
+        assert (decision.verdict, decision.effect) == (verdict, effect)
+        assert not server.accepted
+
+    def test_the_text_decides_nothing_and_keeps_no_secret(self, graph):
+        body = b'{"error": {"code": "X", "message": "user unknown, %s, ErrorSendAsDenied"}}'
+        graph.fail("answer", status=400, body=body % TOKEN.encode())
+        failure, decision = trouble(Office(graph))
+        assert decision.rule == "refused"
+        assert failure.text == "user unknown, ***, ErrorSendAsDenied"
+
+    @pytest.mark.parametrize(
+        "body",
+        [b"", b"<html>", b"[]", b'{"error": "x"}', b'{"error": {"errors": [1]}}', b"{" * 9999],
+    )
+    def test_an_answer_in_another_form_counts_by_its_status(self, graph, body):
+        graph.fail("answer", status=503, body=body)
+        failure, decision = trouble(Office(graph))
+        assert (failure.code, decision.rule) == (503, "temporary")
+
+    def test_of_google_the_reason_is_read(self, lab):
+        with Gmail(lab.authority, tokens={TOKEN: (HELLO,)}) as server:
+            server.tokens[TOKEN] = ()
+            failure, decision = trouble(Office(server))
+        assert (failure.code, failure.enhanced) == (403, "forbidden")
+        assert decision.rule == "oauth_rejected"
+
+    def test_an_early_answer_to_what_was_not_read_is_read(self, server):
+        server.fail("head", status=413)
+        office = Office(server)
+        made = message()
+        made.add_attachment(b"x" * 3_000_000, maintype="image", subtype="png")
+        result = office.route.send(made, HELLO, [BEN], HELLO)
+        found = result.troubles[BEN]
+        # where the line broke before it could be read, nothing was accepted either
+        assert found.decision.verdict is not Verdict.UNCERTAIN
+        assert found.decision.rule in ("too_big", "temporary")
+
+    @pytest.mark.parametrize("application", [True, False])
+    def test_a_new_token_is_fetched_once_for_one_that_is_refused(self, server, application):
+        office = Office(server, token="old")
+        assert office.send().accepted == (BEN,)
+        assert (office.refreshed, office.told) == (1, ["works"])
+        server.tokens.clear()
+        failure, decision = trouble(office)
+        assert (failure.phase, failure.code, office.refreshed) == (Phase.AUTH, 401, 1)
+        assert decision.rule == "oauth_rejected"
+
+    @pytest.mark.parametrize(
+        ("said", "least", "most"),
+        [("30", 30, 30), ("999999999", 86400, 86400), ("x", 1, 60), ("-3", 1, 60)],
+    )
+    def test_the_mailbox_is_left_alone_for_as_long_as_the_provider_asks(
+        self, server, said, least, most
+    ):
+        server.fail("answer", status=429, headers={"Retry-After": said})
+        failure, decision = trouble(Office(server))
+        now = datetime.datetime(2026, 11, 29)
+        breaker = Breaker()
+        for _ in range(3):
+            breaker = after_failure(
+                breaker,
+                decision.effect,
+                failure.kind,
+                now,
+                random.Random(1),
+                retry_after=failure.retry_after,
+            )
+        wait = (breaker.next_probe_at - now).total_seconds()
+        assert least <= wait <= most
+        assert allows(breaker, now) == "skip"
+
+    def test_a_date_tells_how_long_too(self, server):
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 100))
+        server.fail("answer", status=503, headers={"Retry-After": date})
+        failure, _decision = trouble(Office(server))
+        assert 90 < failure.retry_after <= 100
+
+
+class TestLines:
+    """A line cut before the request was sent: nothing was accepted. After it: nobody knows."""
+
+    @pytest.mark.parametrize("phase", ["connect", "tls"])
+    @pytest.mark.parametrize("action", ["drop", "reset", "hang"])
+    def test_before_the_request(self, server, phase, action):
+        server.fail(phase, action=action)
+        failure, decision = trouble(Office(server, Patience(log_in=0.5)))
+        assert failure.phase in (Phase.CONNECT, Phase.TLS)
+        assert (decision.verdict, decision.effect) == (Verdict.FALLBACK, Effect.TRANSIENT)
+
+    @pytest.mark.parametrize("phase", ["head", "body"])
+    @pytest.mark.parametrize("action", ["drop", "reset"])
+    def test_in_the_midst_of_a_request_that_does_not_fit_at_once(self, server, phase, action):
+        server.fail(phase, action=action)
+        made = message()
+        made.add_attachment(b"x" * 20_000_000, maintype="image", subtype="png")
+        result = Office(server, SHORT).route.send(made, HELLO, [BEN], HELLO)
+        failure = result.troubles[BEN].failure
+        assert failure.phase in (Phase.MAIL, Phase.BODY)
+        assert result.troubles[BEN].decision.verdict is Verdict.FALLBACK
+        assert not server.accepted
+
+    @pytest.mark.parametrize("action", ["drop", "reset", "hang", "drip"])
+    def test_after_the_request(self, server, action):
+        server.fail("answer", action=action, accept=True)
+        failure, decision = trouble(Office(server, SHORT))
+        assert failure.phase is Phase.DOT
+        assert decision.verdict is Verdict.UNCERTAIN
+        assert len(server.accepted) == 1
+
+    @pytest.mark.parametrize("raw", [b"SSH-2.0\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\0" * 99_999])
+    def test_what_is_no_http_is_no_answer(self, server, raw):
+        server.fail("answer", raw=raw, accept=True)
+        failure, decision = trouble(Office(server, SHORT))
+        assert failure.kind is Kind.GARBAGE
+        assert decision.verdict is Verdict.UNCERTAIN
+
+    def test_no_answer_is_longer_than_it_may_be(self, server):
+        server.fail("answer", status=503, body=b"x" * 50_000_000)
+        begin = time.monotonic()
+        failure, _decision = trouble(Office(server))
+        assert len(failure.text) <= 500
+        assert time.monotonic() - begin < 3
+
+    @pytest.mark.parametrize("kind", ["other-name", "self-signed", "expired", "expired-authority"])
+    def test_a_bad_certificate_gets_no_token(self, server, kind):
+        server.certificate = kind
+        failure, decision = trouble(Office(server))
+        assert (failure.phase, failure.kind) == (Phase.TLS, Kind.CERTIFICATE)
+        assert decision.effect is Effect.MISCONFIGURED
+        assert not server.requests
+
+    def test_a_port_where_nobody_listens(self, server):
+        server.stop()
+        failure, _decision = trouble(Office(server))
+        assert (failure.phase, failure.kind) == (Phase.CONNECT, Kind.REFUSED)
+
+    def test_the_next_message_gets_a_new_connection(self, server):
+        server.fail("answer", action="drop", times=1)
+        office = Office(server)
+        assert not office.send().accepted
+        office.route.trouble = None
+        assert office.send().accepted == (BEN,)
+
+    def test_where_it_may_have_arrived_colleagues_get_it_again(self, server, lab):
+        system = lab.server("system")
+        server.fail("answer", action="drop", accept=True)
+
+        def connect():
+            connection = smtplib.SMTP(system.host, system.port, "here.test", timeout=9)
+            connection.ehlo()
+            return connection
+
+        for internal in (True, False):
+            routes = [Office(server).route, Route("system", connect, patience=PATIENT)]
+            session = Session(routes, internal=internal)
+            with contextlib.suppress(Undelivered):
+                session.send_message(message(), HELLO, [BEN])
+            session.quit()
+        assert (len(server.accepted), len(system.accepted)) == (2, 1)
+
+
+class TestProbe:
+    def connect(self, server):
+        return lambda: ApiConnection(api_of(server), current_trace())
+
+    def test_it_asks_whether_the_login_may_send_and_sends_nothing(self, server):
+        told = []
+        assert probe(self.connect(server), PATIENT, HELLO, told.append) is None
+        assert told == [b""]
+        assert len(server.requests) == 1
+        assert not server.accepted
+
+    def test_it_sees_a_right_that_is_gone(self, server):
+        server.tokens[TOKEN] = ()
+        failure = probe(self.connect(server), PATIENT, HELLO)
+        assert failure.code == 403
+        assert classify(failure).rule == "oauth_rejected"
+
+    def test_it_sees_a_mailbox_that_is_gone(self, server):
+        server.unknown = {HELLO}
+        failure = probe(self.connect(server), PATIENT, HELLO)
+        assert classify(failure).effect is Effect.MISCONFIGURED
+
+    @pytest.mark.parametrize("action", ["hang", "drip"])
+    def test_silence_ends_at_the_deadline_of_the_log_in(self, server, action):
+        server.fail("answer", action=action)
+        begin = time.monotonic()
+        failure = probe(self.connect(server), Patience(log_in=0.5), HELLO)
+        assert failure.kind is Kind.TIMEOUT
+        assert time.monotonic() - begin < 2
+
+
+class TestOdoo:
+    """Outside of our sessions, Odoo's own code gets what it expects of ``smtplib``."""
+
+    def test_it_is_told_what_it_expects(self, server):
+        connection = OdooConnection(api_of(server), PATIENT)
+        assert connection.send_message(message(), HELLO, [BEN]) == {}
+        server.fail("answer", status=403, code="ErrorSendAsDenied")
+        with pytest.raises(smtplib.SMTPDataError) as caught:
+            connection.send_message(message(), HELLO, [BEN])
+        assert caught.value.smtp_code == 403
+        assert caught.value.smtp_error.startswith(b"ErrorSendAsDenied")
+        connection.quit()
+
+    def test_a_lost_line_is_a_failure_of_this_message_alone(self, server):
+        connection = OdooConnection(api_of(server), PATIENT)
+        server.fail("answer", action="drop")
+        with pytest.raises(smtplib.SMTPDataError):
+            connection.send_message(message(), HELLO, [BEN])
+        connection.quit()
+
+    def test_its_test_of_a_connection(self, server):
+        connection = OdooConnection(api_of(server), PATIENT)
+        assert connection.mail(HELLO) == (250, b"")
+        assert connection.rcpt(BEN)[0] == 250
+        connection.putcmd("data")
+        assert connection.getreply()[0] == 354
+        server.tokens.clear()
+        assert connection.mail(HELLO)[0] == 401
+        connection.close()
+        assert not server.accepted
+
+
+class TestPlaces:
+    def test_a_limited_mailbox_reaches_no_internal_server(self, server):
+        with public_only(), watching(PATIENT) as trace, pytest.raises(OutOfReach):
+            ApiConnection(api_of(server), trace)
+        assert not server.connections
+
+    def test_https_goes_by_the_proxy_of_the_environment(self, server, monkeypatch):
+        with Proxy() as proxy:
+            monkeypatch.setenv("https_proxy", f"http://odoo:pass@127.0.0.1:{proxy.port}")
+            monkeypatch.setenv("no_proxy", "")
+            assert Office(server).send().accepted == (BEN,)
+            proxy.answer = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"
+            failure, decision = trouble(Office(server))
+        assert proxy.heard[0].startswith(f"CONNECT 127.0.0.1:{server.port} HTTP/1.1")
+        assert "Proxy-Authorization: Basic b2RvbzpwYXNz" in proxy.heard
+        assert failure.phase is Phase.CONNECT
+        assert decision.rule == "unreachable"
+
+    def test_a_server_that_is_named_by_nobody(self):
+        api = Api("https://nowhere.invalid/{mailbox}", "graph", HELLO, TOKEN)
+        with watching(PATIENT) as trace, pytest.raises(CONNECTION_ERRORS) as caught:
+            ApiConnection(api, trace)
+        assert trace.failure(caught.value).kind is Kind.UNKNOWN_HOST
+
+
+class Proxy:
+    """An HTTP proxy that connects one client after the other."""
+
+    answer = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+    def __enter__(self):
+        self.heard = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._listen, daemon=True).start()
+        return self
+
+    def __exit__(self, *_exc):
+        self._listener.close()
+
+    def _listen(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _peer = self._listener.accept()
+                with client.makefile("rb") as lines:
+                    head = list(iter(lambda: lines.readline().decode().strip(), ""))
+                self.heard += head
+                client.sendall(self.answer)
+                host, _colon, port = head[0].split()[1].partition(":")
+                if b"200" not in self.answer:
+                    client.close()
+                    continue
+                server = socket.create_connection((host, int(port)))
+                for source, target in ((client, server), (server, client)):
+                    threading.Thread(target=self._carry, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def _carry(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
