@@ -5,6 +5,8 @@ OAUTH = "system_mail_oauth"
 """A value of ``ir.mail_server.smtp_authentication``: signing in through this addon."""
 HELD, WAITING = "system_mail_held", "system_mail_waiting"
 """Values of ``failure_type``: it may have been delivered; it waits for its next try."""
+INCOMING = "system_mail_incoming"
+"""Key of the context in which mail comes in: the user is its sender, whom anybody can forge."""
 MASK = "•" * 12
 """What a browser sees of a stored secret."""
 RETURN_ADDRESS = "/system_mail/oauth/return"

@@ -332,6 +332,13 @@ SEAMS = (
     ),
     Seam(
         "mail.thread",
+        "_message_route_process",
+        "(message, message_dict, routes)",
+        "models/mail/mail_thread.py",
+        "Creates documents of mail that comes in as superuser, as whoever it says it is from.",
+    ),
+    Seam(
+        "mail.thread",
         "_message_update_content",
         "(message, /, *, body, attachment_ids=None, partner_ids=None, strict=True, **kwargs)",
         "models/mail/mail_thread.py",

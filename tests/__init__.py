@@ -18,6 +18,7 @@ from . import (
     test_domain,
     test_domain_check,
     test_doors_beside,
+    test_doors_by_values,
     test_doors_to_mail,
     test_doors_to_read,
     test_drill,

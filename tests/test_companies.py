@@ -1,5 +1,6 @@
 import operator
 
+from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
 from .common import SystemMailCase
@@ -194,6 +195,24 @@ class TestWhoseSystemMail(TwoCompanies, ReadingCase):
             for method in ("message_post", "message_notify"):
                 with self.subTest(method, company=company):
                     self.assertEqual(self.posted(method, **author, **company), (1, 0))
+
+    def test_nobody_names_a_document_from_there(self):
+        document = self.env["res.partner"].create({"name": "D", "company_id": self.second.id})
+        place = {"model": "res.partner", "res_id": document.id}
+        there = {**place, "record_company_id": self.second.id}
+        template = self.env["mail.template"].create(
+            {"name": "T", "model_id": self.env["ir.model"]._get_id("res.partner")}
+        )
+        to_ben = {"body": "See this", "partner_ids": self.ben.partner_id.ids}
+        self.assert_refused(
+            self.ana, "mail.template", "send_mail", template.ids, self.record.id, True, False, there
+        )
+        with self.assertRaises(AccessError), self.env.cr.savepoint():
+            self.record.with_user(self.ana).message_notify(**to_ben, **there)
+        self.assertEqual(self.counts(), (0, 0))
+        self.ana.company_ids += self.second
+        self.record.with_user(self.ana).message_notify(**to_ben, **there)
+        self.assertEqual(self.counts(), (0, 1))
 
     def test_nobody_uses_it_where_their_own_company_has_none(self):
         self.company.system_mail_address = False

@@ -5,7 +5,7 @@ from odoo import api, models
 from odoo.api import SUPERUSER_ID
 from odoo.exceptions import AccessError
 
-from ...constants import GROUP
+from ...constants import GROUP, INCOMING
 from ...tools.changes import change
 from ...tools.odoo_20 import clear_caches
 
@@ -85,8 +85,11 @@ class ResGroups(models.Model):
     @api.model
     def _system_mail_is_outsider(self):
         """Whether the current user is an *outsider*: neither a Super User nor OdooBot, who installs
-        modules and runs scheduled actions. ``sudo()`` doesn't change the current user.
+        modules and runs scheduled actions. ``sudo()`` doesn't change the current user. Mail that
+        comes in does, to its sender: there everybody is an outsider.
         """
+        if self.env.context.get(INCOMING):
+            return True
         return self.env.uid != SUPERUSER_ID and not self.env.user._has_group(GROUP)
 
     @api.model

@@ -99,6 +99,20 @@ class MailMessage(models.Model):
         document_sudo = self.env[self.model].sudo().browse(self.res_id).exists()
         return document_sudo._mail_get_companies().get(self.res_id, unknown)
 
+    @api.model
+    def _system_mail_check_document(self, values):
+        """Check that the current user may read the document that they name for a new message: its
+        company's System Mail sends the message, within that company's limits.
+
+        :param dict values: of the message
+        :raises AccessError: they may not
+        """
+        model, id_ = values.get("model"), values.get("res_id")
+        if self.env.su or not (model in self.env and id_):
+            return
+        if self.env["res.company"].system_mail_policies():
+            self.env[model].browse(id_).exists().check_access("read")
+
     def _system_mail_held_mails(self):
         return self._system_mail_mails(HELD_MAIL)
 

@@ -65,6 +65,8 @@ class MailNotification(models.Model):
         self._system_mail_check_marks()
         if vals.get("failure_type") == "mail_bounce":
             self._system_mail_log_bounce()
+        if "mail_message_id" in vals:  # Odoo lets administrators: they could search an alert then
+            self.env["mail.message"].browse(vals["mail_message_id"]).system_mail_check_alerts()
         run = self.env["ir.mail_server"].system_mail_run()
         groups = run.values_for(self) if run and "notification_status" in vals else {}
         for (sent_from, why), notifications in groups.items():

@@ -1,5 +1,7 @@
 from odoo import models
 
+from ...tools.commands import check_only_new
+
 
 class MailTemplate(models.Model):
     _inherit = "mail.template"
@@ -8,9 +10,14 @@ class MailTemplate(models.Model):
         self, res_ids, force_send=False, raise_exception=False, email_values=None, *args, **kwargs
     ):
         """Let only who wrote a message send a mail of it. Whoever sends a template may give any
-        value of a mail: another's message would be changed, and the mail counted as theirs.
+        value of a mail: another's message would be changed, and the mail counted as theirs. Odoo
+        creates the mail as superuser, also what its values say of other mails and messages.
         """
-        message = self.env["mail.message"].browse((email_values or {}).get("mail_message_id"))
+        values = email_values or {}
+        if not self.env.su:
+            check_only_new(self.env["mail.mail"], values)
+        message = self.env["mail.message"].browse(values.get("mail_message_id"))
+        message._system_mail_check_document(values)
         if not self.env.su and self.env["res.company"].system_mail_policies():
             message._system_mail_check_decision()
         return super().send_mail_batch(

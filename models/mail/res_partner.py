@@ -7,7 +7,7 @@ from .mail_mail_queue import UNDECIDED
 class ResPartner(models.Model):
     _inherit = "res.partner"
 
-    @api.ondelete(at_uninstall=False)
+    @api.ondelete(at_uninstall=True)  # always: any caller can say that it is an uninstallation
     def _unlink_with_undecided_mail(self):
         """Log that mail to these contacts was held or waited: nobody can decide on it any more."""
         if self.env["res.company"].system_mail_policies():

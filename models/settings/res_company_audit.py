@@ -62,7 +62,7 @@ class ResCompany(models.Model):
             )
         )
 
-    @api.ondelete(at_uninstall=False)
+    @api.ondelete(at_uninstall=True)  # always: any caller can say that it is an uninstallation
     def _unlink_except_with_activity(self):
         """Keep a company that has or had a System Mail: its log belongs to it, and its server would
         become an ordinary one that sends anybody's mail.

@@ -12,8 +12,17 @@ class MailMessage(models.Model):
 
     @api.constrains("model", "res_id")
     def _check_system_mail_alerts(self):
-        """Odoo lets people create messages as superuser, with any document and any author. Mail
+        self.system_mail_check_alerts()
+
+    @api.private
+    def system_mail_check_alerts(self):
+        """Check that the current user may put these messages among the alerts, or address them to
+        somebody.
+
+        Odoo lets people create messages as superuser, with any document and any author. Mail
         that comes in is OdooBot's, whoever sent it or gave it to Odoo over RPC.
+
+        :raises AccessError: one is an alert, and the user is no Super User
         """
         insiders = self.env.uid == SUPERUSER_ID or self.env.user.has_group(GROUP)
         alerts = self._system_mail_alerts()

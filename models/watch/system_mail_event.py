@@ -89,7 +89,7 @@ class SystemMailEvent(models.Model):
             self.env._("The activity of System Mail is a record: it is never changed.")
         )
 
-    @api.ondelete(at_uninstall=False)
+    @api.ondelete(at_uninstall=True)  # always: any caller can say that it is an uninstallation
     def _unlink_never(self):
         raise AccessError(
             self.env._("The activity of System Mail is a record: it is never deleted.")

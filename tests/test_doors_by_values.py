@@ -1,0 +1,189 @@
+"""Values that Odoo writes as superuser for whoever gives them: those of a template's mail, and
+those of the document of mail that comes in. The sender of such mail can be forged.
+"""
+
+from odoo.fields import Command
+from odoo.tests import HttpCase, JsonRpcException, tagged
+from odoo.tools import mute_logger
+
+from ..constants import GROUP, INCOMING
+from .test_doors_to_mail import UndecidedCase
+from .test_doors_to_read import ReadingCase
+
+REFUSED = "odoo.exceptions.AccessError"
+
+
+@tagged("post_install", "-at_install")
+class TestDoorsByValues(HttpCase, UndecidedCase):
+    """Over HTTP: Odoo remembers there who began the transaction."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for user in (*cls.outsiders.values(), cls.super_user):
+            user.password = f"{user.login}'s own"
+        cls.template = cls.env["mail.template"].create(
+            {"name": "T", "model_id": cls.env["ir.model"]._get_id("res.partner"), "subject": "Hi"}
+        )
+
+    def setUp(self):
+        super().setUp()
+        self.channel = self.env.ref("system_mail.channel_alerts")
+        self.env["system.mail.alert"].tell_super_users("Look")
+        self.alert = self.channel.message_ids[0]
+        self.held = self.undecided["held"]
+
+    def rpc(self, model, method, *args, **kwargs):
+        params = {"model": model, "method": method, "args": args, "kwargs": kwargs}
+        with mute_logger("odoo.http"):
+            return self.make_jsonrpc_request(f"/web/dataset/call_kw/{model}/{method}", params)
+
+    def send_template(self, values):
+        document = self.template.ids, self.record.id
+        return self.rpc("mail.template", "send_mail", *document, email_values=values)
+
+    def receive(self, values, sender):
+        mail = f"From: {sender}\nTo: x@company.test\nMessage-Id: <{values}@else.test>\n\nHello"
+        return self.rpc("mail.thread", "message_process", "res.partner", mail, values)
+
+    def all_state(self):
+        alerts, users = self.channel.message_ids, self.env["res.users"].search([])
+        return [
+            self.state(),
+            self.channel.read(["name", "active"]),
+            alerts.read(["body"]),
+            users.mapped("email"),
+            self.env.ref(GROUP).all_user_ids,
+        ]
+
+    def assert_closed(self, call, commands):
+        before = self.all_state()
+        for role, user in self.outsiders.items():
+            self.authenticate(user.login, f"{user.login}'s own")
+            for values in commands:
+                with self.subTest(role, values=values), self.env.cr.savepoint() as savepoint:
+                    with self.assertRaisesRegex(JsonRpcException, REFUSED):
+                        call(values)
+                    self.env.invalidate_all()
+                    self.assertEqual(self.all_state(), before)
+                    savepoint.rollback()
+
+    def of_messages(self, name, mail):
+        """Commands for a field that has messages, or mails of one."""
+        ids = self.alert.id, self.held.id
+        yield from ({name: [Command.update(id_, {"body": "Nothing"})]} for id_ in ids)
+        yield from (
+            {name: [command(id_)]} for id_ in ids for command in (Command.delete, Command.link)
+        )
+        yield {name: [Command.set(ids)]}
+        yield {name: [Command.create({"child_ids": [Command.delete(self.alert.id)]})]}
+        yield {name: [Command.create({"mail_ids": [Command.delete(mail.id)]})]}
+
+    def test_values_of_a_templates_mail(self):
+        mail, mark = self.mail_of(self.held), self.held.notification_ids
+        self.assert_closed(
+            self.send_template,
+            (
+                *self.of_messages("child_ids", mail),
+                {"mail_ids": [Command.link(mail.id)]},
+                {"mail_ids": [Command.update(mail.id, {"state": "cancel"})]},
+                {"mail_ids": [Command.delete(mail.id)]},
+                {"notification_ids": [Command.link(mark.id)]},
+                {"notification_ids": [Command.update(mark.id, {"notification_status": "sent"})]},
+                {"recipient_ids": [Command.update(self.customer.id, {"email": "eve@else.test"})]},
+            ),
+        )
+        links = {"recipient_ids": [Command.link(self.customer.id)], "attachment_ids": []}
+        new = {"attachment_ids": [Command.create({"name": "a.txt", "raw": "Hello"})]}
+        self.assertTrue(self.send_template({**links, **new}), "what is new is Odoo's to decide")
+
+    def test_values_of_the_document_of_mail_that_comes_in(self):
+        super_user = self.super_user.partner_id
+        address = {"email": "eve@else.test"}
+        for sender in (self.super_user.email, self.env.ref("base.user_root").email):
+            self.assert_closed(
+                lambda values, sender=sender: self.receive(values, sender),
+                (
+                    *self.of_messages("message_ids", self.mail_of(self.held)),
+                    {"channel_ids": [Command.update(self.channel.id, {"active": False})]},
+                    {"message_partner_ids": [Command.update(super_user.id, address)]},
+                    {"child_ids": [Command.update(super_user.id, address)]},
+                ),
+            )
+        self.assertTrue(self.receive({"function": "Buyer"}, "new@else.test"))
+
+    def test_nobody_is_a_super_user_in_mail_that_comes_in(self):
+        """An alias, too, has values for new documents."""
+        group = Command.link(self.env.ref(GROUP).id)
+        login = {"name": "New", "login": "new@else.test", "group_ids": [group]}
+        incoming = self.env["res.users"].with_user(self.super_user)
+        incoming = incoming.sudo().with_context(**{INCOMING: True})
+        with self.assertRaisesRegex(Exception, "only a Super User"), self.env.cr.savepoint():
+            incoming.create(login)
+        with self.assertRaisesRegex(Exception, "Super User's login"), self.env.cr.savepoint():
+            self.super_user.with_env(incoming.env).login = "taken"
+
+    def test_who_is_named_as_author_adds_no_attachment(self):
+        for role, user in self.outsiders.items():
+            self.authenticate(user.login, f"{user.login}'s own")
+            for title, message in self.undecided.items():
+                message.sudo().author_id = user.partner_id
+                upload = {"name": "o.exe", "raw": b"x", "res_model": "mail.compose.message"}
+                attachment = self.env["ir.attachment"].with_user(user).create(upload)
+                data = {
+                    "attachment_ids": attachment.ids,
+                    "attachment_tokens": [attachment._get_ownership_token()],
+                }
+                update = {"message_id": message.id, "update_data": data}
+                with self.subTest(title, role=role), mute_logger("odoo.http"):
+                    with self.assertRaisesRegex(JsonRpcException, REFUSED):
+                        self.make_jsonrpc_request("/mail/message/update_content", update)
+                    with self.assertRaisesRegex(JsonRpcException, REFUSED):
+                        links = {"attachment_ids": [Command.link(attachment.id)]}
+                        self.rpc("mail.message", "write", message.ids, links)
+                self.assertFalse(message.attachment_ids)
+
+
+@tagged("post_install", "-at_install")
+class TestDoorsByContext(UndecidedCase):
+    """Any caller can say that it is an uninstallation."""
+
+    def test_a_contact_that_is_deleted_leaves_an_event_all_the_same(self):
+        before = self.events("configured")
+        self.call(
+            self.outsiders["employee"],
+            "res.partner",
+            "unlink",
+            self.customer.ids,
+            context={"_force_unlink": True},
+        )
+        event = self.events("configured") - before
+        self.assertEqual(event.mail_message_id, self.undecided["held"].id)
+
+    def test_a_company_with_activity_is_not_deleted(self):
+        company = self.env["res.company"].create({"name": "Second"})
+        self.env["system.mail.event"].create({"kind": "test", "company_id": company.id})
+        with self.assertRaisesRegex(Exception, "Archive it instead"), self.env.cr.savepoint():
+            self.call(
+                self.outsiders["administrator"],
+                "res.company",
+                "unlink",
+                company.ids,
+                context={"_force_unlink": True},
+            )
+
+
+@tagged("post_install", "-at_install")
+class TestDoorsToAnAlert(ReadingCase):
+    def test_nobody_makes_an_alert_their_own_message_to_search_it(self):
+        self.env["system.mail.alert"].tell_super_users("Look")
+        alert = self.env.ref("system_mail.channel_alerts").message_ids[0]
+        for role, user in self.outsiders.items():
+            mine = self.record.with_user(user).message_post(body="Mine")
+            mark = {"res_partner_id": user.partner_id.id, "notification_type": "inbox"}
+            ids = self.call(
+                user, "mail.notification", "create", [{"mail_message_id": mine.id, **mark}]
+            )
+            to_alert = {"mail_message_id": alert.id}
+            with self.subTest(role):
+                self.assert_refused(user, "mail.notification", "write", ids, to_alert)

@@ -1,0 +1,48 @@
+"""What the values of a new record would do to records that exist."""
+
+from odoo.exceptions import AccessError
+from odoo.fields import Command
+
+
+def check_only_new(model, values):
+    """Check that the values of a new record only create records, or link them to it. Odoo creates
+    some records as superuser with values that any employee may choose.
+
+    :param model: of the new record
+    :param dict values: as given to ``create``
+    :raises AccessError: they would change, delete or take records that exist
+    """
+    if _changes_others(model, values or {}):
+        raise AccessError(
+            model.env._(
+                "The values of a new record can't change or delete other records. Nothing was done."
+            )
+        )
+
+
+def _changes_others(model, values):
+    return any(
+        _is_of_others(model.env[field.comodel_name], field, command)
+        for field, value in ((model._fields.get(name), value) for name, value in values.items())
+        if field and field.type in ("one2many", "many2many")
+        for command in value or ()
+    )
+
+
+def _is_of_others(comodel, field, command):
+    """Whether a command concerns more than a new record. A record belongs to one other at most by a
+    ``one2many``: a link takes it away from there.
+    """
+    code, argument = _read(command)
+    if code == Command.CREATE:
+        return _changes_others(comodel, argument or {})
+    is_link = code == Command.LINK or (code == Command.SET and argument)
+    return code in (Command.UPDATE, Command.DELETE) or bool(is_link and field.type == "one2many")
+
+
+def _read(command):
+    """The code and the values or ids of a command; an id alone is a link."""
+    if not isinstance(command, list | tuple):
+        return Command.LINK, None
+    code, *more = command or [Command.CLEAR]
+    return code, more[1] if len(more) > 1 else None
