@@ -385,9 +385,13 @@ class WatchedConnection(Connection):
         self.trace.phase = Phase.DOT
         self.trace.deadline = time.monotonic() + self.trace.patience.dot
         patience = self.trace.patience
-        if patience.may_be_late and not self.file.await_reply(patience.budget.left):
+        if patience.may_be_late and not self.await_reply(patience.budget.left):
             raise NoReplyYet
         return self.end_of_content()
+
+    def await_reply(self, seconds):
+        """Wait for the reply to the dot (``LineReader.await_reply``)."""
+        return self.file.await_reply(seconds)
 
     def end_of_content(self):
         """Read the reply to the dot.

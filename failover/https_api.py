@@ -21,8 +21,16 @@ from datetime import datetime, timezone
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-from .connection import CONNECTION_ERRORS, Connection, MailboxError, Outcome, Patience, Trace
-from .failure import Failure, Phase
+from .connection import (
+    CONNECTION_ERRORS,
+    Connection,
+    MailboxError,
+    NoReplyYet,
+    Outcome,
+    Patience,
+    Trace,
+)
+from .failure import Failure, Kind, Phase
 from .network import connect, resolve
 from .recipients import addressed
 from .rules import classify
@@ -39,6 +47,7 @@ knows whether the next message was accepted: that message gets a new one.
 REST = 5.0
 """Seconds for the rest of an answer whose status is known."""
 _PIECE = 65_536
+_AT_ONCE = 0.001
 _LONGEST_DATE = 40
 _YES, _BAD_REQUEST = 200, 400
 
@@ -117,7 +126,8 @@ class ApiConnection(Connection):
         self._api, self._form = api, FORMS[api.form]
         self.trace, trace.connection = trace, self
         trace.secrets += (api.token,)
-        self._used_at, self._has_answered, self._line = 0.0, False, None
+        self._used_at, self._has_answered, self._may_be_late = 0.0, False, False
+        self._line = self._reader = None
         self._open()
 
     def _open(self):
@@ -142,10 +152,15 @@ class ApiConnection(Connection):
         """
         accepted, failures, reply = [], {}, ""
         pending = list(addressed(message, to_addrs))
+        self._may_be_late = self.trace.patience.may_be_late and len(pending) == 1
         while pending:
             copy, recipients = pending.pop(0)
             content = _flat(copy)
-            failure, reply = self._hand_in(content, reply)
+            try:
+                failure, reply = self._hand_in(content, reply)
+            except NoReplyYet:
+                awaited = Failure(Phase.DOT, kind=Kind.AWAITED)
+                return Outcome((), dict.fromkeys(recipients, awaited), is_late=True)
             if not failure:
                 accepted += recipients
                 self.trace.accepted += 1
@@ -191,11 +206,17 @@ class ApiConnection(Connection):
         """:rtype: Answer"""
         if self.lost:
             self._open()
+        self._reader = _Reader(self._line, self.trace)
         self._begin(Phase.MAIL, self.trace.patience.body)
         # After an error, why the provider closed the connection may still be read.
         with contextlib.suppress(OSError):
             self._write(self._head(len(body)) + body)
             self._begin(Phase.DOT, self.trace.patience.dot)
+            if self._may_be_late and not self.await_reply(self.trace.patience.budget.left):
+                raise NoReplyYet
+        return self._answer()
+
+    def _answer(self):
         try:
             return self._read()
         except http.client.HTTPException as exc:
@@ -203,6 +224,22 @@ class ApiConnection(Connection):
                 raise
             failure = Failure.from_reply(self.trace.phase, None, str(exc), **self.trace.known())
             raise MailboxError(failure) from exc
+
+    def await_reply(self, seconds):
+        """Wait for the answer.
+
+        :return: whether it has begun, or the connection has ended
+        """
+        return self._reader.wait(seconds)
+
+    def end_of_content(self):
+        """Read the answer that was awaited.
+
+        :raises OSError: the message was not accepted, or it is not known
+        """
+        answer = self._answer()
+        if not answer.is_yes:
+            raise MailboxError(answer.failure(**self.trace.known()))
 
     def _begin(self, phase, seconds):
         self.trace.phase = phase
@@ -231,7 +268,7 @@ class ApiConnection(Connection):
             self.trace.phase = Phase.BODY
 
     def _read(self):
-        response = http.client.HTTPResponse(_Reader(self._line, self.trace), method="POST")
+        response = http.client.HTTPResponse(self._reader, method="POST")
         response.begin()
         body = b""
         self._begin(Phase.DOT, REST)
@@ -294,7 +331,21 @@ class _Reader(io.RawIOBase):
 
     def __init__(self, sock, trace):
         super().__init__()
-        self._sock, self._trace = sock, trace
+        self._sock, self._trace, self._begun = sock, trace, b""
+
+    def wait(self, seconds):
+        """Wait for the first bytes, and keep them.
+
+        :return: whether there are any, or will be none
+        """
+        self._sock.settimeout(max(seconds, _AT_ONCE))
+        try:
+            self._begun = self._begun or self._sock.recv(_PIECE)
+        except TimeoutError:
+            return False
+        except OSError:  # whoever reads meets it, too
+            return True
+        return True
 
     def makefile(self, _mode):
         return io.BufferedReader(self)
@@ -303,6 +354,10 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer):
+        if self._begun:
+            count = min(len(buffer), len(self._begun))
+            buffer[:count], self._begun = self._begun[:count], self._begun[count:]
+            return count
         self._sock.settimeout(self._trace.remaining())
         return self._sock.recv_into(buffer)
 

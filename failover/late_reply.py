@@ -51,7 +51,7 @@ class LateReply:
 
     def __init__(self, connection, late_replies):
         """
-        :param WatchedConnection connection: it has just sent the dot
+        :param Connection connection: it has just sent the dot
         :param LateReplies late_replies: where it has its place
         """
         self._connection, self._late_replies = connection, late_replies
@@ -72,7 +72,7 @@ class LateReply:
 
         :return: whether it has come, or will never come
         """
-        return self._connection.file.await_reply(seconds)
+        return self._connection.await_reply(seconds)
 
     def read(self):
         """Read it, and close the connection.

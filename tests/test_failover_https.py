@@ -17,9 +17,11 @@ import pytest
 
 from ..failover import https_api
 from ..failover.breaker import Breaker, after_failure, allows
+from ..failover.budget import Budget
 from ..failover.connection import CONNECTION_ERRORS, Patience, current_trace, watching
 from ..failover.failure import Effect, Kind, Phase, Verdict
 from ..failover.https_api import Api, ApiConnection, OdooConnection
+from ..failover.late_reply import LateReplies
 from ..failover.probe import probe
 from ..failover.recipients import addressed
 from ..failover.rules import classify
@@ -403,6 +405,51 @@ class TestLines:
                 session.send_message(message(), HELLO, [BEN])
             session.quit()
         assert (len(server.accepted), len(system.accepted)) == (2, 1)
+
+
+class TestLateAnswers:
+    """Nobody waits longer than a person does: the answer is left to somebody else."""
+
+    def send(self, server):
+        office = Office(server)
+        budget = Budget(0.5)
+        late_replies = LateReplies(8)
+        route = Route(
+            "api",
+            office._connect,
+            patience=Patience(dot=5, budget=budget, may_be_late=True),
+            late_replies=late_replies,
+        )
+        with budget.spending():
+            return route.send(message(), HELLO, [BEN], HELLO)
+
+    @pytest.mark.parametrize(
+        ("status", "rule"), [(None, None), (403, "send_as_denied"), (504, "unanswered")]
+    )
+    def test_an_answer_that_comes_later_is_read(self, server, status, rule):
+        server.latency = 1.0
+        if status:
+            server.fail("answer", status=status, code="ErrorSendAsDenied" if status == 403 else "")
+        begin = time.monotonic()
+        result = self.send(server)
+        assert time.monotonic() - begin < 0.9
+        assert result.troubles[BEN].is_awaited
+        assert not result.late.wait(0)
+        assert result.late.wait(5)
+        failure = result.late.read()
+        assert (failure and classify(failure).rule) == rule
+        assert len(server.accepted) == (not status)
+
+    def test_an_answer_in_time_is_no_late_one(self, server):
+        result = self.send(server)
+        assert (result.accepted, result.late) == ((BEN,), None)
+
+    def test_a_line_that_is_cut_meanwhile_tells_nothing(self, server):
+        server.latency = 1.0
+        server.fail("answer", action="drop", accept=True)
+        result = self.send(server)
+        assert result.late.wait(5)
+        assert classify(result.late.read()).verdict is Verdict.UNCERTAIN
 
 
 class TestProbe:

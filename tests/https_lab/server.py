@@ -48,6 +48,7 @@ class ApiServer:
     :param unknown: mailboxes that do not exist, or have no licence
     :param allowed_senders: further addresses that may be in From
     :param refused_recipients: addresses that it does not accept
+    :param float latency: seconds between a request and its answer
     :param str certificate: the kind that it shows (``smtp_lab.certificates``)
     """
 
@@ -67,6 +68,7 @@ class ApiServer:
         self.name, self.certificate, self._authority = name, certificate, authority
         self.tokens = tokens or {}
         self.unknown, self.allowed_senders, self.refused_recipients = set(), set(), set()
+        self.latency = 0.0
         self.accepted: list[Delivery] = []
         self.requests: list[Request] = []
         self.connections = 0
@@ -222,6 +224,8 @@ class ApiServer:
         except Refusal as exc:
             refusal = exc
         recipients = delivery.rcpt_to if delivery else ()
+        if self._closing.wait(self.latency):
+            return False
         fault = self._fault("answer", accepted, recipients)
         if fault and not fault.accept:
             delivery = None
