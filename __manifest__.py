@@ -26,6 +26,7 @@
         "views/system_mail_event_views.xml",
         "views/system_mail_outage_views.xml",
         "views/system_mail_oauth_provider_views.xml",
+        "views/system_mail_webhook_views.xml",
         "views/system_mail_menus.xml",
         "views/sign_in_templates.xml",
         "views/system_mail_summary_templates.xml",

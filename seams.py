@@ -731,6 +731,13 @@ SEAMS = (
         "Returns the new socket, which is kept to end what another thread waits for.",
     ),
     Seam(
+        "urllib3.connection.HTTPConnection",
+        "host",
+        "",
+        "connect/bounded.py",
+        "Reads _dns_host, to which _new_conn connects: it is another one meanwhile.",
+    ),
+    Seam(
         "requests_oauthlib.OAuth2Session",
         "fetch_token",
         "(token_url, code=None, authorization_response=None, body='', auth=None, "

@@ -54,6 +54,13 @@ class BoundedAdapter(HTTPAdapter):
         self._lines.clear()
         super().close()
 
+    def peer_of(self, connection):
+        """The host or address to connect to. May raise what its caller knows.
+
+        :param urllib3.connection.HTTPConnection connection: not open yet
+        """
+        return connection.host
+
     # --- what urllib3 opens
 
     def init_poolmanager(self, *args, **kwargs):
@@ -75,7 +82,11 @@ class BoundedAdapter(HTTPAdapter):
 
         class Connection(pool.ConnectionCls):
             def _new_conn(self):
-                sock = super()._new_conn()
+                name, self._dns_host = self._dns_host, adapter.peer_of(self)
+                try:
+                    sock = super()._new_conn()
+                finally:
+                    self._dns_host = name  # the certificate is for it
                 adapter._lines.append(sock.dup())  # TLS takes the socket itself away
                 if adapter._over:
                     adapter.close()

@@ -7,3 +7,5 @@ UPDATE system_mail_connect SET secret = NULL, oauth_state = NULL, oauth_verifier
 DELETE FROM system_mail_oauth_token;
 -- Nor may the token of the real one's monitoring open it.
 DELETE FROM ir_config_parameter WHERE key = 'system_mail.monitoring_token_sha256';
+-- Nor may it tell the real one's people.
+DELETE FROM system_mail_webhook;

@@ -85,4 +85,5 @@ from . import (
     test_tours,
     test_translations,
     test_waiting,
+    test_webhook,
 )

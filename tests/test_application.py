@@ -234,7 +234,7 @@ class TestApplication(ApplicationCase):
         dialog = self.dialog()
         action = dialog.action_open_provider()
         self.assertEqual((action["target"], action["res_id"]), ("new", self.provider.id))
-        back = self.provider.with_context(action["context"]).action_go_on()
+        back = self.provider.with_context(**action["context"]).action_go_on()
         self.assertEqual((back["res_model"], back["res_id"]), (dialog._name, dialog.id))
 
     def test_how_far_it_reaches(self):

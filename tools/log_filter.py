@@ -5,15 +5,19 @@ with the values that people typed. The values of lines with our secrets are repl
 of the log is changed.
 """
 
+import contextlib
+import contextvars
 import itertools
 import logging
 import re
+from urllib.parse import urlsplit
 
 SECRET_COLUMNS = {
     "ir_mail_server": ("smtp_pass", "system_mail_password"),
     "system_mail_connect": ("oauth_verifier", "secret"),
     "system_mail_oauth_provider": ("client_secret", "private_key"),
     "system_mail_oauth_token": ("access_token", "refresh_token"),
+    "system_mail_webhook": ("url",),
 }
 """Columns by table."""
 TYPED = (
@@ -23,6 +27,7 @@ TYPED = (
     "service_account_file",
     "service_account_input",
     "smtp_ssl_private_key",
+    "url_input",
 )
 """Fields that people type a secret into."""
 _MODELS = ("ir.mail_server", "system.mail.")
@@ -100,5 +105,30 @@ def _secret_names():
     return {*TYPED, *itertools.chain.from_iterable(SECRET_COLUMNS.values())}
 
 
+@contextlib.contextmanager
+def hidden(url):
+    """Within it, what this thread requests of the address is logged without it."""
+    token = _hidden.set(urlsplit(url).path)
+    try:
+        yield
+    finally:
+        _hidden.reset(token)
+
+
+def redact_hidden(record):
+    """Replace the path of the address within ``hidden`` by ``***``.
+
+    :param logging.LogRecord record: a line of the log; changed in place
+    :return: True: the line is kept
+    """
+    path = _hidden.get()
+    if path and isinstance(record.args, tuple):
+        record.args = tuple("***" if path in str(value) else value for value in record.args)
+    return True
+
+
+_hidden = contextvars.ContextVar("system_mail_hidden", default="")
+
+logging.getLogger("urllib3.connectionpool").addFilter(redact_hidden)
 logging.getLogger("odoo.service.model").addFilter(redact_typed)
 logging.getLogger("odoo.sql_db").addFilter(redact_secrets)

@@ -1,3 +1,3 @@
 """What Super Users and owners are told."""
 
-from . import system_mail_alert, system_mail_alert_ends
+from . import system_mail_alert, system_mail_alert_ends, system_mail_webhook

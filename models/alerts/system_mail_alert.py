@@ -83,6 +83,7 @@ class SystemMailAlert(models.Model):
             lambda member: group not in member.partner_id.user_ids.all_group_ids
         ).unlink()  # who is no Super User any more would hear of it by a push
         self._post(channel, body)
+        self.env["system.mail.webhook"].look_soon()
 
     @api.model
     def _tell_user(self, user, body):
@@ -131,6 +132,7 @@ class SystemMailAlert(models.Model):
             self._tell_many,
             self._tell_owners,
             self._tell_review,
+            self.env["system.mail.webhook"].post_new,
         )
         cron = self.env["ir.cron"]
         cron._commit_progress(remaining=len(tell))
