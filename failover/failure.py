@@ -171,7 +171,7 @@ class Failure:
 
         :rtype: OwnWords
         """
-        return self.read or OwnWords(self.text, self.text)
+        return self.read or OwnWords(self.text, self.text, self.text)
 
     @classmethod
     def from_reply(cls, phase, code, reply=b"", *, secrets=(), addresses=(), mail=None, **fields):

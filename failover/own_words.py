@@ -39,18 +39,22 @@ class OwnWords(typing.NamedTuple):
     """Without addresses, passages of the mail, and replies of other servers."""
     without_mail_words: str
     """Also without each word that occurs in the mail's addresses or headers."""
+    whole: str = ""
+    """With all that it repeats, but for the addresses of others than the sender."""
 
 
 class MailText:
     """The parts of a mail that a server could quote."""
 
-    def __init__(self, addresses=(), headers=(), body=""):
+    def __init__(self, addresses=(), headers=(), body="", sender=""):
         """
         :param addresses: without names: ``ben@corp.example``
         :param headers: decoded values: the subject, names, the Message-ID
         :param str body: the text of the mail
+        :param str sender: the address, one of ``addresses``, that it is sent from
         """
         self.addresses, self.headers, self._body = tuple(addresses), tuple(headers), body
+        self.sender = sender.lower()
 
     @functools.cached_property
     def words(self):
@@ -91,13 +95,13 @@ class SentMail:
     @functools.cached_property
     def envelope_and_headers(self):
         """:rtype: MailText"""
-        return MailText(self._addresses, self._headers)
+        return MailText(self._addresses, self._headers, sender=self._from_addr)
 
     @functools.cached_property
     def all_of_it(self):
         """:rtype: MailText"""
         body = "".join(map(_text_of, self._message.walk()))
-        return MailText(self._addresses, self._headers, body)
+        return MailText(self._addresses, self._headers, body, self._from_addr)
 
     @property
     def _addresses(self):
@@ -141,10 +145,13 @@ def own_words(text, mail=None, addresses=()):
     :rtype: OwnWords
     """
     mail = mail or MailText()
-    text = _RELAYED.sub(r"\1", text[:LONGEST])
+    domains = mail.domains | _domains(addresses)
+    text = text[:LONGEST]
+    whole = _without_addresses(text, domains, mail.sender)
+    text = _RELAYED.sub(r"\1", text)
     for phrase in mail.phrases:
         text = phrase.sub("", text)
-    text = _without_addresses(text, mail.domains | _domains(addresses))
+    text = _without_addresses(text, domains)
     if mail.pairs:
         text = _without_pairs(text, mail.pairs)
     further = _words(addresses)
@@ -153,7 +160,7 @@ def own_words(text, mail=None, addresses=()):
         word = match[0].lower()
         return "" if word in mail.words or word in further else match[0]
 
-    return OwnWords(text, _WORD.sub(unless_of_mail, text))
+    return OwnWords(text, _WORD.sub(unless_of_mail, text), whole)
 
 
 def _words(*texts):
@@ -167,18 +174,18 @@ def _domains(addresses):
     return {domain for domain in found if "." in domain}
 
 
-def _without_addresses(text, domains):
-    """Remove all addresses, also those of other mails, and each word that contains one of the
-    domains, such as ``ben=40corp.example``.
+def _without_addresses(text, domains, kept=""):
+    """Remove all addresses but one, also those of other mails, and each word that contains one of
+    the domains, such as ``ben=40corp.example``.
     """
+
+    def is_address(part):
+        if part == kept:
+            return False
+        return "@" in part or ("." in part and any(domain in part for domain in domains))
+
     parts = _BETWEEN.split(_QUOTED_LOCAL_PART.sub("", text))
-    return "".join(
-        "" if "@" in part or _names_any(part.lower(), domains) else part for part in parts
-    )
-
-
-def _names_any(part, domains):
-    return "." in part and any(domain in part for domain in domains)
+    return "".join("" if is_address(part.lower()) else part for part in parts)
 
 
 def _without_pairs(text, pairs):

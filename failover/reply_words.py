@@ -3,10 +3,14 @@
 Taken from the sources of Postfix, Exim and Dovecot and from public reports; what only one provider
 says is in its file of ``providers/``. Enhanced codes: RFC 3463, 4954, 5248, 7372. A pattern that
 starts with ``^5`` trusts its words only in a permanent reply. Patterns have no nested repetition:
-reading a reply takes time in proportion to its length.
+reading a reply takes time in proportion to its length. What proves that the message or the
+recipient is at fault counts only where nothing else is said (``plain_words``).
 """
 
+import re
+
 from ..providers import replies
+from .plain_words import BIG, NOBODY, UNKNOWN, WHOM
 
 
 def said(rule, *patterns):
@@ -17,31 +21,16 @@ def said(rule, *patterns):
     return "|".join(f"(?:{pattern})" for pattern in (*patterns, *replies(rule)))
 
 
-# A verdict on a message or a recipient is not sure where the server also speaks of these: they are
-# its own, or the mailbox's.
-_OF_SENDING = (
-    r"login|log-in|submission|outgoing|outbound|outbox|sending|send|sent|licen[cs]ed?|trial|plan"
-)
-_OF_SENDER = (
-    r"\b(senders?|re(turn|verse)[ -]path|envelope|absender\w*|exp[ée]diteur|mittente|remitente"
-    r"|afzender)\b"
-)
-_OUT_OF_ORDER = (  # a filter that does not work, or an account that was closed
-    r"scanner|daemon|engine|module|database|updates?|tenant|unavailable|running|crash\w*|fail\w*"
-    r"|timed?[ -]?out|answer|respond\w*|reach\w*|could|cannot|unable|offline|writable|lock|full"
-    r"|quarantine|later|retry"
-    r"|stopp\w*|suspended|closed|complaints?|connection"
-)
-_OF_MAILBOX = (
-    rf"(?!.*\b({_OF_SENDING}|{_OUT_OF_ORDER}|accounts?|password|customers?|services?|quota|limit"
-    r"|threshold|reports|subnet|network|key|client|host|ip|sender|from|your|auth\w*|smtp)\b)"
-)
+def _any_of(*words):
+    return "|".join(sorted(frozenset().union(*words)))
+
+
 ABOUT_RECIPIENT = (  # what it says may sound like the mailbox's fault
     r"^[45](?!21).*(\b(by|of|to|for|at) (the|this) (recipients?|persons?|addressee|list|group)\b"
     r"|\brecipient('s)? (has|is|exceeded|reached|mailbox|own|asked|quota|accepts|requires|server)\b"
     r"|\b(the|this) (person|list|group|recipient) |\bmembers may\b|banned recipient|tenant allow"
     r"|\bmailbox (gets|receives|takes)\b|\breceived messages\b|\bdestination (server|host)\b"
-    r"|\b(mail|message) contains\b(?!.*\b(virus|malware|trojan|worm|spam)\b)"
+    r"|\b(mail|message) contains\b"
     r"|\b(the body|in the text|links? in|url|uribl|dbl)\b|\breply-to\b|body contains"
     r"|(mailbox|user) quota exceeded)"
 )
@@ -77,8 +66,8 @@ ENCRYPTION_REQUIRED = (
 )
 _NOT_NOW = r"temporar|try again later|too many|rate limit|connection lost|internal error"
 XOAUTH2_UNAVAILABLE = r"\bstatus=5\d\d\b"
-XOAUTH2_REJECTED = r"\bstatus=[34]\d\d\b"
-APPLICATION_REFUSED = rf"^535(?!.*(SmtpClientAuthentication|{_NOT_NOW}))|{XOAUTH2_REJECTED}"
+XOAUTH2_REJECTED = r"\bstatus=[34]\d\d\b.*"
+APPLICATION_REFUSED = rf"^535( 5\.7\.139(?!.*SmtpClientAuthentication).*)?|{XOAUTH2_REJECTED}"
 SECURITY_DEFAULTS = r"security defaults"
 BASIC_AUTH_RETIRED = r"^5.*basic authentication is (not supported|disabled|blocked)"
 APP_LOGIN_REQUIRED = (
@@ -99,16 +88,13 @@ ACCOUNT_BLOCKED = (
 )
 UNKNOWN_COMMAND = r"^50[0234]|^534.*mechanism"
 IP_NOT_ALLOWED = r"^5.*(unauthori[sz]ed IP|IP( address)? (is )?not (allowed|authori[sz]ed))"
-CREDENTIALS_REJECTED = (
-    r"^535|^5\d\d 5\.7\.8\b|^5.*(authentication (credentials )?(failed|failure|invalid|rejected"
-    r"|unsuccessful)|(invalid|incorrect|bad|wrong) (login|credentials|user ?name|user|password))"
+CREDENTIALS_REJECTED = (  # where no trouble is told of: see plain_words
+    r"^535|\(reason unavailable\)|^5\d\d 5\.7\.8\b"
+    r"|^5\d\d (?=.*(authentication (credentials )?(failed|failure|invalid|rejected|unsuccessful)"
+    r"|(invalid|incorrect|bad|wrong) (login|credentials|user ?name|user|password)))"
 )
 LATE_CREDENTIALS_REJECTED = r"^535"
-NOT_AUTHENTICATED = (
-    r"^530(?!.*\b(from|sender)\b)|^5.*(must (be authenticated|authenticate|log ?in)"
-    r"|\b(not|un)[ -]?(authenticated|logged ?in)\b|authentication (is )?required)"
-)
-NOT_AUTHENTICATED_LATE = (  # not what is said of the mail's own authentication, RFC 7372
+NOT_AUTHENTICATED = (  # not what is said of the mail's own authentication, RFC 7372
     r"^5(?!\d\d 5\.7\.2\d\b)(?!.*\b(spf|dkim|dmarc)\b).*(must (be authenticated|authenticate"
     r"|log ?in)|\b(not|un)[ -]?(authenticated|logged ?in)\b|authentication (is )?required)"
 )
@@ -182,44 +168,62 @@ SERVER_TROUBLE_AT_RCPT = (  # X.4: the way to this recipient, maybe
     r"|insufficient (system )?(storage|resources)|local error in processing"
 )
 
-# --- the message
+# --- surely the message's or the recipient's, where nothing else is said: see plain_words
+CODE_OF_MAILBOX = re.compile(  # of the connection, the log-in, the sender or the server itself
+    r"\d(2[135]|3\d)\b|\d{3} [45]\.(1\.[7-9]\d?|[34]\.\d+|7\.([2-9]|\d{2,}))\b"
+)
+_MESSAGE = r"\b(message|e?mail|request|nachricht|bericht|mensaje|messaggio)\b"
+_SIGNATURE = r"\S*[\d_.-]\S*"  # the name of a virus
 TOO_BIG = (
-    r"^5(?!.*\b(total|today|day|hour|month|space|spool|disk|traffic|tariff|plan)\b)"
-    rf"(\d\d 5\.(3\.4|2\.3)\b|{_OF_MAILBOX}.*(message (file )?(size |is )?too (big|large|long)"
-    r"|request too large)|.*message (size|length)\b.*(exceed|limit|big|large)"
-    r"|.*exceed\w*.{0,30}\bmessage (size|length))"
+    rf"(?<=^5\d\d )5\.(3\.4|2\.3)\b(?=.*{_MESSAGE})(?=.*\b({_any_of(BIG)}|bytes)\b)"
+    rf"|^(?=5\d\d .*{_MESSAGE})(?=.*\b({_any_of(BIG)})\b)"
 )
 UNWRITABLE = (
-    r"^5(?!.*\b(from|sender|login|accounts?|customers?|your|policy|helo)\b)"
-    r".*(bare (newline|<?lf>?|<?cr>?|line ?feed)|(line|header)s?( \w+)? (is |are )?too long"
+    r"bare (newline|<?lf>?|<?cr>?|line ?feed)|(line|header)s?( \w+)? (is |are )?too long"
     r"|(multiple|duplicate|missing|malformed|invalid|illegal|bad) (subject|date|message-id|mime"
-    r"|header)|non-?ascii|subject is mandatory)"
+    r"|header)|non-?ascii|\bnul character|subject is mandatory"
 )
-SPAM = (  # a verdict on this message; "your host sends spam" is one on the mailbox
-    rf"^5(?!.*\b({_OF_SENDING}|{_OUT_OF_ORDER}|ip|client|host|accounts?|sender|user|mailbox|subnet"
-    r"|network|domain|reports|threshold|password|source|lately|port|sends)\b)"
-    r".*(\b(as|of|is|like|likely) (spam|unsolicited|junk)\b(?! (relay|source))"
-    r"|\bspam (message|detected|discarded|content|score|points)|\bspamassassin\b"
+SPAM = (
+    r"spam message discarded. if you feel we mistreat you, do contact us"
+    r"|\b(as|of|is|like|likely) (spam|unsolicited|junk)\b( by content filtering)?"
+    r"|\bspam (message|content|score|points)|\bblocked by spamassassin\b"
     r"|\breject, id=\S+ - spam\b"
-    r"|\b(because of|due to|contain\w*) (\w+ ){0,3}spam\b)"
+    r"|our system has detected that this message is likely unsolicited mail"
 )
 CONTENT = (
-    rf"^5{_OF_MAILBOX}(\d\d 5\.6\.\d\b.*(message|content|mime|header|body|attachment)"
-    r"|.*\b(message content|content|attachment|message violates|file)\b.{0,40}"
-    r"(rejected|refused|forbidden|prohibited|not allowed|banned|blocked|policy|security issue)"
-    r"|.*(invalid|forbidden|prohibited|illegal|banned|its|objectionable) "
-    r"(message )?(content|attachment|file)"
-    r"|.*(infected:|contain\w* (an? )?(\w+ )?(virus|malware|trojan|worm)"
-    r"|(virus|malware|trojan|phish\w*)( \S+)? (detected|found)))"
+    r"(?<=^5\d\d )5\.6\.\d\b(?=.*\b(content|mime|header|body|attachment)\b)"
+    r"|message content (?=rejected|refused)|content refused"
+    r"|\b(invalid|forbidden|prohibited|illegal|banned) (message )?(content|attachment|file)"
+    r"|\battachment (is )?(forbidden|prohibited|not allowed|banned)"
+    r"|this message violates \S+ e?mail policy"
+    r"|(was )?blocked because its content presents (a )?potential security issue"
+    r"|\bcontain\w* (an? )?(virus|malware|trojan|worm)\b( \(\S+\))?"
+    r"|\breject, id=\S+ - infected: \S+"
+    rf"|\b(virus|malware|trojan)( {_SIGNATURE})? (detected|found)(: {_SIGNATURE})?"
+    r"( by (clamav|zoho mail))?"
 )
+_PROBED = r"recipient address rejected: (unverified|undeliverable) address\b.*"  # by Postfix
+_FULL = r"quota exceeded \(mailbox for user is full\)"  # by Dovecot, after the dot
+_NOT_IN_TABLE = (
+    r"user unknown in (virtual (mailbox|alias)|(local|relay) recipient|local) table"
+    r"|no mailbox here by that name|invalid mailbox name|\b(user|recipient) not local"
+)
+BAD_RECIPIENT = (
+    rf"^556\b|(?<=^5\d\d )5\.1\.([1236]|10)\b|{_NOT_IN_TABLE}|{_PROBED}|{_FULL}"
+    r"|bad destination (mailbox|system) address( syntax)?|no forwarding address"
+    r"|(?<=^5\d\d )5\.4\.1 recipient address rejected: access denied"
+    rf"|\b({_any_of(NOBODY)})\b"
+    rf"|^(?=5\d\d .*\b({_any_of(WHOM)})\b)(?=.*\b({_any_of(UNKNOWN)}|null ?mx)\b)"
+)
+BAD_MAILBOX = r"(?<=^5\d\d )5\.2\.[12]\b"
+RESTRICTED = (  # a list or a group that takes mail only from some
+    r"(?<=^5\d\d )5\.7\.1(2[3-9]|3[0-8])\b(?=.*(group|list|member|moderat)|\W*restrict\w*\W*$)"
+    r"|\bRESOLVER\.RST\.\w+"
+)
+RECIPIENT_BUSY = rf"\bgr[ea]y-?list\w*|(?<=^4\d\d )4\.1\.[1236]\b|{_PROBED}|{_FULL}"
+MAILBOX_BUSY = r"(?<=^4\d\d )4\.2\.\d\b"
 
 # --- recipients
-RECIPIENT_BUSY = (
-    r"^4.*(gr[ea]y-?list|receiving mail (too quickly|at a rate))"
-    rf"|^4\d\d 4\.(2\.\d|1\.[1236])\b(?!.*\b({_OF_SENDING}|your|throttled|offline)\b)"
-    rf"(?!.*{_OF_SENDER})"
-    r"|^4(?!.*sender address rejected).*(unverified|undeliverable) address"
-)
 TOO_MANY_RECIPIENTS = (  # 552 of old, RFC 5321 4.5.3.1.10
     r"^[45]\d\d [45]\.5\.3\b|^[45]52.*too many recipients|separate transaction"
 )
@@ -228,25 +232,4 @@ RELAY_DENIED = (
     r"|credentials for relay|(unable|not (permitted|allowed|authori[sz]ed)) to relay"
     r"|(not in|isn't in) my list of allowed rcpthosts|forwarding denied|no relaying"
     r"|we do not relay|relaying (from|to|for)?.{0,40}(denied|disallowed|prohibited)"
-)
-BAD_RECIPIENT_CODE = (
-    rf"^556\b|^5\d\d 5\.1\.([13]|10)\b(?!.*{_OF_SENDER})"
-    rf"|^5\d\d 5\.1\.[26]\b(?!.*\b({_OF_SENDING}|relay|your)\b)(?!.*{_OF_SENDER})"
-    rf"|^5\d\d 5\.2\.[12]\b(?!.*\b({_OF_SENDING}|relay|your)\b)"
-    r"(?!.*\b(day|hour|month\w*|invoice)\b).*(\b(mailbox|user|recipient|quota)\b|tried to reach)"
-)
-RESTRICTED = (  # a list or a group that takes mail only from some
-    r"^5\d\d 5\.7\.1(?!39\b)\d\d\b.*(senders?\b|list|group|member|restrict|moderat|allowed|owner)"
-    r"|RESOLVER\.RST"
-)
-BAD_RECIPIENT = (
-    r"^5\d\d 5\.4\.1 recipient address rejected"
-    r"|^5(?!50 invalid recipient:)"  # OpenSMTPD says that of relaying, too
-    rf"(?!.*\b({_OF_SENDING}|network|service|customers?|from|your|client|host|policy"
-    rf"|smtp|auth\w*|password|denied|billing|permissions?|log on|whitelist)\b)(?!.*{_OF_SENDER}).*"
-    r"(\b(user|recipient|addressee|mailbox)( \w+)? ?(is )?"
-    r"(unknown|does ?n[o']t exist|not found|not known|invalid|no longer)"
-    r"|\b(unknown|no such|invalid|nonexistent) (user|recipient|mailbox|addressee|address|person)"
-    r"|null ?mx|domain (not found|does not exist)|no mailbox here)"
-    r"|^551.*(user|recipient) not local"
 )

@@ -11,6 +11,7 @@ import dataclasses
 import re
 
 from ..providers import api_codes
+from . import plain_words as plain
 from . import reply_words as words
 from .failure import Decision, Effect, Kind, Phase, Verdict
 
@@ -30,6 +31,8 @@ class Rule:
     """Only on a connection that has already accepted a message."""
     of_application: bool = False
     """Only for an application, where no person can sign in again."""
+    beside: frozenset | None = None
+    """The words that the whole reply may hold beside what ``says`` finds; None: any word."""
 
     def matches(self, failure, said):
         return bool(
@@ -39,7 +42,18 @@ class Rule:
             and not (self.only_some and failure.all_recipients)
             and (failure.application or not self.of_application)
             and self.says.search(said)
+            and (self.beside is None or self._is_all_of(failure))
         )
+
+    def _is_all_of(self, failure):
+        """Whether the reply, with all that it repeats, says nothing else than this rule."""
+        rest = self.says.sub(" ", _on_one_line(failure, failure.own_words.whole))
+        verdict = self.decision.verdict
+        if verdict in _CLASSES and (
+            failure.code // 100 != _CLASSES[verdict] or words.CODE_OF_MAILBOX.match(rest.lstrip())
+        ):
+            return False
+        return plain.only_says(rest, self.beside)
 
 
 def match(failure):
@@ -123,6 +137,8 @@ UNCERTAIN, SPLIT, ACCEPTED = Verdict.UNCERTAIN, Verdict.SPLIT, Verdict.ACCEPTED
 NONE, TRANSIENT, THROTTLED = Effect.NONE, Effect.TRANSIENT, Effect.THROTTLED
 MISCONFIGURED, DISCONNECTED = Effect.MISCONFIGURED, Effect.DISCONNECTED
 FOR_ALL = Effect.PROVIDER_MISCONFIGURED
+_CLASSES = {DEFER: 4, REFUSE: 5}
+"""The first digit of the replies that such a verdict is for."""
 
 
 def _on(phases, outcome, name, remedy="none", *patterns, **options):
@@ -160,7 +176,7 @@ def _by_https(outcome, name, remedy="none", *statuses, **options):
     return dataclasses.replace(row, says=re.compile("|".join(said)))
 
 
-_CONDITIONS = {"only_some", "after_accepted", "of_application"}
+_CONDITIONS = {"only_some", "after_accepted", "of_application", "beside"}
 _FORCE = {"retry_forced_token": True}
 _ABUSED = {"internal_only": True}
 _OPEN = {"is_open": True}
@@ -230,7 +246,7 @@ RULES = (
         words.ENCRYPTION_REQUIRED),
     _on(AUTH, (FALLBACK, TRANSIENT), "login_unavailable", "none", words.XOAUTH2_UNAVAILABLE),
     _on(LOGIN, (FALLBACK, MISCONFIGURED), "application_no_access", "application_access",
-        words.APPLICATION_REFUSED, of_application=True, **_FORCE),
+        words.APPLICATION_REFUSED, of_application=True, beside=plain.OF_LOGIN, **_FORCE),
     _on(AUTH, (FALLBACK, DISCONNECTED), "oauth_rejected", "reconnect", words.XOAUTH2_REJECTED,
         **_FORCE),
     _on(LOGIN, (FALLBACK, DISCONNECTED), "basic_auth_retired", "use_oauth",
@@ -251,27 +267,40 @@ RULES = (
     _on(AUTH, (FALLBACK, MISCONFIGURED), "login_not_offered", "no_login", words.UNKNOWN_COMMAND),
     _on(LOGIN, (FALLBACK, DISCONNECTED), "app_password_required", "app_password", r"^534"),
     _on(AUTH, (FALLBACK, DISCONNECTED), "password_rejected", "password",
-        words.CREDENTIALS_REJECTED, **_FORCE),
+        words.CREDENTIALS_REJECTED, beside=plain.OF_LOGIN, **_FORCE),
     _on(AUTH, (FALLBACK, THROTTLED), "too_many_connections", "none", words.TOO_MANY_CONNECTIONS),
     _on(AUTH, (FALLBACK, TRANSIENT), "login_unavailable", kinds=ANY),
     _on(MAIL, (FALLBACK, DISCONNECTED), "password_rejected", "reconnect",
-        words.LATE_CREDENTIALS_REJECTED, **_FORCE),
+        words.LATE_CREDENTIALS_REJECTED, beside=plain.OF_LOGIN, **_FORCE),
     _on(MAIL, (FALLBACK, DISCONNECTED), "not_authenticated", "reconnect", words.NOT_AUTHENTICATED,
         **_FORCE),
-    # Surely the recipient's, by a code that means nothing else
+    # What sounds like the recipient's or the message's, but is the mailbox's
     _on(TRANSACTION - {MAIL}, (FALLBACK, MISCONFIGURED), "mailbox_full", "mailbox_full",
         words.OWN_MAILBOX_FULL),
     _on(CONTENT, (FALLBACK, MISCONFIGURED), "application_no_access", "application_access",
         words.OWN_MAILBOX_CLOSED, of_application=True),
     _on(CONTENT, (FALLBACK, TRANSIENT), "temporary", "none", words.OWN_MAILBOX_CLOSED),
     _on(CONTENT, (FALLBACK, THROTTLED), "too_fast", "none", words.PEAK_LIMIT),
+    # Surely the recipient's: nothing else is said
     _on(TRANSACTION - {MAIL}, (REFUSE, NONE), "bad_recipient", "recipient",
-        words.BAD_RECIPIENT_CODE),
+        words.BAD_RECIPIENT, beside=plain.OF_RECIPIENT),
+    _on(RCPT, (REFUSE, NONE), "bad_recipient", "recipient", words.BAD_MAILBOX,
+        beside=plain.OF_MAILBOX),
     _on(TRANSACTION - {MAIL}, (REFUSE, NONE), "recipient_restricted", "recipient_restricted",
-        words.RESTRICTED),
-    _on(TRANSACTION - {MAIL}, (DEFER, NONE), "recipient_busy", "none", words.RECIPIENT_BUSY),
+        words.RESTRICTED, beside=plain.OF_LIST),
+    _on(TRANSACTION - {MAIL}, (DEFER, NONE), "recipient_busy", "none", words.RECIPIENT_BUSY,
+        beside=plain.OF_BUSY),
+    _on(RCPT, (DEFER, NONE), "recipient_busy", "none", words.MAILBOX_BUSY, beside=plain.OF_BUSY),
     _on(RCPT, (SPLIT, NONE), "too_many_recipients", "none", words.TOO_MANY_RECIPIENTS,
         only_some=True),
+    # Surely the message's: nothing else is said
+    _on(TRANSACTION, (REFUSE, NONE), "too_big", "too_big", words.TOO_BIG, beside=plain.OF_SIZE),
+    _on(TRANSACTION, (REFUSE, NONE), "no_smtputf8", "no_smtputf8", kinds=Kind.NOT_OFFERED),
+    _on(TRANSACTION - {DOT}, (REFUSE, NONE), "unwritable", "unwritable", kinds=Kind.INVALID),
+    _on(CONTENT, (REFUSE, NONE), "spam", "spam", words.SPAM, beside=plain.OF_SPAM),
+    _on(CONTENT, (REFUSE, NONE), "unwritable", "unwritable", words.UNWRITABLE,
+        beside=plain.OF_FORM),
+    _on(CONTENT, (REFUSE, NONE), "content", "content", words.CONTENT, beside=plain.OF_CONTENT),
     # The line closed between two messages (RFC 5321 3.8): a limit per connection, or idle
     _on(MAIL, (FALLBACK, NONE), "line_closed", "none", r"^421", after_accepted=True,
         reconnect_first=True),
@@ -294,18 +323,9 @@ RULES = (
     _on(TRANSACTION, (FALLBACK, THROTTLED), "too_fast", "none", words.TOO_FAST),
     _on(TRANSACTION, (FALLBACK, MISCONFIGURED), "relay_denied", "relay", words.RELAY_DENIED),
     _on(RCPT, (FALLBACK, MISCONFIGURED), "not_authenticated", "reconnect",
-        words.NOT_AUTHENTICATED_LATE),
+        words.NOT_AUTHENTICATED),
     _on(TRANSACTION, (FALLBACK, THROTTLED), "too_many_connections", "none",
         words.TOO_MANY_CONNECTIONS),
-    # Surely the message's
-    _on(TRANSACTION, (REFUSE, NONE), "too_big", "too_big", words.TOO_BIG),
-    _on(TRANSACTION, (REFUSE, NONE), "no_smtputf8", "no_smtputf8", kinds=Kind.NOT_OFFERED),
-    _on(TRANSACTION - {DOT}, (REFUSE, NONE), "unwritable", "unwritable", kinds=Kind.INVALID),
-    _on(CONTENT, (REFUSE, NONE), "spam", "spam", words.SPAM),
-    _on(CONTENT, (REFUSE, NONE), "unwritable", "unwritable", words.UNWRITABLE),
-    _on(CONTENT, (REFUSE, NONE), "content", "content", words.CONTENT),
-    # Surely the recipient's, by words
-    _on(TRANSACTION - {MAIL}, (REFUSE, NONE), "bad_recipient", "recipient", words.BAD_RECIPIENT),
     # The server's own trouble
     _on(TRANSACTION - {RCPT}, (FALLBACK, TRANSIENT), "temporary", "none", words.SERVER_TROUBLE),
     _on(RCPT, (FALLBACK, TRANSIENT), "temporary", "none", words.SERVER_TROUBLE_AT_RCPT),

@@ -69,6 +69,16 @@ PROVIDER = Provider(
     ),
     dkim_keys={"google": ""},
     replies={
+        "bad_recipient": (
+            r"account that you tried to reach (does not exist|is (disabled|over quota)).*",
+            r"the recipient's inbox is out of storage space.*",
+        ),
+        "content": (r"our system detected an illegal attachment on your message",),
+        "recipient_busy": (
+            r"the user you are trying to contact is receiving mail .*",
+            r"account that you tried to reach is over quota.*",
+        ),
+        "too_big": (r"your message exceeded google's message size limits",),
         "app_password_required": (r"^5.*(application[ -]specific|InvalidSecondFactor)",),
         "web_login_required": (r"^5\d\d 5\.7\.14\b",),
         "quota_reached": (r"^5\d\d 5\.4\.5\b",),

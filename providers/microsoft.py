@@ -138,8 +138,19 @@ Test-ServicePrincipalAuthorization -Identity {object_id} -Resource {mailbox}""",
             r"Submission ?Quota|RefuseQuota",
         ),
         "too_many_connections": (r"^4.*sender thread limit",),
-        "spam": (r"OutboundSpamException",),
-        "recipient_busy": (r"^4.*recipient thread limit", r"^432.*\bDeliver\b"),
+        "spam": (
+            r"STOREDRV\.Submission\.Exception:OutboundSpamException; Failed to process message due "
+            r"to a permanent exception",
+        ),
+        "bad_recipient": (
+            r"RESOLVER\.ADR\.Recip(ient)?NotFound; (recipient )?not found"
+            r"( by smtp address lookup)?",
+        ),
+        "recipient_restricted": (
+            r"delivery restriction check failed because the sender was not authenticated when "
+            r"sending to this group",
+        ),
+        "recipient_busy": (r"^432 4\.3\.2 STOREDRV\.Deliver; recipient thread limit exceeded",),
     },
     pages={
         "smtp_auth": "https://learn.microsoft.com/exchange/clients-and-mobile-in-exchange-online/authenticated-client-smtp-submission",

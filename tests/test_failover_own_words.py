@@ -96,6 +96,24 @@ def test_words_that_the_mail_has_too_prove_nothing():
     assert decision.is_open
 
 
+def test_what_a_mail_repeats_of_the_sender_makes_no_refusal_sure():
+    """The subject is not the server's own words, but hides nothing that the server says."""
+    reply = b"5.1.1 Sender address: user unknown"
+    for subject in ("", "Sender address"):
+        mail = MailText(headers=[subject])
+        decision = classify(Failure.from_reply(Phase.RCPT, 550, reply, mail=mail))
+        assert (decision.verdict, decision.is_open) == (Verdict.FALLBACK, True)
+
+
+def test_an_unknown_user_who_is_the_sender_is_no_recipient():
+    ana = "ana@corp.example"
+    mail = SentMail(ana, [BEN], b"").all_of_it
+    for address, verdict in ((BEN, Verdict.REFUSE), (ana, Verdict.FALLBACK)):
+        for reply in (f"5.1.1 <{address}>: User unknown", f"No such user: {address}"):
+            failure = Failure.from_reply(Phase.RCPT, 550, reply.encode(), mail=mail)
+            assert classify(failure).verdict is verdict, reply
+
+
 def test_a_code_that_an_address_has_in_it_is_none():
     decision = _decision(Phase.RCPT, 550, "go away #5.1.1@corp.example", "#5.1.1@corp.example")
     assert decision.verdict is Verdict.FALLBACK

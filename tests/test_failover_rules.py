@@ -2,6 +2,7 @@
 
 import csv
 import pathlib
+import re
 import smtplib
 import socket
 import ssl
@@ -161,6 +162,29 @@ def test_what_real_servers_answered(row):
     assert rules == "*" or decision.rule in rules.split("|"), (decision, source)
 
 
+SURE = [
+    row
+    for row in REPLIES
+    if row[0] in ("refuse", "defer") and row[1] != "*" and "\\n" not in row[4]
+]
+UNSURE_WORDS = st.one_of(
+    st.sampled_from(["sender", "expediteur", "from", "your", "quota", "contract", "ldap", "trial"]),
+    st.text("abcdefghijklmnopqrstuvwxyzäéß", min_size=2, max_size=12),
+)
+
+
+@given(st.sampled_from(SURE), UNSURE_WORDS)
+def test_one_word_more_that_is_not_plain_makes_a_sure_refusal_open(row, word):
+    assume(not any(word in beside for beside in BESIDE))
+    _, _, phase, flags, reply, _ = row
+    codes = re.match(r"\d+ (?:\d\.\d+\.\d+ )?", reply)[0]
+    decision = classify(
+        _reply_failure(phase, flags.split(), f"{codes}{word} {reply[len(codes) :]}")
+    )
+    assert decision.verdict is Verdict.FALLBACK, (word, decision)
+
+
+BESIDE = {rule.beside for rule in RULES if rule.beside}
 DECISIONS = [UNPROVEN.decision, REFUSED_HERE, *(rule.decision for rule in RULES)]
 
 
