@@ -57,12 +57,12 @@ OF_RECIPIENT = (
 )
 OF_MAILBOX = OF_RECIPIENT | _set("full good")
 OF_BUSY = OF_MAILBOX | _set(
-    "busy temporarily temporary unavailable come back again later after soon retry resend time",
+    "busy temporarily temporary come back again later after soon retry resend time",
     "minute minutes second seconds moment",
 )
 OF_LIST = PLAIN | _set(
     "sender senders group list allowed member members restricted restriction moderated moderator",
-    "authenticated authorized authentication authorization required distribution recipient",
+    "authenticated authorized authentication authorization required distribution recipient address",
 )
 OF_SIZE = (
     PLAIN

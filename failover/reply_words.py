@@ -202,7 +202,10 @@ CONTENT = (
     rf"|\b(virus|malware|trojan)( {_SIGNATURE})? (detected|found)(: {_SIGNATURE})?"
     r"( by (clamav|zoho mail))?"
 )
-_PROBED = r"recipient address rejected: (unverified|undeliverable) address\b.*"  # by Postfix
+_PROBED = (  # by Postfix
+    r"recipient address rejected: (unverified|undeliverable) address\b(: address verification in "
+    r"progress|: connect to \S+: connection (timed out|refused)|: host \S+ said: .*)?"
+)
 _FULL = r"quota exceeded \(mailbox for user is full\)"  # by Dovecot, after the dot
 _NOT_IN_TABLE = (
     r"user unknown in (virtual (mailbox|alias)|(local|relay) recipient|local) table"
