@@ -35,6 +35,7 @@ from . import (
     test_failover_late_reply,
     test_failover_own_words,
     test_failover_parallel,
+    test_failover_plain_words,
     test_failover_policy,
     test_failover_probe,
     test_failover_providers,
