@@ -72,6 +72,11 @@ registry.category("web_tour.tours").add("system_mail_preferences", {
             trigger: `${STATE}:contains(Connected):has(.fa-check)`,
         },
         {
+            content: "the badge alone says it",
+            trigger:
+                "[name=outgoing_mail_server_type]:contains(Test Connection):not(:contains(Emails sent))",
+        },
+        {
             trigger: "[name=system_mail_own] button:contains(Reconnect)",
             run: "click",
         },
