@@ -131,9 +131,17 @@ class DoorsCase(HttpCase, SystemMailCase):
             "SELECT id, cron_id, call_at FROM ir_cron_trigger",
             "SELECT id, cron_id, timed_out_counter FROM ir_cron_progress",
             "SELECT id, channel_notifications FROM res_users_settings",
-            "SELECT id, domain, path FROM ir_act_window WHERE res_model LIKE 'system.mail.%'",
-            "SELECT id, active FROM ir_ui_menu",
-            "SELECT id, active, arch_db FROM ir_ui_view WHERE model LIKE 'system.mail.%'",
+            "SELECT id, name, domain, path FROM ir_act_window WHERE res_model LIKE 'system.mail.%'",
+            "SELECT id, active, name FROM ir_ui_menu",
+            "SELECT v.id, active, arch_db FROM ir_ui_view v LEFT JOIN ir_model_data d"
+            " ON d.model = 'ir.ui.view' AND res_id = v.id"
+            " WHERE v.model LIKE 'system.mail.%' OR d.module = 'system_mail'",
+            "SELECT id, view_mode, act_window_id FROM ir_act_window_view",
+            "SELECT id, name FROM ir_model WHERE model LIKE 'system.mail.%'",
+            "SELECT id, field_description, help FROM ir_model_fields"
+            " WHERE model LIKE 'system.mail.%' OR name LIKE 'system_mail_%'",
+            "SELECT id, value, name FROM ir_model_fields_selection",
+            "SELECT id, name FROM res_groups_privilege",
         ):
             self.env.cr.execute(query)
             yield sorted(self.env.cr.fetchall(), key=repr)

@@ -174,6 +174,74 @@ class TestDoorsBeside(DoorsCase):
             }
         )
 
+    def test_screens_of_odoo_that_have_a_part_of_ours(self):
+        doors = {}
+        for name in (
+            "base_module_uninstall_view_form",
+            "res_config_settings_view_form",
+            "res_users_view_form_preferences",
+            "sign_in_refused",
+            "summary",
+        ):
+            view = self.ref(name)
+            doors[f"view.write active, {name}"] = self.door(
+                view._name, "write", view.ids, {"active": False}
+            )
+        views = self.env["ir.model.data"].search(
+            [("module", "=", "system_mail"), ("model", "=", "ir.ui.view")]
+        )
+        elsewhere = (
+            self.env["ir.ui.view"]
+            .browse(views.mapped("res_id"))
+            .filtered(lambda view: not (view.model or "").startswith("system.mail."))
+        )
+        self.assertEqual(len(doors), len(elsewhere), "each is in the rule, and here")
+        self.assert_closed(doors)
+
+    def test_what_is_written_on_screens(self):
+        self.env["res.lang"]._activate_lang("fr_FR")
+        view, action = self.ref("system_mail_event_view_list"), self.ref("system_mail_event_action")
+        fields, models = self.env["ir.model.fields"], self.env["ir.model"]
+        scope = fields._get("res.company", "system_mail_scope")
+        heading = self.env.ref("system_mail.privilege_system_mail")
+        french = {"fr_FR": "Look here"}
+
+        def translate(record, name):
+            return self.door(record._name, "update_field_translations", record.ids, name, french)
+
+        self.assert_closed(
+            {
+                "view.translate": self.door(
+                    view._name,
+                    "update_field_translations",
+                    view.ids,
+                    "arch_db",
+                    {"fr_FR": {view.get_field_translations("arch_db")[0][0]["source"]: "X"}},
+                ),
+                "menu.translate": translate(self.ref("menu_system_mail_events"), "name"),
+                "action.translate": translate(action, "name"),
+                "model.translate": translate(models._get(EVENT), "name"),
+                "field.translate": translate(scope, "field_description"),
+                "field.write": self.door(
+                    scope._name, "write", scope.ids, {"field_description": "Look here"}
+                ),
+                "selection.write": self.door(
+                    "ir.model.fields.selection",
+                    "write",
+                    scope.selection_ids[:1].ids,
+                    {"name": "Look here"},
+                ),
+                "privilege.write": self.door(
+                    heading._name, "write", heading.ids, {"name": "Look here"}
+                ),
+                "window.view.create": self.door(
+                    "ir.actions.act_window.view",
+                    "create",
+                    [{"act_window_id": action.id, "view_mode": "pivot", "sequence": 0}],
+                ),
+            }
+        )
+
     def test_following_the_alerts(self):
         channel = self.ref("channel_alerts")
         partner = self.people["administrator"].partner_id
