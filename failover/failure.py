@@ -91,6 +91,7 @@ class Kind(Word):
     MORE_THAN_LIMIT = "more_than_limit"  # it alone has more recipients than such a limit
     DRILL = "drill"  # nothing failed: the mailbox is treated as down
     NO_TIME = "no_time"  # nothing failed: a person waits, and no longer for this mailbox
+    BUSY = "busy"  # nothing failed: the server still owes the reply to another message
     AWAITED = "awaited"  # nothing failed: no reply to the dot yet, and a person waits no longer
     UNKNOWN = "unknown"
 

@@ -55,11 +55,11 @@ class LateReply:
         :param LateReplies late_replies: where it has its place
         """
         self._connection, self._late_replies = connection, late_replies
-        self._sent_at = time.monotonic()
+        self._sent_at = connection.trace.deadline - connection.trace.patience.dot
 
     @property
     def seconds(self):
-        """How long ago a person's time was up."""
+        """How long ago the message was sent."""
         return time.monotonic() - self._sent_at
 
     @property

@@ -188,6 +188,7 @@ _REFUSED_APPLICATION = {
 # fmt: off
 RULES = (
     _on(set(Phase), (DEFER, NONE), "no_time", kinds=Kind.NO_TIME),
+    _on(CONNECT, (DEFER, NONE), "busy", kinds=Kind.BUSY),
     _on(DOT, (UNCERTAIN, NONE), "awaited", kinds=Kind.AWAITED),
     _on(QUIT, (ACCEPTED, NONE), "quit", kinds=ANY),
     _on({RCPT, DOT}, (ACCEPTED, NONE), "accepted", "none", r"^2"),

@@ -48,8 +48,8 @@ class Trouble:
 
     @property
     def is_cut_short(self):
-        """Whether nothing failed: there was no time for it."""
-        return self.failure.kind is Kind.NO_TIME
+        """Whether nothing failed: there was no time for it, or it is to wait."""
+        return self.failure.kind in (Kind.NO_TIME, Kind.BUSY)
 
     @property
     def is_awaited(self):
@@ -103,6 +103,14 @@ class RouteClosed(OSError):
         self.failure, self.decision = failure, decision.untried()
 
 
+class RouteBusy(OSError):
+    """The mailbox is not used until then: its server still owes the reply to a message."""
+
+    def __init__(self, until):
+        super().__init__("busy")
+        self.until = until
+
+
 class Route:
     """A mailbox by which messages may go out, connected when it is first needed."""
 
@@ -125,8 +133,8 @@ class Route:
     ):
         """
         :param mailbox: passed to the callbacks; not used here
-        :param connect: opens a logged-in connection; may raise ``RouteClosed``, ``Unwatched`` or
-            any of ``CONNECTION_ERRORS``
+        :param connect: opens a logged-in connection; may raise ``RouteClosed``, ``RouteBusy``,
+            ``Unwatched`` or any of ``CONNECTION_ERRORS``
         :param name: the mailbox's name for people
         :param refresh: fetches a new access token after one was refused; may raise as ``connect``
         :param rewrite: ``(message, from_addr, author) -> (message, from_addr)``
@@ -176,6 +184,10 @@ class Route:
         except RouteClosed as exc:
             self.trouble = Trouble.of(self, exc.failure, exc.decision)
             return False
+        except RouteBusy as exc:
+            busy = Failure(Phase.CONNECT, kind=Kind.BUSY)
+            self.trouble = Trouble(self, busy, classify(busy), exc.until)
+            return False
         self._seconds = time.monotonic() - began
         if trouble:
             self._stop(trouble)
@@ -193,7 +205,7 @@ class Route:
                     refresh, self._refresh = self._refresh, None
                     refresh()
                 self._connection = self._connect()
-            except RouteClosed:
+            except (RouteClosed, RouteBusy):
                 raise
             except CONNECTION_ERRORS as exc:
                 if trace.connection is not None:
@@ -205,8 +217,11 @@ class Route:
     def _stop(self, trouble):
         """Close the route to the following messages: they would not be sent, either."""
         self.trouble = trouble
-        used_it_up = trouble.is_cut_short and self._patience.budget.is_most(self._seconds)
-        if used_it_up and self._on_slow:
+        if trouble.is_cut_short and self._patience.budget.is_most(self._seconds):
+            self._report_slow()
+
+    def _report_slow(self):
+        if self._on_slow:
             self._on_slow(self.mailbox, self._seconds)
 
     def _may_refresh(self, decision):
@@ -312,8 +327,9 @@ class Route:
         """
         if trouble.is_awaited:
             self._connection = None  # the LateReply has it
-            trouble = Trouble.of(self, Failure(Phase.DOT, kind=Kind.NO_TIME))
-        if trouble.is_cut_short:
+            self.trouble = Trouble.of(self, Failure(Phase.DOT, kind=Kind.NO_TIME))
+            self._report_slow()
+        elif trouble.is_cut_short:
             self._stop(trouble)
         effect = trouble.decision.effect
         if effect is Effect.NONE or self.trouble:

@@ -60,6 +60,7 @@ REASONS = {  # by rule
     "helo_refused": _lt("the server does not accept the name that this host gives itself"),
     "client_refused": _lt("the server does not accept mail from this host"),
     "no_time": _lt("nobody waits for it any longer, and the mail queue sends it"),
+    "busy": _lt("the server hasn't confirmed an earlier message yet"),
     "awaited": _lt("the server hasn't confirmed the message yet"),
     "over_limit": _lt("the limit set for System Mail is reached"),
     "over_mailbox_limit": _lt("the limit set for this mailbox of System Mail is reached"),

@@ -10,6 +10,7 @@ from odoo.api import SUPERUSER_ID
 from odoo.tools.mail import email_normalize_all
 
 from ..failover.failure import Verdict
+from ..failover.late_reply import LateReply
 from ..failover.policy import Fate
 from ..failover.session import AT_ONCE, Report, Undelivered
 from ..failover.words import BY_SYSTEM_MAIL, describe
@@ -67,6 +68,26 @@ class Why(typing.NamedTuple):
         return cls(
             trouble.decision.rule, trouble.failure.code or False, trouble.failure.enhanced or False
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Awaited:
+    """A message whose reply comes later than a person waits, and what to store of it then."""
+
+    reply: LateReply
+    server_id: int | bool
+    """Of the mailbox; False for Odoo's configuration file."""
+    name: str
+    """The mailbox's name for people."""
+    internal: bool
+    sent_from: str | bool
+    """System Mail's address, where it stands in for a mailbox that failed."""
+    why: Why
+    """Why that mailbox failed."""
+    fallback: dict | None
+    """The event to write if System Mail's server has accepted the message in its place."""
+    held: dict
+    """The event to write if it is held. It has no reason yet."""
 
 
 @dataclasses.dataclass
@@ -282,7 +303,7 @@ class Ledger:
         """
         troubles = report.troubles[address]
         fate = report.fate(address)
-        if fate is Fate.DEFERRED and troubles[-1].retry_at == AT_ONCE:
+        if fate is Fate.AWAITED or (fate is Fate.DEFERRED and troubles[-1].retry_at == AT_ONCE):
             return None
         tries_again = fate is Fate.DEFERRED and not troubles[-1].retry_at
         if tries_again and mail and mail.system_mail_gives_up():
@@ -311,12 +332,34 @@ class Ledger:
         :rtype: Why
         """
         last = troubles[-1]
-        if fate is Fate.DEFERRED and last.retry_at == AT_ONCE:
+        if fate is Fate.AWAITED or (fate is Fate.DEFERRED and last.retry_at == AT_ONCE):
             return Why()
         if fate is Fate.DEFERRED and last.route is self.system and not last.retry_at:
             return Why(BY_SYSTEM_MAIL)
         own = (Why.of(trouble) for trouble in troubles if trouble.route is not self.system)
         return next(own, Why())
+
+    def awaited(self, mail, report):
+        """What is to be stored when the late reply to a message has come.
+
+        :param mail: of the recipients whose reply it is
+        :rtype: Awaited
+        """
+        troubles = next(t for t in report.troubles.values() if t[-1].is_awaited)
+        count = sum(t[-1].is_awaited for t in report.troubles.values())
+        route = troubles[-1].route
+        is_carried = route is self.system and any(t.route is not route for t in troubles)
+        of_mail = MailInfo.of(mail), count
+        return Awaited(
+            report.late,
+            route.mailbox.id,
+            route.name,
+            report.internal,
+            sent_from=is_carried and self.policy.address,
+            why=self.why(troubles[:-1], Fate.ACCEPTED) if troubles[:-1] else Why(),
+            fallback=self._event("fallback", troubles, *of_mail) if is_carried else None,
+            held=self._event("held", troubles, *of_mail),
+        )
 
     @contextlib.contextmanager
     def writing_notifications(self, values, default):

@@ -17,6 +17,7 @@ from ..failover.words import describe
 _current = contextvars.ContextVar("system_mail_run", default=None)
 _FATES = {
     Fate.DEFERRED: "waiting",
+    Fate.AWAITED: "waiting for the server's confirmation",
     Fate.HELD: "held: it may have been delivered",
     Fate.FAILED: "failed",
 }

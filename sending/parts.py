@@ -9,14 +9,14 @@ from odoo.tools.mail import email_normalize_all, email_split_and_format_normaliz
 from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
 
 from ..failover.policy import Fate
-from ..failover.session import explain
+from ..failover.session import Report, explain
 from .ledger import Why
 
-_OF_PARTNER = (Fate.ACCEPTED, Fate.HELD, Fate.DEFERRED, Fate.FAILED)
+_OF_PARTNER = (Fate.ACCEPTED, Fate.AWAITED, Fate.HELD, Fate.DEFERRED, Fate.FAILED)
 """The fate of a partner with several addresses is the first of these that one address has."""
 _INVALID = "invalid"
 """Failed as well, but no server refused it: it was not tried, or has no valid address."""
-_MOST_TO_COME = (Fate.DEFERRED, Fate.HELD, Fate.FAILED, _INVALID, Fate.ACCEPTED)
+_MOST_TO_COME = (Fate.DEFERRED, Fate.AWAITED, Fate.HELD, Fate.FAILED, _INVALID, Fate.ACCEPTED)
 
 
 @dataclasses.dataclass
@@ -36,6 +36,8 @@ class Part:
     reasons: dict = dataclasses.field(default_factory=dict)
     failure_type: str | None = None
     retry_at: typing.Any = None
+    report: Report | None = None
+    """Whose reply is awaited."""
     served: list = dataclasses.field(default_factory=list)
     """Addresses that need no further e-mail of another addon."""
 
@@ -103,16 +105,16 @@ def _add_partner(parts, unit):
     2. Addresses with another fate are kept as plain addresses, each in the part of its fate.
     3. If the partner waits, refused addresses are not kept: the next try goes to all addresses of
        the partner.
-    4. If some addresses wait and others are held, the partner joins no part: the next try must not
-       go to the held ones. All addresses are kept as plain addresses, and the partner's
-       notification shows that the message is held.
+    4. If some addresses wait and others are held, or their reply is awaited, the partner joins no
+       part: the next try must not go to these. All addresses are kept as plain addresses, and the
+       partner's notification shows that the message is held, or awaited.
     """
     by_fate = {}
     for address in unit.report.recipients:
         by_fate.setdefault(unit.report.fate(address), []).append(address)
     main = min(by_fate, key=_OF_PARTNER.index)
     kept_as_plain_addresses = {fate for fate in by_fate if fate not in (main, Fate.ACCEPTED)}
-    if main is Fate.HELD and Fate.DEFERRED in by_fate:
+    if main in (Fate.AWAITED, Fate.HELD) and Fate.DEFERRED in by_fate:
         parts[main].by_address |= unit.partner
         kept_as_plain_addresses.add(main)
     else:
@@ -179,7 +181,9 @@ def _explain(part, report, addresses, recipient):
     troubles = next(filter(None, (report.troubles.get(a) for a in addresses)), None)
     if troubles and not troubles[-1].retry_at:
         part.retry_at = None  # a recipient that could go sooner must not wait for one over a limit
-    if part.fate is Fate.ACCEPTED or not troubles:
+    if part.fate is Fate.AWAITED:
+        part.report = report
+    if part.fate in (Fate.ACCEPTED, Fate.AWAITED) or not troubles:
         return
     reason = part.reasons[recipient] = explain(troubles)
     if part.reason:

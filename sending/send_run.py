@@ -15,8 +15,17 @@ from odoo.addons.base.models import ir_mail_server as core
 from ..failover.budget import Budget
 from ..failover.connection import MailboxError, Patience, WatchedConnection
 from ..failover.failure import Effect, Failure, Kind, Phase
+from ..failover.late_reply import LateReplies
 from ..failover.rewrite import in_the_name_of, sender
-from ..failover.session import Admission, Route, RouteClosed, Session, Undelivered, Unwatched
+from ..failover.session import (
+    Admission,
+    Route,
+    RouteBusy,
+    RouteClosed,
+    Session,
+    Undelivered,
+    Unwatched,
+)
 from ..tools.own_cursor import own_environment
 from .ledger import Ledger, writes_for_others
 from .refusals import refusals_as_failures
@@ -26,6 +35,8 @@ _logger = logging.getLogger(__name__)
 LIMIT_FIELDS = {"owner_limit_time", "owner_limit_count"}
 BUDGET = "system_mail.budget"
 """Where the Budget of a request is kept, in its environ."""
+LATE_REPLIES = LateReplies(8)
+"""Those of this process: a thread waits for each (``sending/watcher.py``)."""
 WORKER_MARGIN = 20
 """Seconds of the worker's time limit that are kept for storing the results."""
 
@@ -240,11 +251,13 @@ class SendRun(Ledger):
             _logger.warning("System Mail's limits were not given back: %s", exc)
 
     def _route(self, server, connect, budget, **options):
+        may_be_late = budget.is_limited and not self.raise_exception
         return Route(
             server,
             connect,
             name=server.sudo().name or "Odoo",
-            patience=patience(budget),
+            patience=patience(budget, may_be_late),
+            late_replies=LATE_REPLIES if may_be_late else None,
             refresh=self._refresh(server) if server and server.system_mail_has_token() else None,
             on_failure=self._failed if server else None,
             on_success=self._succeeded if server else None,
@@ -307,6 +320,7 @@ class SendRun(Ledger):
 
         :raises RouteClosed: it is out of order
         :raises MailboxError: it is slow, and a person waits
+        :raises RouteBusy: it still owes a reply
         """
         if not server:
             return
@@ -315,8 +329,12 @@ class SendRun(Ledger):
         closed = self._cached_check.pop(server.id)
         if closed:
             raise closed
-        if budget.is_limited and self._seen[server.id].is_slow:
+        if not self._seen[server.id].is_slow:
+            return
+        if budget.is_limited:
             raise MailboxError(Failure(Phase.CONNECT, kind=Kind.NO_TIME))
+        if not self.raise_exception and (until := self.batch.system_mail_busy_until(server)):
+            raise RouteBusy(until)
 
     def write_apart(self, servers, vals):
         """Write on an own cursor what core writes on a server while it sends: tokens at once, and
@@ -381,13 +399,15 @@ class SendRun(Ledger):
             self.system.close()
 
 
-def patience(budget=None):
+def patience(budget=None, may_be_late=False):
     """How long a server may take, in proportion to Odoo's own timeout for a command (60 s).
 
-    After the content of a message (the dot), a person waits as long as for a command. The queue
-    waits up to ten times as long, but ends WORKER_MARGIN before its worker's time limit.
+    After the content of a message (the dot), a request waits as long as for a command, unless its
+    reply may be late. The queue waits up to ten times as long, but ends WORKER_MARGIN before its
+    worker's time limit.
 
     :param Budget budget: what is left of a person's time; by default there is no such limit
+    :param bool may_be_late: as for ``Patience``
     :rtype: Patience
     """
     timeout = core.SMTP_TIMEOUT
@@ -403,4 +423,5 @@ def patience(budget=None):
         dot=dot,
         quit=min(5, timeout),
         budget=budget or Budget(),
+        may_be_late=may_be_late,
     )

@@ -79,6 +79,7 @@ OURS = {
     "unusable key": Kind.UNUSABLE_KEY,
     "no time": Kind.NO_TIME,
     "no reply yet": Kind.AWAITED,
+    "busy": Kind.BUSY,
 }
 
 

@@ -1,14 +1,20 @@
 """How long a person waits whose request sends mail, and what becomes of the mail meanwhile."""
 
 import contextlib
+import threading
 import time
+from datetime import datetime, timedelta
+
+import psycopg2
 
 from odoo.tests import HttpCase, tagged
+from odoo.tests.common import release_test_lock
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.addons.http_routing.tests.common import MockRequest
 
 from .common import SystemMailCase
+from .smtp_lab.liar import Liar
 
 SECONDS = 2
 """What a person waits at most; the tests' servers may take 3 for a command (SMTP_TIMEOUT)."""
@@ -276,6 +282,246 @@ class TestRaiseException(PersonCase):
             self.send(mail)
         self.assertFalse(self.triggers())
         self.assertEqual(self.connections(), 2)
+
+
+@tagged("post_install", "-at_install")
+class TestAfterTheDot(PersonCase):
+    """The whole message was sent, and the server takes its time to say that it has it."""
+
+    def setUp(self):
+        super().setUp()
+        self.set_seconds(1)
+        self.customer = self.env["res.partner"].create({"name": "C", "email": "c@elsewhere.test"})
+        self.own_reply, self.system_reply = (self.hold_reply(s) for s in (self.own, self.system))
+
+    def hold_reply(self, server):
+        """Have a server wait with its replies to the dot until the event is set."""
+        event = threading.Event()
+        self.addCleanup(event.set)
+        server.deliver = lambda _delivery: event.wait(MANY)
+        return event
+
+    def commit(self):
+        """What is done after the transaction's commit."""
+        self.env.flush_all()
+        self.env.cr.postcommit.run()
+
+    def wait_for_watchers(self):
+        with release_test_lock():  # of the database's connection, which all share here
+            for thread in threading.enumerate():
+                if thread.name == "system_mail_watcher":
+                    thread.join(MANY)
+        self.env.invalidate_all()
+
+    def assert_awaited(self, message):
+        notification, mail = message.notification_ids, message.notification_ids.mail_mail_id
+        self.assertEqual(mail.state, "outgoing")
+        self.assertGreater(mail.scheduled_date, datetime.now() + timedelta(minutes=9))
+        self.assertEqual(notification.notification_status, "ready")
+        self.assertFalse(notification.failure_type)
+        self.assertFalse(self.events())
+
+    def settle(self, *replies):
+        """Commit, let these servers reply, and have the watchers store it."""
+        self.commit()
+        for reply in replies:
+            reply.set()
+        self.wait_for_watchers()
+
+    def assert_sent_once(self, message, server, partner=None):
+        self.assertEqual(message.notification_ids.notification_status, "sent")
+        self.assertFalse(message.notification_ids.failure_type)
+        self.assertEqual(self.received((partner or self.ben.partner_id).email), server.accepted)
+        self.assertEqual(len(server.accepted), 1)
+
+    def test_it_is_accepted_once_and_nobody_waited(self):
+        message = self.mention_in_request()
+        self.assert_awaited(message)
+        self.settle(self.own_reply)
+        self.assert_sent_once(message, self.own)
+        self.assertFalse(message.notification_ids.system_mail_sent_from)
+        self.assertFalse(self.events())
+        health = self.health(self.own_server)
+        self.assertEqual((health.state, health.failure_count), ("connected", 0))
+        self.assertGreater(health.slow_seconds, 0.5)
+
+    def test_the_queue_and_whoever_presses_send_now_leave_it_alone(self):
+        message = self.mention_in_request()
+        mail = message.notification_ids.mail_mail_id
+        self.run_queue()
+        mail.send()
+        mail.with_user(self.env.ref("base.user_admin")).send()
+        mail.scheduled_date = False
+        self.run_queue()
+        self.assertEqual(self.connections(), 1)
+        self.assertEqual(mail.state, "outgoing")
+        self.settle(self.own_reply)
+        self.assert_sent_once(message, self.own)
+
+    def test_system_mail_confirms_late_what_it_sent_for_a_dead_mailbox(self):
+        self.own.fail("auth", reply="535 5.7.8 Rejected")
+        message = self.mention_in_request()
+        self.assertFalse(self.events("fallback"))
+        self.settle(self.system_reply)
+        self.assert_sent_once(message, self.system)
+        self.assertEqual(message.notification_ids.system_mail_sent_from, "hello@company.test")
+        self.assertEqual(message.notification_ids.system_mail_rule, "password_rejected")
+        event = self.events("fallback")
+        self.assertEqual((event.server_id, event.rule), (self.own_server, "password_rejected"))
+
+    def test_a_refusal_sends_it_to_the_queue(self):
+        self.own_reply.set()
+        refusal = "452 4.3.1 Insufficient system storage"
+        with Liar({"dot": [1.5, f"{refusal}\r\n".encode()]}) as own:
+            self.own_server.smtp_port = own.port
+            message = self.mention_in_request()
+            self.assert_awaited(message)
+            self.settle()
+        mail = message.notification_ids.mail_mail_id
+        self.assertEqual((mail.state, mail.scheduled_date), ("outgoing", False))
+        self.assertFalse(self.events())
+        self.system_reply.set()
+        self.run_queue()
+        self.assert_sent_once(message, self.system)
+
+    def lose_connection(self, **values):
+        self.own_reply.set()
+        with Liar({"dot": [1.5, "close"]}) as own:
+            self.own_server.smtp_port = own.port
+            message = self.mention_in_request(**values)
+            self.assert_awaited(message)
+            self.settle()
+        return message
+
+    def test_a_lost_connection_sends_a_colleague_the_same_message_again(self):
+        message = self.lose_connection()
+        mail = message.notification_ids.mail_mail_id
+        self.assertEqual((mail.state, mail.scheduled_date), ("outgoing", False))
+        self.assertEqual(self.health(self.own_server).rule, "unanswered")
+        self.assertEqual(self.health(self.own_server).failure_count, 1)
+        self.system_reply.set()
+        self.run_queue()
+        self.assert_sent_once(message, self.system)
+        self.assertEqual(self.system.accepted[0].message["Message-Id"], message.message_id)
+
+    def assert_held(self, message):
+        notification, mail = message.notification_ids, message.notification_ids.mail_mail_id
+        self.assertEqual((mail.state, mail.failure_type), ("exception", "system_mail_held"))
+        self.assertIn("ana@company.test: ", mail.failure_reason)
+        self.assertEqual(notification.failure_type, "system_mail_held")
+        self.assertEqual(notification.system_mail_rule, "unanswered")
+        [event] = self.events("held")
+        self.assertEqual((event.server_id, event.rule), (self.own_server, "unanswered"))
+        self.assertEqual((event.phase, event.recipient_count), ("dot", 1))
+        self.assertEqual(event.message_id, message.message_id)
+        self.run_queue()
+        self.assertFalse(self.system.accepted)
+
+    def test_a_lost_connection_holds_what_is_for_others(self):
+        message = self.lose_connection(partners=self.customer)
+        self.assert_held(message)
+
+    def kill_watcher(self, **values):
+        """Its process dies, and the lease ends."""
+        message = self.mention_in_request(**values)
+        self.env.cr.postcommit.clear()
+        self.own_reply.set()
+        self.connections()
+        mail = message.notification_ids.mail_mail_id
+        past = datetime.now() - timedelta(minutes=1)
+        mail.write({"system_mail_reply_until": past, "scheduled_date": past})
+        return message
+
+    def test_where_nobody_waits_any_longer_a_colleague_gets_it_again(self):
+        message = self.kill_watcher()
+        self.run_queue()
+        self.assertEqual(self.connections(), 1)
+        self.assertEqual(message.notification_ids.notification_status, "sent")
+        self.assertEqual(
+            [d.message["Message-Id"] for d in self.own.accepted], [message.message_id] * 2
+        )
+
+    def test_where_nobody_waits_any_longer_what_is_for_others_is_held(self):
+        message = self.kill_watcher(partners=self.customer)
+        self.run_queue()
+        self.assertEqual(self.connections(), 0)
+        self.assert_held(message)
+
+    def test_a_lease_from_before_the_clock_was_set_back_is_over(self):
+        message = self.kill_watcher()
+        mail = message.notification_ids.mail_mail_id
+        mail.system_mail_reply_until = datetime.now() + timedelta(days=3)
+        mail.send()
+        self.assertEqual(message.notification_ids.notification_status, "sent")
+
+    def test_nothing_more_goes_by_the_mailbox_meanwhile(self):
+        first, second = self.mention_in_request(), self.mention_in_request()
+        self.assert_left_to_queue(second)
+        self.run_queue()
+        self.assertEqual(self.connections(), 1)
+        mail = second.notification_ids.mail_mail_id
+        lease = first.notification_ids.mail_mail_id.scheduled_date
+        self.assertEqual((mail.state, mail.scheduled_date), ("outgoing", lease))
+        self.settle(self.own_reply)
+        self.assertFalse(mail.scheduled_date)
+        self.run_queue()
+        self.assertEqual(
+            (first | second).notification_ids.mapped("notification_status"), ["sent"] * 2
+        )
+        self.assertEqual(len(self.own.accepted), 2)
+        self.assertFalse(self.system.accepted)
+
+    def test_each_recipient_has_a_fate_of_its_own(self):
+        self.own.deliver = None
+        self.own.fail("rcpt", reply="550 5.1.1 User unknown", recipient="gone@company.test")
+        gone, last = (
+            self._user(name, f"{name}@company.test").partner_id for name in ("gone", "last")
+        )
+        reply = threading.Event()
+        self.addCleanup(reply.set)
+
+        def deliver(delivery):
+            if "ben@company.test" in delivery.rcpt_to:
+                reply.wait(MANY)
+
+        self.own.deliver = deliver
+        message = self.mention_in_request(partners=gone | self.ben.partner_id | last)
+        self.settle(reply)
+        self.run_queue()
+        states = {n.res_partner_id: n.notification_status for n in message.notification_ids}
+        self.assertEqual(states, {gone: "exception", self.ben.partner_id: "sent", last: "sent"})
+        for partner in self.ben.partner_id | last:
+            self.assertEqual(len(self.received(partner.email)), 1)
+
+    def test_after_a_rollback_nobody_waits(self):
+        mail = self.mail()
+        self.env.flush_all()
+        with self.request(), self.assertRaises(psycopg2.Error), self.env.cr.savepoint():
+            mail.send()
+            self.env.cr.execute("SELECT nonsense")
+        self.env.cr.postrollback.run()
+        self.env.cr.postcommit.clear()
+        self.own.wait(lambda server: not any(c.open for c in server.connections))
+
+    def test_somebody_cancels_it_meanwhile(self):
+        message = self.mention_in_request()
+        message.notification_ids.mail_mail_id.cancel()
+        self.settle(self.own_reply)
+        self.assertEqual(message.notification_ids.mail_mail_id.state, "cancel")
+
+    def test_with_raise_exception_the_request_waits(self):
+        threading.Timer(2, self.own_reply.set).start()
+        mail = self.mail()
+        with self.request():
+            mail.send(raise_exception=True)
+        self.assertEqual(mail.state, "sent")
+        self.assertEqual(len(self.own.accepted), 1)
+
+    def test_no_limit_of_a_person_means_no_watcher(self):
+        self.set_seconds(0)
+        threading.Timer(2, self.own_reply.set).start()
+        message = self.mention_in_request()
+        self.assert_sent_once(message, self.own)
 
 
 @tagged("post_install", "-at_install")

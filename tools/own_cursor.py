@@ -11,8 +11,13 @@ LOCK_TIMEOUT = "2s"
 """A sender waits no longer than this for a row that another transaction has locked."""
 
 
-@contextlib.contextmanager
 def own_environment(env, lock_timeout=LOCK_TIMEOUT):
+    """As ``environment_of``, for the caller's database."""
+    return environment_of(env.registry, lock_timeout)
+
+
+@contextlib.contextmanager
+def environment_of(registry, lock_timeout=LOCK_TIMEOUT):
     """An environment on an own cursor, committed at the end.
 
     It is READ COMMITTED: it sees what other workers have committed, and never fails to serialize.
@@ -21,7 +26,7 @@ def own_environment(env, lock_timeout=LOCK_TIMEOUT):
     :param str lock_timeout: as PostgreSQL writes it: ``2s``
     :raises psycopg2.Error: the caller decides whether a failed write matters
     """
-    with env.registry.cursor() as cr:
+    with registry.cursor() as cr:
         # tests share one cursor, in a transaction that has begun already
         if cr.connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
             cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")

@@ -5,6 +5,7 @@ from . import (
     ir_mail_server,
     mail_mail,
     mail_mail_queue,
+    mail_mail_reply,
     mail_message,
     mail_notification,
     mail_template,

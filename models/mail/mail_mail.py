@@ -51,7 +51,8 @@ class MailMail(models.Model):
             early = self.filtered(lambda mail: mail.scheduled_date and mail.scheduled_date > now)
             early._system_mail_check_undecided()
         self._system_mail_take_in_hand()
-        for (policy, treatment), mails in self._system_mail_groups(policies).items():
+        mails_to_send = self._system_mail_without_awaited()
+        for (policy, treatment), mails in mails_to_send._system_mail_groups(policies).items():
             run = None
             if policy:
                 run = self._system_mail_new_run(policy, treatment, raise_exception)
@@ -201,6 +202,8 @@ class MailMail(models.Model):
         email_list = super()._prepare_outgoing_list(*args, **kwargs)
         if run := self.env["ir.mail_server"].system_mail_run():
             self._system_mail_take_in_hand()  # again: core may have committed since
+            if self._system_mail_is_awaited():
+                return []
             run.begin(self, email_list)
         return email_list
 
@@ -249,6 +252,9 @@ class MailMail(models.Model):
                     self._system_mail_requeue(str(run.refusal), troubles[-1].retry_at)
                 else:  # core writes the reason on the mail, but not on its notifications
                     self._system_mail_fail(str(run.refusal), failure_type)
+            return True
+        if len(self) == 1 and self._system_mail_is_awaited():
+            self._system_mail_go_on_waiting()
             return True
         units = []
         if len(self) == 1:
@@ -329,6 +335,9 @@ class MailMail(models.Model):
         if part.fate is Fate.ACCEPTED:
             self.write({"state": "sent", "failure_type": False, "failure_reason": False})
             settle(success_pids=list(part.partners), success_emails=part.email_to)
+        elif part.fate is Fate.AWAITED:
+            run = self.env["ir.mail_server"].system_mail_run()
+            self._system_mail_await(run.awaited(self, part.report))
         elif part.fate is Fate.DEFERRED and may_wait:
             self._system_mail_requeue(part.reason, part.retry_at)
         else:

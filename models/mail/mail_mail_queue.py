@@ -73,12 +73,12 @@ class MailMail(models.Model):
         hours = datetime.timedelta(hours=self._system_mail_give_up_hours())
         return self.system_mail_waiting_since and self.system_mail_waiting_since + hours
 
-    def _system_mail_leave_to_queue(self):
-        """Have Odoo's queue send the mails now, as if nobody had tried."""
+    def _system_mail_leave_to_queue(self, due=False):
+        """Have Odoo's queue send the mails then, or now, as if nobody had tried."""
         self.write(
             {
                 "state": "outgoing",
-                "scheduled_date": False,
+                "scheduled_date": due,
                 "failure_type": False,
                 "failure_reason": False,
             }
@@ -86,7 +86,7 @@ class MailMail(models.Model):
         self._system_mail_notifications().write(
             {"notification_status": "ready", "failure_type": False, "failure_reason": False}
         )
-        self._system_mail_trigger_queue()
+        self._system_mail_trigger_queue(due + datetime.timedelta(seconds=1) if due else None)
 
     def _system_mail_wait(self, reason, due):
         self.write(

@@ -170,6 +170,14 @@ class MailNotification(models.Model):
         """Whether the viewer wrote the message, or is a Super User."""
         return bool(viewer) and self.sudo().mail_message_id._system_mail_may_decide(viewer)
 
+    def _system_mail_explain(self, why, sent_from=False):
+        """Store why a mailbox did not send it, and the address from which System Mail did.
+
+        :param Why why: all False if none failed
+        """
+        values = {f"system_mail_{name}": value for name, value in why._asdict().items()}
+        self.exists().write({**values, "system_mail_sent_from": sent_from})
+
     def _system_mail_push(self):
         """Update the web clients of the author and of the current user. Odoo does so for failures.
 

@@ -18,6 +18,7 @@ DEFAULTS = {
     "system_mail.allow_internal_hosts": 0,
     "system_mail.own_domains_only": 0,
     "system_mail.person_seconds": 5,
+    "system_mail.reply_seconds": 600,
 }
 """Our system parameters with their defaults. Each is a whole number; a switch is 0 or 1."""
 HIGHEST = 99_999
