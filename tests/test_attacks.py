@@ -7,7 +7,9 @@ The list of attacks is made from Odoo's registry: a new model, field or method i
 import collections
 import contextlib
 import datetime
+import inspect
 import json
+import re
 import warnings
 
 from odoo import api, fields, http
@@ -23,6 +25,12 @@ from . import tables
 from .common import SystemMailCase
 
 MODULE = "system_mail"
+NO_ROUTE = re.compile(
+    "logout|destroy|database|tests|become|assets|bundle|static|websocket|profil|signup|password|oauth"
+)
+"""Routes that end the session, or that have nothing of a record."""
+FOR_EMPLOYEES = re.compile('"system_mail_sent_from": "[^"]*"')
+"""Every employee sees from which address a message was sent."""
 ROLES = {
     "portal": "base.group_portal",
     "employee": "base.group_user",
@@ -437,3 +445,57 @@ class TestAttacksOverHttp(HttpCase, AttackCase):
             self.assertNotIn(CANARY, heard)
             for door, count in counts.items():
                 tables.put(TABLE, f"over HTTP, {door}", role, count)
+
+    def routes(self):
+        """Each route of the installed modules, as ``(rule, endpoint)``."""
+        http_model = self.env["ir.http"]
+        modules = sorted(self.env.registry._init_modules)
+        for rule, endpoint in http_model._generate_routing_rules(
+            modules, converters=http_model._get_converters()
+        ):
+            if not NO_ROUTE.search(rule):
+                yield rule, endpoint
+
+    def ask(self, rule, endpoint, values):
+        """What a route answers if it is given what is guarded wherever it takes a record."""
+        url = re.sub(r"<(?:[^:>]*:)?(\w+)>", lambda found: str(values.get(found[1], 1)), rule)
+        if endpoint.routing["type"] == "http":
+            return self.answer(url, allow_redirects=False)
+        taken = inspect.signature(endpoint.original_endpoint).parameters
+        return self.rpc(url, **{name: values[name] for name in taken if name in values})
+
+    def telling(self, user, password):
+        """The routes that tell a user what only Super Users may know."""
+        channel = self.env.ref("system_mail.channel_alerts")
+        alert = channel.message_ids[0]
+        values = {
+            "channel_id": channel.id,
+            "parent_channel_id": channel.id,
+            "message_id": alert.id,
+            "thread_model": channel._name,
+            "thread_id": channel.id,
+            "model": "ir.mail_server",
+            "id": self.system_server.id,
+            "field": "name",
+            "res_model": channel._name,
+            "res_id": channel.id,
+            "term": "a",
+            "search_term": "a",
+        }
+        self.authenticate(user.login, password)
+        for rule, endpoint in self.routes():
+            with contextlib.suppress(Undo), self.env.cr.savepoint(), mute_logger("odoo.http"):
+                if CANARY in FOR_EMPLOYEES.sub("", self.ask(rule, endpoint, values)):
+                    yield rule
+                raise Undo
+            self.env.invalidate_all()
+
+    def test_no_route_tells_anything(self):
+        """A Super User is told by the same requests."""
+        self.env.cr.precommit.run()
+        for role, user in self.people.items():
+            self.assertFalse([*self.telling(user, f"the {role}'s own")], role)
+            tables.put(TABLE, "over HTTP, each route", role, len([*self.routes()]))
+        super_user = self._person("super user", GROUP)
+        told = [*self.telling(super_user, "the super user's own")]
+        self.assertIn("/discuss/channel/messages", told)
