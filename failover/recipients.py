@@ -3,7 +3,7 @@
 import copy
 from email.headerregistry import AddressHeader
 
-from .rewrite import address_header
+from .rewrite import address_header, parsed
 
 _OF_THE_ENVELOPE = ("To", "Cc", "Bcc", "Return-Path")
 
@@ -38,7 +38,8 @@ def _mailboxes(message, header):
     """The names and addresses in the headers of this name."""
     for value in message.get_all(header, ()):
         if isinstance(value, AddressHeader):
-            yield from ((mailbox.display_name, mailbox.addr_spec) for mailbox in value.addresses)
+            # text where the header was made of a list, as Odoo's are
+            yield from (parsed(str(mailbox)) for mailbox in value.addresses)
 
 
 def _copy(message, seen):

@@ -41,7 +41,7 @@ def in_the_name_of(message, address, author, known_as="", own_addresses=()):
     _tidy(system)
     author = str(author or "")
     system["From"] = _header(system.policy, "From", sender(author, address, known_as))
-    name, own = _parsed(author)
+    name, own = parsed(author)
     if own and (not system["Reply-To"] or _is_only_the_author(system["Reply-To"], own_addresses)):
         del system["Reply-To"]
         system["Reply-To"] = _header(system.policy, "Reply-To", _mailbox(name, own))
@@ -80,7 +80,7 @@ def _tidy(message):
 
 
 def _tidied(mailbox):
-    name, address = _parsed(mailbox)
+    name, address = parsed(mailbox)
     return _mailbox(name, address) if address else _plain(mailbox)
 
 
@@ -114,14 +114,14 @@ def sender(author, address, known_as=""):
     :param str address: System Mail's address
     :param str known_as: the name of the author's contact; one that is an e-mail address is none
     """
-    name, own = _parsed(author)
+    name, own = parsed(author)
     if "@" not in known_as:
         name = name or _fit(known_as)
     return _mailbox(name or (own or address).partition("@")[0], address)
 
 
 @functools.lru_cache(maxsize=256)
-def _parsed(author):
+def parsed(author):
     """The author's name, fit for a header, and address, blank where it is none."""
     author = _on_one_line(author)
     try:

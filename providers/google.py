@@ -52,7 +52,7 @@ PROVIDER = Provider(
         "?uploadType=media",
         scope="openid email https://www.googleapis.com/auth/gmail.send",
         application_scope="https://www.googleapis.com/auth/gmail.send",
-        max_email_size=25,
+        megabytes=25,
         codes={
             "quota_reached": ("dailyLimitExceeded", "quotaExceeded"),
             "too_fast": ("rateLimitExceeded", "userRateLimitExceeded", "RESOURCE_EXHAUSTED"),

@@ -79,7 +79,7 @@ Test-ServicePrincipalAuthorization -Identity {object_id} -Resource {mailbox}""",
         scope="openid email profile offline_access https://graph.microsoft.com/Mail.Send",
         application_scope="https://graph.microsoft.com/.default",
         # A request has 4 MB at most, and the message in it is a third longer, in base64.
-        max_email_size=2.9,
+        megabytes=2.9,
         codes={
             "quota_reached": ("ErrorExceededMessageLimit",),
             "too_fast": ("ApplicationThrottled", "TooManyRequests", "ErrorTooManyRequests"),

@@ -74,8 +74,8 @@ class Api(typing.NamedTuple):
     """What a person allows when they sign in."""
     application_scope: str
     """What an application asks for."""
-    max_email_size: float
-    """Megabytes: the largest message that fits into a request."""
+    megabytes: float
+    """Of the largest message that fits into a request."""
     codes: dict[str, tuple[str, ...]] = {}
     """The codes of its errors, by the id of the rule that applies."""
     permission: str = ""

@@ -13,7 +13,7 @@ from odoo.tools.mail import email_normalize_all
 from odoo.addons.base.models import ir_mail_server as core
 
 from ..failover.budget import Budget
-from ..failover.connection import MailboxError, Patience, WatchedConnection
+from ..failover.connection import Connection, MailboxError, Patience
 from ..failover.failure import Effect, Failure, Kind, Phase
 from ..failover.late_reply import LateReplies
 from ..failover.rewrite import in_the_name_of, sender
@@ -182,7 +182,7 @@ class SendRun(Ledger):
             self._require_available(server, budget)
             with refusals_as_failures(server, smtp_from):
                 session = connect(mail_server_id=server.id or None, smtp_from=smtp_from)
-            if not isinstance(session, WatchedConnection):
+            if not isinstance(session, Connection):
                 raise Unwatched(session)
             return session
 
@@ -202,7 +202,7 @@ class SendRun(Ledger):
                     session = servers._connect__(mail_server_id=server.id, smtp_from=policy.address)
             finally:
                 self.opening_system = False
-            if not isinstance(session, WatchedConnection):  # another addon made it
+            if not isinstance(session, Connection):  # another addon made it
                 raise MailboxError(Failure(Phase.CONNECT, kind=Kind.INVALID, text=str(session)))
             return session
 

@@ -56,6 +56,7 @@ from . import (
     test_health,
     test_help,
     test_hostile_mailbox,
+    test_https,
     test_life,
     test_log,
     test_matrix,

@@ -216,6 +216,14 @@ class TestRecipients:
         assert result.accepted == (BEN,)
         assert [d.rcpt_to for d in graph.accepted] == [(BEN,)]
 
+    def test_a_header_of_a_list_is_read_too(self, graph):
+        result = Office(graph).route.send(
+            message([f'"Ben, B." <{BEN}>', CLEO]), HELLO, [BEN], HELLO
+        )
+        assert result.accepted == (BEN,)
+        [delivery] = graph.accepted
+        assert [m.display_name for m in delivery.message["To"].addresses] == ["Ben, B."]
+
     def test_each_recipient_is_in_one_copy(self):
         made = message(f"{BEN}, {CLEO}", cc=f"{BEN}, {DORA}")
         copies = list(addressed(made, [BEN, CLEO, DORA, ANA]))

@@ -25,6 +25,14 @@ def clear_caches(env, *names):
     env.registry.clear_cache(*names)
 
 
+def with_max_email_size(megabytes):
+    """The values that limit the e-mails of a mailbox: Odoo sends larger attachments as links.
+
+    :param float megabytes: 0 for Odoo's own limit
+    """
+    return {"max_email_size": megabytes}
+
+
 def max_email_size(server):
     """The largest e-mail that a mailbox may send, in MB; 0 if it is not set."""
     return server.max_email_size

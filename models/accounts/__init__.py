@@ -10,6 +10,7 @@ from . import (
     system_mail_oauth_provider,  # first: the other adds to its model
     system_mail_oauth_provider_application,
     system_mail_oauth_provider_ends,
+    system_mail_oauth_provider_https,
     system_mail_oauth_token,
     system_mail_secret,
 )

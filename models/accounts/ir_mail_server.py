@@ -9,6 +9,7 @@ from ...connect.oauth import PATIENCE, Client, refresh
 from ...constants import OAUTH
 from ...failover.connection import MailboxError, WatchedConnection, current_trace
 from ...failover.failure import Failure, Kind, Phase
+from ...failover.https_api import Api, ApiConnection, OdooConnection
 from ...tools.encrypted import Unreadable
 from ...tools.odoo_20 import parameter
 from ...tools.smtp_debug import log_in_unseen
@@ -87,6 +88,26 @@ class IrMailServer(models.Model):
             raise smtplib.SMTPNotSupportedError("AUTH is not offered")
         credentials = f"user={smtp_user}\1auth=Bearer {token}\1\1"
         connection.auth("XOAUTH2", lambda challenge=None: "" if challenge else credentials)
+
+    @api.private
+    def system_mail_open_by_https(self):
+        """Connect to the provider's API.
+
+        :raises MailboxError: there is no access token
+        :raises OSError: the provider cannot be reached
+        :rtype: Connection
+        """
+        self_sudo, trace = self.sudo(), current_trace()
+        provider_sudo = self_sudo.system_mail_provider_id
+        if trace:
+            trace.phase = Phase.TOKEN
+            trace.application = provider_sudo.is_application()
+        token = self.env["system.mail.oauth.token"].sudo()._access_token(self)
+        mailbox = self_sudo.system_mail_login or self_sudo.smtp_user
+        if not provider_sudo.api_form:
+            raise MailboxError(Failure(Phase.CONNECT, kind=Kind.INVALID))
+        api_of_mailbox = Api(provider_sudo.api_endpoint, provider_sudo.api_form, mailbox, token)
+        return ApiConnection(api_of_mailbox, trace) if trace else OdooConnection(api_of_mailbox)
 
     @api.private
     def system_mail_has_token(self):

@@ -28,6 +28,8 @@ AUDITED = (
     "certificate_ends_on",
     *ENDPOINTS,
     "scope",
+    "api_endpoint",
+    "api_scope",
     "tenant",
     "smtp_host",
     "smtp_port",
@@ -313,9 +315,10 @@ class SystemMailOauthProvider(models.Model):
         return (self[name] or "").replace("{tenant}", (self.tenant or "common").strip())
 
     @api.private
-    def oauth_client(self):
+    def oauth_client(self, by_https=False):
         """The client data for this provider's endpoints.
 
+        :param bool by_https: to send by its API, not by SMTP
         :raises MailboxError: this server has not the key for its secrets
         :rtype: Client
         """
@@ -326,7 +329,7 @@ class SystemMailOauthProvider(models.Model):
         return Client(
             client_id=self.client_id or "",
             client_secret=self_sudo.client_secret or "",
-            scope=self.scope,
+            scope=(by_https and self.api_scope) or self.scope,
             redirect_uri="" if self.is_application() else self.redirect_uri,
             grant=self.grant,
             private_key=self_sudo.private_key or "",

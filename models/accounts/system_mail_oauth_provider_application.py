@@ -301,10 +301,11 @@ class SystemMailOauthProvider(models.Model):
         return (known and known.application and known.application.guide) or ""
 
     @api.private
-    def commands_for(self, mailbox):
+    def commands_for(self, mailbox, by_https=False):
         """What an administrator types at the provider, with this registration's values.
 
         :param str mailbox: the address
+        :param bool by_https: to send by the provider's API
         :return: the usual commands, and those that let the application reach no other mailbox;
             both are empty where the provider needs none
         :rtype: tuple[str, str]
@@ -320,6 +321,8 @@ class SystemMailOauthProvider(models.Model):
         }
         values["scope_name"] = _quote(f"System Mail {mailbox}")
         values["scope_filter"] = _quote(f"PrimarySmtpAddress -eq {values['mailbox']}")
+        if by_https and known.api:
+            return "", known.api.narrow_commands.format(**values)
         return (
             application.commands.format(**values),
             application.narrow_commands.format(**values),

@@ -167,7 +167,8 @@ class SystemMailOauthToken(models.Model):
         if provider.is_application():
             self._keep(self.application_tokens(self.server_id))
         else:
-            self._keep(refresh(provider.oauth_client(), self.refresh_token))
+            client = provider.oauth_client(self.server_id.system_mail_https)
+            self._keep(refresh(client, self.refresh_token))
         return self.access_token
 
     @api.model
@@ -180,9 +181,8 @@ class SystemMailOauthToken(models.Model):
         :rtype: Tokens
         """
         provider = server.system_mail_provider_id
-        return application_token(
-            provider.oauth_client(), server.system_mail_login, patience=_patience()
-        )
+        client = provider.oauth_client(server.system_mail_https)
+        return application_token(client, server.system_mail_login, patience=_patience())
 
     def _if_fresh(self):
         fresh = self.expires_at and self.expires_at > fields.Datetime.now() + MARGIN

@@ -64,7 +64,10 @@ class IrMailServer(models.Model):
         core_connect = super()._connect__
 
         def connect(*args, mail_server_id=None, **kwargs):
-            with public_only(self.sudo().browse(mail_server_id).system_mail_is_limited()):
+            server_sudo = self.sudo().browse(mail_server_id)
+            if server_sudo.system_mail_https:
+                return self._system_mail_connect_by_https(server_sudo, **kwargs)
+            with public_only(server_sudo.system_mail_is_limited()):
                 return core_connect(*args, mail_server_id=mail_server_id, **kwargs)
 
         if run is None or run.opening_system or host or self._disable_send():
@@ -79,6 +82,17 @@ class IrMailServer(models.Model):
             server, smtp_from = self.sudo()._find_mail_server(smtp_from)
             server = server or self.browse()
         return run.session(server, smtp_from, connect)
+
+    def _system_mail_connect_by_https(
+        self, server_sudo, smtp_from=None, allow_archived=False, **_of_smtp
+    ):
+        """In place of Odoo's own connection, for a mailbox that sends by its provider's API."""
+        if self._disable_send():
+            return None
+        self._check_forced_mail_server(server_sudo, allow_archived, smtp_from)
+        connection = server_sudo.with_env(self.env).system_mail_open_by_https()
+        connection.from_filter, connection.smtp_from = server_sudo.from_filter, smtp_from
+        return connection
 
     @api.private
     def system_mail_is_limited(self):

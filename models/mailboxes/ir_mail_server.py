@@ -32,6 +32,7 @@ CONNECTION_FIELDS = {
     "system_mail_login",
     "system_mail_password",
     "system_mail_provider_id",
+    "system_mail_https",
 }
 """A change of these is a new chance: the breaker closes."""
 ACCOUNT = {
@@ -101,6 +102,14 @@ class IrMailServer(models.Model):
         readonly=True,
         help="Its owner, who is no Super User, said where it is: only public servers are asked, "
         "unless the settings allow internal ones.",
+    )
+
+    system_mail_https = fields.Boolean(
+        "By HTTPS",
+        groups="base.group_system",
+        copy=False,
+        readonly=True,
+        help="It sends by its provider's API, not by SMTP.",
     )
 
     @api.depends_context("uid")

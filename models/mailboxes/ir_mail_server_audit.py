@@ -13,6 +13,7 @@ SETTINGS = (
     "smtp_user",
     "system_mail_login",
     "system_mail_provider_id",
+    "system_mail_https",
 )
 SECRETS = ("smtp_pass", "system_mail_password")
 

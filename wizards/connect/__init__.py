@@ -8,6 +8,7 @@ from . import (
     detection,
     domain,
     held_mail,
+    https,
     public_servers,
     sign_in,
 )

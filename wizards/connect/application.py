@@ -74,7 +74,7 @@ class SystemMailConnectApplication(models.TransientModel):
         if self._provider().is_application() and self.person_behind:
             self.smtp_user = self.address
 
-    @api.depends("method", "address", "smtp_user")
+    @api.depends("method", "address", "smtp_user", "by_https")
     def _compute_grant(self):
         for dialog in self:
             provider = dialog._provider()
@@ -84,10 +84,10 @@ class SystemMailConnectApplication(models.TransientModel):
             dialog.grant = used.grant
             dialog.missing = used.missing() if used else ""
             dialog.commands, dialog.narrow_commands = (
-                used.commands_for(mailbox) if used else ("", "")
+                used.commands_for(mailbox, dialog.by_https) if used else ("", "")
             )
             dialog.delegation_client = used.client_id
-            dialog.scope = used.scope
+            dialog.scope = used.api_scope if dialog._sends_by_https() else used.scope
             dialog.guide = used.guide() if used else ""
 
     def _may_use_applications(self):

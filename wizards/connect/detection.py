@@ -59,6 +59,7 @@ class SystemMailConnectDetection(models.TransientModel):
         application = service and self._ready_application(service.smtp_host)
         if str(used.id) in methods:
             self.method = str(used.id)
+            self.by_https = self._server(self.address).sudo().system_mail_https
         elif application:
             self.method = str(application.id)
         elif self._has_client(signed_in_by):
@@ -91,6 +92,8 @@ class SystemMailConnectDetection(models.TransientModel):
         """
         server = self._server(address)
         server_sudo = server.sudo()
+        if server_sudo.system_mail_https:  # its server is none of SMTP
+            server_sudo = server = server.browse()
         domain = email_domain_extract(address)
         host = service.smtp_host if service else domain and f"smtp.{domain}"
         encryption = service.smtp_encryption if service else "starttls_strict"

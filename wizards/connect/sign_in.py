@@ -78,7 +78,7 @@ class SystemMailConnectSignIn(models.TransientModel):
                     provider=provider_sudo.name or self.env._("the provider"),
                 )
             )
-        return provider_sudo.oauth_client()
+        return provider_sudo.oauth_client(self._sends_by_https())
 
     def _digest(self, state):
         """A digest of an OAuth state that only this browser's session can repeat. It uses the start
@@ -180,6 +180,7 @@ class SystemMailConnectSignIn(models.TransientModel):
             "system_mail_provider_id": provider_sudo.id,
             "system_mail_password": False,
             "smtp_pass": False,
+            **self._https_values(),
         }
 
     def action_return(self):

@@ -228,6 +228,7 @@ class SystemMailConnect(models.TransientModel):
         """
         if self.domain_subject != self._domain_subject():
             self._forget_domain()
+        self._propose_https(trouble)
         if trouble and self._hides_internal_servers(*trouble):
             return self._show_failure(*self._no_public_server())
         if trouble:
@@ -371,6 +372,7 @@ class SystemMailConnect(models.TransientModel):
             "smtp_user": login or False,
             "system_mail_login": login or False,
             "system_mail_provider_id": False,
+            **self._https_values(),
         }
         secret = self.sudo().secret
         if secret or not values["smtp_user"]:
