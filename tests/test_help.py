@@ -2,23 +2,33 @@
 
 import pathlib
 import re
+from urllib.parse import urldefrag, urljoin
 
 import lxml.html
 
 from odoo.tests import HttpCase, tagged
 
 ROOT = pathlib.Path(__file__).parents[1]
-LINK = re.compile(r"/system_mail/static/description/index\.html(?:#([\w-]+))?")
+LINK = re.compile(r"(/system_mail/static/doc/[\w-]+\.html)(?:#([\w-]+))?")
+FRONT = "/system_mail/static/description/index.html"
 
 
 @tagged("post_install", "-at_install")
 class TestHelp(HttpCase):
     def setUp(self):
         super().setUp()
-        response = self.url_open("/system_mail/static/description/index.html")
+        self.pages = {FRONT: self.load(FRONT)}
+        for path in (ROOT / "static" / "doc").glob("*.html"):
+            address = f"/system_mail/static/doc/{path.name}"
+            self.pages[address] = self.load(address)
+
+    def load(self, address):
+        response = self.url_open(address)
         response.raise_for_status()
-        self.page = lxml.html.document_fromstring(response.content)
-        self.anchors = set(self.page.xpath("//@id"))
+        return lxml.html.document_fromstring(response.content)
+
+    def anchors(self, address):
+        return set(self.pages[address].xpath("//@id"))
 
     def test_each_link_of_the_interface_leads_to_its_place(self):
         files = [
@@ -26,21 +36,32 @@ class TestHelp(HttpCase):
             for folder in ("views", "wizards", "static/src")
             for path in (ROOT / folder).rglob("*.xml")
         ]
-        anchors = [anchor for path in files for anchor in LINK.findall(path.read_text())]
-        self.assertTrue(anchors)
-        for anchor in anchors:
-            self.assertIn(anchor, self.anchors)
+        links = [link for path in files for link in LINK.findall(path.read_text())]
+        self.assertTrue(links)
+        for address, anchor in links:
+            self.assertIn(address, self.pages)
+            if anchor:
+                self.assertIn(anchor, self.anchors(address))
 
-    def test_it_needs_nothing_from_elsewhere(self):
-        self.assertFalse(self.page.xpath("//script | //iframe | //form"))
-        for element, attribute, link, _position in self.page.iterlinks():
-            if element.tag == "a" and link.startswith("https://"):
-                continue  # which a person may follow
-            self.assertNotRegex(link, r"^(\w+:)?//", f"{element.tag} {attribute}")
-            if link.startswith("#"):
-                self.assertIn(link[1:], self.anchors)
-            else:
-                self.url_open(f"/system_mail/static/description/{link}").raise_for_status()
+    def test_each_page_leads_to_all_others(self):
+        for address, page in self.pages.items():
+            links = page.xpath("//nav[@aria-label='Pages']//a/@href")
+            found = {urljoin(address, link) for link in links}
+            self.assertEqual(found, set(self.pages), address)
+            self.assertEqual(len(page.xpath("//a[@aria-current='page']")), 1)
+
+    def test_they_need_nothing_from_elsewhere(self):
+        for address, page in self.pages.items():
+            self.assertFalse(page.xpath("//script | //iframe | //form"))
+            for element, attribute, link, _position in page.iterlinks():
+                if element.tag == "a" and link.startswith("https://"):
+                    continue  # which a person may follow
+                self.assertNotRegex(link, r"^(\w+:)?//", f"{element.tag} {attribute}")
+                target, anchor = urldefrag(urljoin(address, link))
+                if anchor:
+                    self.assertIn(anchor, self.anchors(target), f"{address} {link}")
+                if target not in self.pages:
+                    self.url_open(target).raise_for_status()
 
     def test_odoos_apps_show_it(self):
         module = self.env["ir.module.module"].search([("name", "=", "system_mail")])

@@ -34,7 +34,8 @@ def main() -> int:
     read = pages.read_all(CHECKOUT)
     problems += [problem for page in read.values() for problem in page.problems(read)]
     if not problems:  # a page can only be made of pages that are in order
-        problems += _made(CHECKOUT / store_page.PATH, store_page.make(read), fix)
+        for path, text in store_page.make(read).items():
+            problems += _made(CHECKOUT / path, text, fix)
     problems += picture.problems(CHECKOUT)
     problems += code_names.problems(read)
     for problem in problems:
@@ -47,6 +48,7 @@ def _made(path: Path, text: str, fix: bool) -> list[str]:
     if path.exists() and path.read_text() == text:
         return []
     if fix:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text)
         return []
     return [f"{path.relative_to(CHECKOUT)}: it is out of date: script/lint --fix makes it anew"]
