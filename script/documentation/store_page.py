@@ -1,5 +1,5 @@
-"""The pages that the app store, Odoo's Apps and the help links show: one of parts of the README, and
-one of each page for whoever uses the addon.
+"""The pages that the app store, Odoo's Apps and the help links show: one of parts of the README,
+and one of each page for whoever uses the addon.
 """
 
 from __future__ import annotations
