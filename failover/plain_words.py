@@ -88,7 +88,7 @@ OF_SPAM = OF_CONTENT - _set("blocked") | _set(
 OF_LOGIN = PLAIN | _set(
     "authentication authenticate auth failed failure fail unsuccessful login log logon sign user",
     "username name password passwords credentials credential data accepted invalid wrong incorrect",
-    "bad were unknown such account exist found again denied your restarting process",
+    "bad were unknown such account exist found again denied your",
     "benutzername passwort kennwort falsch ungültig ungueltig fehlgeschlagen anmeldung",
     "authentifizierung utilisateur nom mot passe identifiant identifiants incorrects invalide",
     "échec echec échoué échouée echouee usuario contraseña incorrecta incorrectos autenticación",

@@ -89,7 +89,7 @@ ACCOUNT_BLOCKED = (
 UNKNOWN_COMMAND = r"^50[0234]|^534.*mechanism"
 IP_NOT_ALLOWED = r"^5.*(unauthori[sz]ed IP|IP( address)? (is )?not (allowed|authori[sz]ed))"
 CREDENTIALS_REJECTED = (  # where no trouble is told of: see plain_words
-    r"^535|\(reason unavailable\)|^5\d\d 5\.7\.8\b"
+    r"^535|\(reason unavailable\)|restarting authentication process|^5\d\d 5\.7\.8\b"
     r"|^5\d\d (?=.*(authentication (credentials )?(failed|failure|invalid|rejected|unsuccessful)"
     r"|(invalid|incorrect|bad|wrong) (login|credentials|user ?name|user|password)))"
 )
@@ -212,7 +212,8 @@ _NOT_IN_TABLE = (
     r"|no mailbox here by that name|invalid mailbox name|\b(user|recipient) not local"
 )
 BAD_RECIPIENT = (
-    rf"^556\b|(?<=^5\d\d )5\.1\.([1236]|10)\b|{_NOT_IN_TABLE}|{_PROBED}|{_FULL}"
+    rf"^556\b|(?<=^5\d\d )5\.1\.([126]|10|3(?=\W*$|.*\b({_any_of(WHOM)})\b))\b"
+    rf"|{_NOT_IN_TABLE}|{_PROBED}|{_FULL}"
     r"|bad destination (mailbox|system) address( syntax)?|no forwarding address"
     r"|(?<=^5\d\d )5\.4\.1 recipient address rejected: access denied"
     rf"|\b({_any_of(NOBODY)})\b"
