@@ -185,6 +185,13 @@ def test_one_word_more_that_is_not_plain_makes_a_sure_refusal_open(row, word):
     assert decision.verdict is Verdict.FALLBACK, (word, decision)
 
 
+def test_no_reply_loses_mail_by_a_word_alone():
+    """What fails or waits without a second opinion has to be all that the server says."""
+    for rule in RULES:
+        if Kind.REPLY in rule.kinds and rule.decision.verdict in (Verdict.REFUSE, Verdict.DEFER):
+            assert rule.beside, rule
+
+
 BESIDE = {rule.beside for rule in RULES if rule.beside}
 DECISIONS = [UNPROVEN.decision, REFUSED_HERE, *(rule.decision for rule in RULES)]
 
