@@ -195,7 +195,11 @@ class Failure:
         if enhanced:  # repeated on each line of a reply (RFC 2034)
             repeated = re.compile(rf"(?m)^[^\w\n]{{0,4}}{re.escape(enhanced)}[ \t]*")
             raw = repeated.sub("", raw)
-            own = OwnWords(*(repeated.sub("", text) for text in own))
+            given = (*addresses, *mail.addresses, *mail.headers) if mail else addresses
+            own = OwnWords(
+                *(repeated.sub("", text) for text in own[:3]),
+                proves_code=not any(enhanced in text for text in given),
+            )
         return cls(phase, code, enhanced, clean(raw, secrets), Kind.REPLY, read=own, **fields)
 
     @classmethod

@@ -41,6 +41,9 @@ class OwnWords(typing.NamedTuple):
     """Also without each word that occurs in the mail's addresses or headers."""
     whole: str = ""
     """With all that it repeats, but for the addresses of others than the sender."""
+    proves_code: bool = True
+    """Whether the enhanced code is surely the server's: the mail's addresses and headers have none
+    like it."""
 
 
 class MailText:

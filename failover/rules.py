@@ -66,15 +66,15 @@ def match(failure):
     """
     own = failure.own_words
     said = _on_one_line(failure, own.without_quotes)
-    proven = _on_one_line(failure, own.without_mail_words)
+    proven = _on_one_line(failure, own.without_mail_words, with_code=own.proves_code)
     rule = next(rule for rule in RULES if rule.matches(failure, said))
     return rule if said == proven or rule.matches(failure, proven) else UNPROVEN
 
 
-def _on_one_line(failure, text):
-    """``535 5.7.8 The server's own words``."""
-    text = " ".join(text.split())
-    return " ".join(filter(None, (str(failure.code or ""), failure.enhanced, text)))
+def _on_one_line(failure, text, *, with_code=True):
+    """``535 5.7.8 The server's own words``, or without its enhanced code."""
+    enhanced = with_code and failure.enhanced
+    return " ".join(filter(None, (str(failure.code or ""), enhanced, " ".join(text.split()))))
 
 
 def classify(failure):

@@ -117,6 +117,9 @@ def test_an_unknown_user_who_is_the_sender_is_no_recipient():
 def test_a_code_that_an_address_has_in_it_is_none():
     decision = _decision(Phase.RCPT, 550, "go away #5.1.1@corp.example", "#5.1.1@corp.example")
     assert decision.verdict is Verdict.FALLBACK
+    assert _decision(Phase.RCPT, 550, "5.1.1 no", "5.1.1@corp.example").verdict is Verdict.FALLBACK
+    subject = "5.7.501 in my log"
+    assert _decision(Phase.DOT, 550, "5.7.501 no", BEN, subject=subject).effect is Effect.NONE
 
 
 def test_what_a_mail_says_is_read_from_the_wire():
