@@ -196,20 +196,20 @@ class SystemMailWebhook(models.Model):
     def create(self, vals_list):
         hooks = super().create(vals_list)
         for hook in hooks:
-            hook._note(self.env._("Webhook %(name)s added", name=hook.name))
+            hook._log_change(self.env._("Webhook %(name)s added", name=hook.name))
         return hooks
 
     def write(self, vals):
         before = snapshot(self.sudo(), ("name", "active", "form", "host", "url"))
         result = super().write(vals)
         for hook_sudo, changes in changes_since(before, secrets={"url"}):
-            hook_sudo.with_env(self.env)._note(f"{hook_sudo.name}: {'; '.join(changes.values())}")
+            hook_sudo.with_env(self.env)._log_change(f"{hook_sudo.name}: {'; '.join(changes.values())}")
         return result
 
     def unlink(self):
         for hook in self:
-            hook._note(self.env._("Webhook %(name)s deleted", name=hook.name))
+            hook._log_change(self.env._("Webhook %(name)s deleted", name=hook.name))
         return super().unlink()
 
-    def _note(self, what):
+    def _log_change(self, what):
         self.env["system.mail.event"].note_change(what, self.env.company)
