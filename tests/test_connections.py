@@ -42,6 +42,13 @@ class TestConnections(SystemMailCase):
             self.assertEqual(first.kind, "system", order)
         self.assertEqual(self.connections.search([], order="address desc")[1:2].kind, "personal")
 
+    def test_a_slow_mailbox_shows_its_figure(self):
+        self.assertFalse(self.row(self.own_server).speed)
+        self.env["system.mail.health"]._of(self.own_server).slow_seconds = 14.2
+        row = self.row(self.own_server)
+        self.assertEqual(row.speed, "Slow: 14 s a message")
+        self.assertEqual(self.connections.search([("slow_seconds", ">", 0)]), row)
+
     def test_fallbacks_of_the_last_week_are_counted_sorted_and_searched(self):
         self.break_own()
         self.mention()

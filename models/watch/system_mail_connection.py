@@ -76,6 +76,7 @@ class SystemMailConnection(models.Model):
             "since",
             "last_success",
             "next_probe_at",
+            "slow_seconds",
             "server_id",
         ],
         "system.mail.event": ["kind", "user_id", "server_id", "create_date"],
@@ -100,6 +101,12 @@ class SystemMailConnection(models.Model):
     since = fields.Datetime(readonly=True)
     last_success = fields.Datetime(readonly=True)
     next_probe_at = fields.Datetime("Next Check", readonly=True)
+    slow_seconds = fields.Float(readonly=True)
+    speed = fields.Char(
+        compute="_compute_speed",
+        help="A slow mailbox sends from the mail queue, so nobody waits for it. Three quick "
+        "messages in a row end that.",
+    )
     fallback_count = fields.Integer("Fallbacks in 7 Days", readonly=True)
     last_test = fields.Datetime(readonly=True)
     event_ids = fields.One2many("system.mail.event", compute="_compute_history", string="History")
@@ -119,7 +126,7 @@ class SystemMailConnection(models.Model):
                        c.id AS system_company_id, c.system_mail_address,
                        COALESCE(h.state, 'not_connected') AS state, h.rule, h.smtp_code,
                        h.enhanced_code, h.remedy_key, h.answer, h.since, h.last_success,
-                       h.next_probe_at,
+                       h.next_probe_at, h.slow_seconds,
                        e.ending, e.ends_on,
                        COALESCE(h.state = 'disconnected'
                            OR h.effect IN ('misconfigured', 'provider_misconfigured'), FALSE)
@@ -140,7 +147,7 @@ class SystemMailConnection(models.Model):
                    COALESCE(r.rule != 'personal_off', m.needs_attention, FALSE)
                        AS needs_attention,
                    CASE WHEN r.rule IS NULL THEN m.since END AS since,
-                   m.last_success, m.next_probe_at, m.ending, m.ends_on
+                   m.last_success, m.next_probe_at, m.slow_seconds, m.ending, m.ends_on
               FROM res_users u
               JOIN res_partner p ON p.id = u.partner_id
          LEFT JOIN mailbox m ON m.owner_user_id = u.id
@@ -154,7 +161,7 @@ class SystemMailConnection(models.Model):
                    COALESCE(m.system_mail_address, m.from_filter, m.name),
                    m.state, m.rule, m.smtp_code, m.enhanced_code, m.remedy_key, m.answer,
                    m.needs_attention, m.since, m.last_success, m.next_probe_at,
-                   m.ending, m.ends_on
+                   m.slow_seconds, m.ending, m.ends_on
               FROM mailbox m
              WHERE m.owner_user_id IS NULL
             """,
@@ -197,6 +204,13 @@ class SystemMailConnection(models.Model):
         for connection in self:
             key, ending = connection.remedy_key, not connection.rule and connection.ending
             connection.remedy = self.way_out(ending) if ending else remedy_in_words(self.env, key)
+
+    @api.depends("slow_seconds")
+    def _compute_speed(self):
+        for connection in self:
+            seconds = connection.slow_seconds
+            text = seconds and self.env._("Slow: %(seconds)s s a message", seconds=round(seconds))
+            connection.speed = text or False
 
     @api.depends("server_id")
     def _compute_history(self):
