@@ -5,18 +5,17 @@ python -m measure.person CONFIG_FILE
 """
 
 import argparse
-import contextlib
-import subprocess
 import sys
 import time
 from collections import Counter
 
 from demonstration.processes import free_port
-from demonstration.web_clients import OdooSession, answers
+from demonstration.web_clients import OdooSession
 from smtp_lab import SmtpLab
 
 from . import instance
 from .mailboxes import DOMAIN, OWN, SYSTEM
+from .server import running
 
 SILENT = ("connect", "banner", "ehlo", "auth", "mail", "rcpt", "data")
 WAYS = [
@@ -41,7 +40,7 @@ def main():
     port = free_port()
     with SmtpLab() as lab:
         office = Office(lab, port)
-        with _odoo(options, port):
+        with running(options.config_file, options.log_file, port):
             office.log_in()
             office.mention()
             print(f"\n{'What a person waits, seconds':30}{'first':>7}{'later':>7}  target")
@@ -51,23 +50,6 @@ def main():
                 verdict = "met" if met else f"missed: {FIRST} s, then {LATER} s"
                 print(f"{' '.join(way):30}{first:7.2f}{later:7.2f}  {verdict}")
     return 0
-
-
-@contextlib.contextmanager
-def _odoo(options, port):
-    """Odoo's own server, as in production."""
-    instance.rest()
-    command = [sys.executable, "-m", "odoo", "-c", options.config_file, "--workers=2"]
-    command += [f"--http-port={port}", f"--gevent-port={free_port()}", "--max-cron-threads=1"]
-    command += [f"--logfile={options.log_file}", "--log-level=warn"]
-    # the worker for websockets does not start this way, and says so again and again
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as odoo:
-        try:
-            while not answers(f"http://127.0.0.1:{port}/web/health"):
-                time.sleep(0.5)
-            yield
-        finally:
-            odoo.terminate()
 
 
 class Office:
