@@ -240,6 +240,27 @@ SEAMS = (
         "Has the queue and our scheduled actions looked at in time.",
     ),
     Seam(
+        "mail.mail",
+        "process_email_queue",
+        "(email_ids=(), batch_size=1000)",
+        "models/queue/mail_mail.py",
+        "Sends what is due among the context's filters; returns nothing after an error.",
+    ),
+    Seam(
+        "ir.cron",
+        "_process_job",
+        "(cron_cr, job)",
+        "models/queue/ir_cron.py",
+        "Runs one scheduled action; those of one round have the same cursor.",
+    ),
+    Seam(
+        "odoo.service.server",
+        "SLEEP_INTERVAL",
+        "",
+        "tools/worker.py",
+        "Seconds that a worker waits for work at most, less ten.",
+    ),
+    Seam(
         "ir.cron",
         "_commit_progress",
         "(processed=0, *, remaining=None, deactivate=False)",

@@ -224,6 +224,11 @@ class Route:
         if self._on_slow:
             self._on_slow(self.mailbox, self._seconds)
 
+    def take_next_turn(self):
+        """Use the route again, if there only was no time for it."""
+        if self.trouble and self.trouble.is_cut_short:
+            self.trouble = None
+
     def _may_refresh(self, decision):
         """Whether a new access token may help. Each route fetches one at most."""
         return decision.retry_forced_token and self._refresh is not None

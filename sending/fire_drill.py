@@ -44,7 +44,7 @@ class FireDrillRun(SendRun):
         super().__init__(*args)
 
     @staticmethod
-    def _budget_of_person(_env):
+    def _budget_of(_env):
         return Budget()  # whoever runs a drill waits for its result
 
     def session(self, server, smtp_from, connect):

@@ -2,12 +2,13 @@
 
 import functools
 import logging
+import time
 import typing
 
 import psycopg2
 
 from odoo.http import request
-from odoo.tools import config, email_normalize
+from odoo.tools import email_normalize
 from odoo.tools.mail import email_normalize_all
 
 from odoo.addons.base.models import ir_mail_server as core
@@ -27,7 +28,9 @@ from ..failover.session import (
     Unwatched,
 )
 from ..tools.own_cursor import own_environment
+from ..tools.worker import MARGIN, time_limit
 from .ledger import Ledger, writes_for_others
+from .queue_run import QUEUE
 from .refusals import refusals_as_failures
 
 _logger = logging.getLogger(__name__)
@@ -37,8 +40,6 @@ BUDGET = "system_mail.budget"
 """Where the Budget of a request is kept, in its environ."""
 LATE_REPLIES = LateReplies(8)
 """Those of this process: a thread waits for each (``sending/watcher.py``)."""
-WORKER_MARGIN = 20
-"""Seconds of the worker's time limit that are kept for storing the results."""
 
 
 class Treatment(typing.NamedTuple):
@@ -71,17 +72,19 @@ class SendRun(Ledger):
         self._usage = servers.env["system.mail.usage"]
         self._seen, self._cached_check, self._limits = {}, {}, {}
         self._own_routes, self._postponed, self._turns = {}, {}, set()
-        self._budget = self._budget_of_person(servers.env)
+        self._budget = self._budget_of(servers.env)
         self.system = self._system_route(servers) if treatment.in_scope else None
 
     @staticmethod
-    def _budget_of_person(env):
-        """The time of the person who waits for this; no limit if nobody does.
+    def _budget_of(env):
+        """The time of the person who waits for this, or of a turn in the mail queue; otherwise no
+        limit.
 
         :rtype: Budget
         """
         if not request:
-            return Budget()
+            queue = env.context.get(QUEUE)
+            return queue.budget() if queue else Budget()
         environ = request.httprequest.environ
         if BUDGET not in environ:
             seconds = env["ir.config_parameter"].system_mail_number("system_mail.person_seconds")
@@ -105,12 +108,11 @@ class SendRun(Ledger):
         if not is_mailbox and self.system is None and not server:
             return connect(mail_server_id=None, smtp_from=smtp_from)
         # where it would end in an error, the person waits as in Odoo, unless System Mail is next
-        hurried = self._budget.is_limited and (
-            not self.raise_exception or (is_mailbox and self.system is not None)
-        )
-        own = self._own_route(server, smtp_from, connect, self._budget if hurried else Budget())
+        as_in_odoo = self.raise_exception and not (is_mailbox and self.system is not None)
+        budget = Budget() if as_in_odoo else self._budget
+        own = self._own_route(server, smtp_from, connect, budget)
         self._own_routes[server], last_resort = own, None
-        if hurried and self.raise_exception:
+        if budget.is_limited and self.raise_exception:
             last_resort = self._own_route(server, smtp_from, connect, Budget())
         if self.system is None:
             routes = [own]
@@ -145,6 +147,8 @@ class SendRun(Ledger):
         self._end_batch()
         self.batch, self._mail = mails, mails.browse()
         self.refusal = None
+        if self._budget.renew() and self.system is not None:
+            self.system.take_next_turn()
 
     def system_session(self):
         """Connect a session that uses only System Mail, to test it.
@@ -192,7 +196,7 @@ class SendRun(Ledger):
         policy = self.policy
         server = servers.sudo().browse(policy.server_id)
         filter_ = server.from_filter
-        budget = Budget() if self.raise_exception else self._budget
+        budget = Budget() if self.raise_exception else self._budget.for_another_mailbox()
 
         def open_system():
             self._require_available(server, budget)
@@ -251,7 +255,7 @@ class SendRun(Ledger):
             _logger.warning("System Mail's limits were not given back: %s", exc)
 
     def _route(self, server, connect, budget, **options):
-        may_be_late = budget.is_limited and not self.raise_exception
+        may_be_late = budget.may_leave and not self.raise_exception
         return Route(
             server,
             connect,
@@ -403,8 +407,8 @@ def patience(budget=None, may_be_late=False):
     """How long a server may take, in proportion to Odoo's own timeout for a command (60 s).
 
     After the content of a message (the dot), a request waits as long as for a command, unless its
-    reply may be late. The queue waits up to ten times as long, but ends WORKER_MARGIN before its
-    worker's time limit.
+    reply may be late. The queue waits up to ten times as long, but ends MARGIN before its
+    worker's time limit, of which earlier scheduled actions may have used a part.
 
     :param Budget budget: what is left of a person's time; by default there is no such limit
     :param bool may_be_late: as for ``Patience``
@@ -413,9 +417,9 @@ def patience(budget=None, may_be_late=False):
     timeout = core.SMTP_TIMEOUT
     dot = timeout
     if not request:
-        limit = config["limit_time_real_cron"]
-        limit = limit if limit and limit > 0 else config["limit_time_real"]
-        dot = min(10 * timeout, max(limit - WORKER_MARGIN, 30)) if limit else 10 * timeout
+        limit = time_limit()
+        dot = min(10 * timeout, max(limit - MARGIN, 30)) if limit else 10 * timeout
+        dot = min(dot, budget.end - time.monotonic()) if budget else dot
     return Patience(
         log_in=min(12, timeout),
         command=timeout,

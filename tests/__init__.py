@@ -73,6 +73,7 @@ from . import (
     test_person,
     test_personal_mailbox,
     test_providers,
+    test_queue,
     test_reasons,
     test_recipients,
     test_refusals,

@@ -13,6 +13,7 @@ from ...failover.policy import Fate
 from ...sending.fire_drill import FireDrill, FireDrillRun
 from ...sending.log_lines import told_as_it_is
 from ...sending.parts import notification_values, parts_of
+from ...sending.queue_run import QUEUE
 from ...sending.send_run import SendRun, Treatment
 from ...tools.failure_reason import FailureReason, fetching
 
@@ -165,12 +166,15 @@ class MailMail(models.Model):
         return servers.filtered(lambda s: s.id not in reserved) if reserved else servers
 
     def _split_by_mail_configuration(self):
-        """Begin each batch, and leave out the mails that are no longer waiting.
+        """Begin each batch, in the queue when it is its turn, and leave out the mails that are no
+        longer waiting.
 
         If no mailbox can be connected, core marks the whole batch as failed. Mails that another
         worker has sent meanwhile, or that somebody has cancelled, would return to the queue.
         """
         batches = super()._split_by_mail_configuration()
+        if queue := self.env.context.get(QUEUE):
+            batches = queue.in_turn(batches)
         run = self.env["ir.mail_server"].system_mail_run()
         if run is None:
             yield from batches

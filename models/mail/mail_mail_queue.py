@@ -6,8 +6,9 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 
 from ...constants import HELD, WAITING
-from ...failover.breaker import backoff, expired
+from ...failover.breaker import LONGEST_WAIT, backoff, expired
 from ...failover.session import AT_ONCE
+from ...sending.queue_run import QUEUE
 
 HELD_MAIL = Domain("state", "=", "exception") & Domain("failure_type", "=", HELD)
 WAITING_MAIL = (
@@ -38,6 +39,8 @@ class MailMail(models.Model):
         :param datetime retry_at: when our own limits allow them again, or AT_ONCE. This wait is not
             counted
         """
+        if queue := self.env.context.get(QUEUE):
+            queue.is_marked = False
         if retry_at == AT_ONCE:
             self._system_mail_leave_to_queue()
             return
@@ -45,7 +48,7 @@ class MailMail(models.Model):
             self.write({"system_mail_attempts": 0, "system_mail_waiting_since": False})
             self._system_mail_wait(reason, retry_at)
             return
-        now = fields.Datetime.now()
+        now = self._system_mail_now()
         alike = collections.defaultdict(self.browse)
         for mail in self:
             alike[mail.system_mail_attempts, mail.system_mail_waiting_since or now] |= mail
@@ -60,10 +63,15 @@ class MailMail(models.Model):
     @api.private
     def system_mail_gives_up(self):
         """Whether the mail has waited too long, and fails now."""
-        now = fields.Datetime.now()
+        now = self._system_mail_now()
         return expired(
             self.system_mail_waiting_since or now, now, self._system_mail_give_up_hours()
         )
+
+    @api.model
+    def _system_mail_now(self):
+        """The time by the clock of the database: the workers' clocks may differ."""
+        return self.env.cr.now().replace(microsecond=0)
 
     def _system_mail_give_up_hours(self):
         return self.env["ir.config_parameter"].system_mail_number("system_mail.give_up_hours")
@@ -86,7 +94,7 @@ class MailMail(models.Model):
         self._system_mail_notifications().write(
             {"notification_status": "ready", "failure_type": False, "failure_reason": False}
         )
-        self._system_mail_trigger_queue(due + datetime.timedelta(seconds=1) if due else None)
+        self.system_mail_trigger_queue(due + datetime.timedelta(seconds=1) if due else None)
 
     def _system_mail_wait(self, reason, due):
         self.write(
@@ -101,7 +109,17 @@ class MailMail(models.Model):
             {"notification_status": "ready", "failure_type": WAITING, "failure_reason": False}
         )
         # a second later, so that the mail is surely due then
-        self._system_mail_trigger_queue(due + datetime.timedelta(seconds=1))
+        self.system_mail_trigger_queue(due + datetime.timedelta(seconds=1))
+
+    @api.private
+    def system_mail_put_off(self):
+        """Put off a mail that had its worker killed again and again."""
+        company_id = self._system_mail_companies()[self.id]
+        is_ours = company_id in self.env["res.company"].system_mail_policies()
+        if is_ours and not self._system_mail_is_mass_mailing():
+            self._system_mail_requeue(self.env._("The mail queue was stopped while it sent this."))
+        else:
+            self.scheduled_date = self._system_mail_now() + datetime.timedelta(seconds=LONGEST_WAIT)
 
     # --- a mailbox works again
 
@@ -125,7 +143,7 @@ class MailMail(models.Model):
         due = self._system_mail_lock_waiting_for(servers)
         if due:
             due.write({"scheduled_date": False, "system_mail_attempts": 0})
-            self._system_mail_trigger_queue()
+            self.system_mail_trigger_queue()
         return due
 
     @api.model
@@ -137,7 +155,7 @@ class MailMail(models.Model):
         """
         servers_sudo = servers.sudo()
         domain = Domain("state", "=", "outgoing") & Domain("system_mail_waiting_since", "!=", False)
-        domain &= Domain("scheduled_date", ">", fields.Datetime.now())
+        domain &= Domain("scheduled_date", ">", self._system_mail_now())
         waiting = self.sudo().search(domain, order="id")
         # Lock before reading: another worker may send a mail meanwhile, and delete it.
         waiting = waiting.try_lock_for_update()
@@ -160,10 +178,14 @@ class MailMail(models.Model):
         )
 
     @api.model
-    def _system_mail_trigger_queue(self, at=None):
-        """Have Odoo's queue run then, or now. Administrators can delete its scheduled action, or
-        its external ID: then the mail waits for whatever sends it, as in Odoo.
+    @api.private
+    def system_mail_trigger_queue(self, at=None):
+        """Have Odoo's queue run then, or now: a run of it that is going on looks for what is due by
+        itself. Administrators can delete its scheduled action, or its external ID: then the mail
+        waits for whatever sends it, as in Odoo.
         """
+        if at is None and self.env.context.get(QUEUE):
+            return
         queue = self.env.ref("mail.ir_cron_mail_scheduler_action", raise_if_not_found=False)
         if queue and queue._name == "ir.cron":
             queue.sudo()._trigger(at)
@@ -229,7 +251,7 @@ class MailMail(models.Model):
                 "failure_type": False,
                 "failure_reason": False,
                 "system_mail_attempts": 0,
-                "system_mail_waiting_since": fields.Datetime.now(),
+                "system_mail_waiting_since": self._system_mail_now(),
             }
         )
         notifications._system_mail_push()

@@ -118,7 +118,7 @@ class MailMail(models.Model):
             waits = Domain("state", "=", "outgoing") & Domain("scheduled_date", "=", until)
             behind = self.search(waits & Domain("id", "!=", self.id)).try_lock_for_update()
             behind.filtered(lambda mail: not mail.system_mail_reply_until).scheduled_date = False
-            behind._system_mail_trigger_queue()
+            behind.system_mail_trigger_queue()
 
     def _system_mail_confirm(self, awaited, notifications):
         """The server has accepted the message.

@@ -122,6 +122,15 @@ class SystemMailHealth(models.Model):
         return self._read(server, lambda health: health._as_seen(), UNSEEN)
 
     @api.model
+    @api.private
+    def slow_server_ids(self):
+        """The ids of the mailboxes that are slow now.
+
+        :rtype: set[int]
+        """
+        return set(self.search([("slow_seconds", ">", 0)]).server_id.ids)
+
+    @api.model
     def _read(self, server, read, otherwise):
         """Call ``read`` with the mailbox's row, or with an empty recordset, on an own cursor.
 

@@ -106,14 +106,14 @@ class Company:
             instance.server(env, OWN, 1, author)
             instance.use_system_mail(env, SYSTEM, 1)
 
-    def compose(self, count=1, another_of=None):
-        """Mails from Ana to Ben, in the queue.
+    def compose(self, count=1, another_of=None, author=AUTHOR):
+        """Mails from Ana to Ben, in the queue; or from Ben, who has no mailbox.
 
         :param int another_of: a mail whose message they are of, too
         :return: their ids
         """
         with instance.environment() as env:
-            author = env["res.users"].search([("login", "=", AUTHOR[0])])
+            author = env["res.users"].search([("login", "=", author[0])])
             reader = env["res.users"].search([("login", "=", READER[0])])
             mails = env["mail.mail"].with_user(author).sudo()
             values = {
@@ -183,6 +183,7 @@ DELETE FROM mail_mail;
 DELETE FROM system_mail_event;
 DELETE FROM system_mail_health;
 DELETE FROM system_mail_usage;
+DELETE FROM system_mail_queue_run;
 """
 
 
