@@ -27,6 +27,8 @@
         "views/system_mail_outage_views.xml",
         "views/system_mail_oauth_provider_views.xml",
         "views/system_mail_webhook_views.xml",
+        "views/mail_mail_views.xml",
+        "views/system_mail_home_views.xml",
         "views/system_mail_menus.xml",
         "views/sign_in_templates.xml",
         "views/system_mail_summary_templates.xml",

@@ -1,1 +1,1 @@
-from . import accounts, alerts, domain, guard, mail, mailboxes, queue, settings, watch
+from . import accounts, alerts, domain, guard, home, mail, mailboxes, queue, settings, watch

@@ -55,6 +55,7 @@ from . import (
     test_guests,
     test_health,
     test_help,
+    test_home,
     test_hostile_mailbox,
     test_https,
     test_life,

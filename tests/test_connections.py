@@ -118,7 +118,7 @@ class TestConnections(SystemMailCase):
         self.assertEqual(action["params"]["type"], "info")
         self.break_own()
         action = self.row(self.own_server).action_ask_to_reconnect()
-        self.assertIn("1 people", action["params"]["message"])
+        self.assertIn("Asked Ana Author", action["params"]["message"])
         chats = self.env["discuss.channel"].search([("channel_type", "=", "chat")])
         chat = chats.filtered(lambda c: self.ana.partner_id in c.channel_member_ids.partner_id)
         self.assertIn("/odoo/reconnect-mailbox", chat.message_ids[0].body)

@@ -178,6 +178,8 @@ class TestDoorsBeside(DoorsCase):
         doors = {}
         for name in (
             "base_module_uninstall_view_form",
+            "mail_mail_view_list",
+            "mail_mail_view_search",
             "res_config_settings_view_form",
             "res_users_view_form_preferences",
             "sign_in_refused",

@@ -63,6 +63,20 @@ class TestTours(SystemMailCase, HttpCase):
         )
         self.assertEqual(snapshot(self.company, sorted(AUDITED_FIELDS)), before)
 
+    # --- the home page
+
+    def test_a_super_user_sees_what_needs_them_and_does_it(self):
+        self.own.fail("dot", action="drop", accept=True)
+        held = self.mention(partners=self.customer, body="Was it delivered?")
+        self.own.heal()
+        self.own.logins["ana@company.test"] = "changed"
+        self.mention()
+        self.system_server.system_mail_check()
+        self.env.ref("base.user_admin").email = "admin@company.test"
+        self.walk("/odoo/settings", "system_mail_home", self.env.ref("base.user_admin"))
+        self.assertEqual(held.notification_ids.notification_status, "canceled")
+        self.assertEqual(self.events("test").drill, "passed")
+
     # --- preferences
 
     def test_an_employee_connects_tests_and_disconnects_their_own_mailbox(self):

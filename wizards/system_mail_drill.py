@@ -184,6 +184,7 @@ class SystemMailDrill(models.TransientModel):
                     "smtp_code": trouble and trouble.failure.code,
                     "enhanced_code": trouble and trouble.failure.enhanced,
                     "note": note,
+                    "drill": outcome["state"],
                     "answer": outcome.get("answer"),
                 }
             ]

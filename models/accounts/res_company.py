@@ -137,3 +137,10 @@ class ResCompany(models.Model):
         self.ensure_one()
         self.check_system_mail_access()
         return self.env["system.mail.drill"].create({"company_id": self.id}).reopen()
+
+    def action_system_mail_run_drill(self):
+        """Try the fallback at once, if the user has an e-mail address; else ask for one."""
+        self.ensure_one()
+        self.check_system_mail_access()
+        drill = self.env["system.mail.drill"].create({"company_id": self.id})
+        return drill.action_send() if drill.recipient else drill.reopen()

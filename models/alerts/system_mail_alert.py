@@ -49,7 +49,7 @@ class SystemMailAlert(models.Model):
                ON CONFLICT (key) DO UPDATE SET told_at = EXCLUDED.told_at
                      WHERE system_mail_alert.told_at <= %s
             RETURNING id""",
-            [key, now, now - again_after if again_after else datetime.datetime.min],
+            [key, now, datetime.datetime.min if again_after is None else now - again_after],
         )
         return bool(self.env.cr.fetchone())
 
@@ -115,6 +115,34 @@ class SystemMailAlert(models.Model):
         trouble = user.with_env(alert.env).system_mail_trouble(health.with_env(alert.env))
         link = self._link(RECONNECT, alert.env._("Reconnect"))
         alert._tell_user(user, Markup("%s %s") % (trouble, link))
+
+    @api.model
+    @api.private
+    def note_asked(self, servers):
+        """Note that the owners of these mailboxes have just been asked to reconnect them: they are
+        not asked again before the next reminder is due.
+        """
+        for key in self._keys_of_owners(servers):
+            self._is_new(key, again_after=datetime.timedelta())
+
+    @api.model
+    @api.private
+    def asked_at(self, servers):
+        """When the owner of each mailbox was last asked to reconnect it.
+
+        :return: ``{server id: datetime}``
+        """
+        keys = self._keys_of_owners(servers)
+        asked = self.search([("key", "in", list(keys))])
+        return {keys[alert.key]: alert.told_at for alert in asked}
+
+    @api.model
+    def _keys_of_owners(self, servers):
+        """The key of what an owner is told in each present outage: ``{key: server id}``."""
+        outages = self.env["system.mail.outage"].search(
+            [("server_id", "in", servers.ids), ("ended_at", "=", False)]
+        )
+        return {f"owner:{outage.id}": outage.server_id.id for outage in outages}
 
     # --- what is the case now
 

@@ -17,6 +17,9 @@ WAITING_MAIL = (
     & Domain("failure_type", "=", False)
 )
 UNDECIDED = HELD_MAIL | WAITING_MAIL
+FAILED_DAYS = 7
+LATE = datetime.timedelta(hours=2)
+"""Odoo looks at its mail queue once an hour at the latest: what is due for longer is stuck."""
 
 
 class MailMail(models.Model):
@@ -203,7 +206,61 @@ class MailMail(models.Model):
             )
         )
 
+    # --- what people see
+
+    @api.model
+    @api.private
+    def system_mail_counts(self):
+        """How many mails wait, are held, have failed in the last days, and are due but not sent:
+        ``{"waiting", "held", "failed", "late"}``. The filters of the list of mails are the same.
+        """
+        late = fields.Datetime.now() - LATE
+        recent = Domain("create_date", ">=", f"today -{FAILED_DAYS}d")
+        due = Domain("scheduled_date", "<", late)
+        due |= Domain("scheduled_date", "=", False) & Domain("create_date", "<", late)
+        domains = {
+            "waiting": WAITING_MAIL,
+            "held": HELD_MAIL,
+            "failed": Domain("state", "=", "exception")
+            & Domain("failure_type", "!=", HELD)
+            & recent,
+            "late": Domain("state", "=", "outgoing") & due,
+        }
+        return {name: self.search_count(domain) for name, domain in domains.items()}
+
     # --- what people decide
+
+    def action_system_mail_send_again(self):
+        """Send mails again that are held, wait or failed. Whoever clicks accepts a second copy of
+        what may have been delivered.
+        """
+        mails_sudo = self._system_mail_undelivered()
+        mails_sudo.with_env(self.env)._system_mail_log_decision(
+            self.env._("Sent again by hand what was held, waited or had failed")
+        )
+        mails_sudo.system_mail_send_again()
+
+    def action_system_mail_drop(self):
+        """Send nothing more of mails that are held, wait or failed."""
+        mails_sudo = self._system_mail_undelivered()
+        mails_sudo.with_env(self.env)._system_mail_log_decision(
+            self.env._("Dropped by hand what was held, waited or had failed")
+        )
+        mails_sudo.system_mail_drop()
+
+    def _system_mail_undelivered(self):
+        """Those of these mails on which somebody decides, as superuser.
+
+        :raises AccessError: the current user may not decide on one of them
+        """
+        self.check_access("write")
+        self.mail_message_id._system_mail_check_decision()
+        return self.sudo().filtered(lambda mail: mail.state in ("outgoing", "exception"))
+
+    def action_system_mail_open_document(self):
+        """Open the message in its document, if the user may read it."""
+        self.ensure_one()
+        return self.env["system.mail.event"].open_message(self.mail_message_id.id)
 
     def _system_mail_check_undecided(self):
         """Check, in what is done to these mails by hand, that the current user may decide on those

@@ -184,6 +184,17 @@ class ResCompany(models.Model):
         if self.env.uid != SUPERUSER_ID and not self.env.user.has_group(GROUP):
             raise AccessError(self.env._("Only Super Users may see or change System Mail."))
 
+    def action_system_mail_settings(self):
+        """Open the settings of this company's System Mail."""
+        self.ensure_one()
+        self.check_system_mail_access()
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "base_setup.action_general_configuration"
+        )
+        companies = [self.id, *(id_ for id_ in self.env.companies.ids if id_ != self.id)]
+        action["context"] = {"module": "system_mail", "allowed_company_ids": companies}
+        return action
+
     @api.model
     @ormcache()
     @api.private

@@ -332,8 +332,11 @@ class SystemMailConnection(models.Model):
         alert = self.env["system.mail.alert"].sudo()
         for health in asked.server_id.sudo().system_mail_health_ids:
             alert.ask_to_reconnect(health)
-        if asked:
-            message = self.env._("%(count)s people were asked, by OdooBot.", count=len(asked))
+        alert.note_asked(asked.server_id)
+        if len(asked) == 1:
+            message = self.env._("Asked %(name)s to reconnect.", name=asked.user_id.name)
+        elif asked:
+            message = self.env._("Asked %(count)s people to reconnect.", count=len(asked))
         else:
             message = self.env._("Nobody was asked: these mailboxes work, or are nobody's own.")
         return self._notification("success" if asked else "info", message)

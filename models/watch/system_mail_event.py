@@ -59,6 +59,11 @@ class SystemMailEvent(models.Model):
     sent_from = fields.Char(readonly=True)
     phase = fields.Char(readonly=True, help="The step of the SMTP conversation that failed.")
     note = fields.Char(readonly=True, help="What happened, where no mailbox failed.")
+    drill = fields.Selection(
+        [("passed", "Passed"), ("wrong", "Not as it should be"), ("failed", "Failed")],
+        readonly=True,
+        help="The verdict, if the event is a drill.",
+    )
     answer = fields.Char("Provider's Answer", readonly=True)
 
     _kind_date = models.Index("(kind, create_date)")
@@ -111,13 +116,23 @@ class SystemMailEvent(models.Model):
     def action_open_document(self):
         """Open the message in its document, if the user may read it."""
         self.ensure_one()
-        message_sudo = self.env["mail.message"].sudo().browse(self.mail_message_id).exists()
+        return self.open_message(self.mail_message_id)
+
+    @api.model
+    @api.private
+    def open_message(self, mail_message_id):
+        """Open a message in its document, if the user may read it.
+
+        :return: an action; a notification if they may not
+        :rtype: dict
+        """
+        message_sudo = self.env["mail.message"].sudo().browse(mail_message_id).exists()
         if message_sudo.model and message_sudo.res_id:
             document = self.env[message_sudo.model].browse(message_sudo.res_id).exists()
             if document and document.has_access("read"):
                 return {
                     "type": "ir.actions.act_url",
-                    "url": f"/mail/message/{self.mail_message_id}",
+                    "url": f"/mail/message/{mail_message_id}",
                     "target": "self",
                 }
         return {

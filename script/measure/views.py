@@ -1,4 +1,4 @@
-"""How long the server takes to open Connections and Activity with many mailboxes and events.
+"""How long the server takes to open the screens with many mailboxes and events.
 
 python -m measure.views CONFIG_FILE LOG_FILE --mailboxes 10000 --events 1000000
 """
@@ -105,6 +105,10 @@ def _specification(columns):
     return {name: users.get(name, {}) for name in columns}
 
 
+def _open_home(env):
+    env["system.mail.home"].get_page()
+
+
 def _open_connections(env):
     env["ir.actions.act_window"]._for_xml_id("system_mail.system_mail_connection_action")
     connections = env["system.mail.connection"]
@@ -144,6 +148,7 @@ def _open_outages(env):
 
 
 TARGETS = (
+    Target("Home", _open_home, 100),
     Target("Connections", _open_connections, 100),
     Target("Connections: needs attention", _open_disconnected, 100),
     Target("Connections: by fallbacks", _sort_by_fallbacks, 500),

@@ -2,11 +2,15 @@ import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { BadgeField, badgeField } from "@web/views/fields/badge/badge_field";
 
+/** How the state of a mailbox looks. */
+export const STATES = {
+    connected: { icon: "fa-check", color: "success" },
+    unstable: { icon: "fa-exclamation-triangle", color: "warning" },
+    disconnected: { icon: "fa-plug", color: "danger" },
+    not_connected: { icon: "fa-circle-o", color: "secondary" },
+};
 const ICONS = {
-    connected: "fa-check",
-    unstable: "fa-exclamation-triangle",
-    disconnected: "fa-plug",
-    not_connected: "fa-circle-o",
+    ...Object.fromEntries(Object.entries(STATES).map(([state, { icon }]) => [state, icon])),
     fallback: "fa-envelope",
     held: "fa-question-circle",
     deferred: "fa-clock-o",

@@ -41,7 +41,10 @@ registry.category("web_tour.tours").add("system_mail_connections", {
             trigger: `${ANA} button[name=action_ask_to_reconnect]`,
             run: "click",
         },
-        { content: "by OdooBot", trigger: ".o_notification:contains(1 people were asked)" },
+        {
+            content: "by OdooBot",
+            trigger: ".o_notification:contains(Asked Ana Author to reconnect.)",
+        },
         {
             content: "all are chosen",
             trigger: ".o_list_record_selector input:first",

@@ -1,0 +1,291 @@
+import datetime
+
+from odoo import fields, models
+from odoo.tools import format_date
+
+from ...failover.failure import Effect
+from ...failover.rules import RULES
+
+LASTED = datetime.timedelta(minutes=5)
+"""A System Mail that is unstable for a shorter time works again by itself, most often."""
+SOON = datetime.timedelta(days=30)
+"""What ends is shown so long before the day."""
+SHOWN = 10
+"""Mailboxes that have a line of their own."""
+BROKEN = ("disconnected", "unstable")
+OF_PROVIDER = sorted(
+    {r.decision.rule for r in RULES if r.decision.effect is Effect.PROVIDER_MISCONFIGURED}
+)
+"""Rules of failures that all mailboxes of a registration have: its own line names them once."""
+
+
+class SystemMailHome(models.AbstractModel):
+    """The work list: a line for each thing that somebody has to do, the worst first, System Mail
+    before people.
+    """
+
+    _inherit = "system.mail.home"
+
+    def _tasks(self, rows, drills, mailboxes, queue):
+        """The lines, and how many things there are to do, also those without a line of their own.
+
+        :param rows: as ``_rows`` finds them
+        :param dict drills: as ``_last_drills`` finds them
+        :param list mailboxes: as ``_mailbox_counts`` has them
+        :param dict queue: as ``system_mail_counts`` of ``mail.mail`` has them
+        :rtype: tuple[list, int]
+        """
+        others = [
+            *self._system_tasks(rows, drills),
+            *self._queue_tasks(queue),
+            *self._provider_tasks(),
+            *self._ending_tasks(mailboxes),
+        ]
+        broken = sum(group.count for group in self._broken(mailboxes))
+        lines = self._mailbox_tasks(rows.filtered(lambda row: row.kind != "system"))
+        if hidden := max(broken - len(lines), 0):
+            text = self.env._("%(count)s more mailboxes need attention.", count=hidden)
+            button = self._button(self.env._("Show All"), self, "action_open", "needs_attention")
+            lines.append(self._task("unstable", text, button, is_mailbox=True))
+        return [*others, *lines], len(others) + broken
+
+    @staticmethod
+    def _broken(mailboxes):
+        """Those of the mailboxes, without System Mail, that somebody has to mend one by one."""
+        return [
+            group
+            for group in mailboxes
+            if group.needs_attention
+            and group.kind != "system"
+            and group.state in BROKEN
+            and group.rule not in OF_PROVIDER
+        ]
+
+    def _first_broken(self, mailboxes):
+        """The ids of those that have a line of their own: what is broken for the longest time."""
+        broken = [id_ for group in self._broken(mailboxes) for id_ in group.server_ids]
+        longest = (
+            self.env["system.mail.health"]
+            .sudo()  # the user may see them: they were counted
+            .search_fetch([("server_id", "in", broken)], ["server_id"], order="since", limit=SHOWN)
+        )
+        return list(dict.fromkeys([*longest.server_id.ids, *broken]))[:SHOWN]
+
+    @staticmethod
+    def _task(state, text, button, note="", is_mailbox=False):
+        """A line.
+
+        :param str state: how bad it is, as the state of a mailbox
+        :param str note: what was done about it
+        :param bool is_mailbox: whether it is about one mailbox
+        """
+        return {
+            "state": state,
+            "text": text,
+            "button": button,
+            "note": note,
+            "is_mailbox": is_mailbox,
+        }
+
+    # --- System Mail
+
+    def _system_tasks(self, rows, drills):
+        systems = rows.filtered(lambda row: row.kind == "system")
+        for company in self.env.companies.filtered("system_mail_address"):
+            own = systems.filtered(lambda row, company=company: row.company_id == company)
+            if not own:
+                yield self._not_connected(company)
+            for row in own:
+                yield from self._system_trouble(row, others=own - row)
+            if company.system_mail_state == "connected":
+                yield from self._drill_trouble(company, drills)
+                yield from self._domain_trouble(company)
+
+    def _not_connected(self, company):
+        return self._task(
+            "disconnected",
+            self.env._(
+                "System Mail %(address)s is not connected: it sends nothing.",
+                address=company.system_mail_address,
+            ),
+            self._button(self.env._("Connect"), company, "action_system_mail_connect"),
+            is_mailbox=True,
+        )
+
+    def _system_trouble(self, row, others):
+        """What is the matter with an address of System Mail.
+
+        :param others: the company's other ones
+        """
+        if row.state == "not_connected":
+            text = self.env._("System Mail %(address)s was not tried yet.", address=row.address)
+            button = self._button(self.env._("Test"), row, "action_test")
+            yield self._task("not_connected", text, button, is_mailbox=True)
+            return
+        lasted = row.since and fields.Datetime.now() - row.since > LASTED
+        if not row.needs_attention and not (row.state == "unstable" and lasted):
+            return
+        text = self._trouble(row, self.env._("System Mail %(address)s", address=row.address))
+        if "connected" not in others.mapped("state"):
+            waits = self.env._("What people's own mailboxes cannot send waits.")
+            text = f"{text} {waits}"
+        if row.needs_attention:
+            button = self._button(self.env._("Reconnect"), row, "action_connect")
+        else:
+            button = self._button(self.env._("Test"), row, "action_test")
+        yield self._task(row.state, text, button, is_mailbox=True)
+
+    def _drill_trouble(self, company, drills):
+        event = drills.get(company.system_mail_server_id)
+        if event and event.drill == "passed":
+            return
+        if event:
+            text = self.env._(
+                "The last drill of System Mail %(address)s did not pass.",
+                address=company.system_mail_address,
+            )
+        else:
+            text = self.env._(
+                "No drill has shown yet that System Mail %(address)s works.",
+                address=company.system_mail_address,
+            )
+        button = self._button(self.env._("Run Drill"), company, "action_system_mail_run_drill")
+        yield self._task("unstable" if event else "not_connected", text, button)
+
+    def _domain_trouble(self, company):
+        if company.system_mail_domain_status != "bad":
+            return
+        text = self.env._(
+            "Mail from %(domain)s may be taken for spam: its DNS needs a change.",
+            domain=company.system_mail_address.rpartition("@")[2],
+        )
+        button = self._button(self.env._("Show"), company, "action_system_mail_settings")
+        yield self._task("unstable", text, button)
+
+    # --- the queue
+
+    def _queue_tasks(self, queue):
+        if queue["late"]:
+            yield self._task(
+                "disconnected",
+                self.env._(
+                    "Mail has been due for more than 2 hours, and Odoo's mail queue has not sent "
+                    "it. See whether the scheduled action for it runs."
+                ),
+                self._button(self.env._("Show"), self, "action_open_scheduler"),
+            )
+        if held := queue["held"]:
+            text = (
+                self.env._("1 message may have been delivered.")
+                if held == 1
+                else self.env._("%(count)s messages may have been delivered.", count=held)
+            )
+            button = self._button(self.env._("Decide"), self, "action_open", "held")
+            yield self._task("unstable", text, button)
+
+    def action_open_scheduler(self):
+        """Open the scheduled action that sends Odoo's mail queue."""
+        self.env.company.check_system_mail_access()
+        return self.env.ref("mail.ir_cron_mail_scheduler_action").get_formview_action()
+
+    # --- providers
+
+    def _provider_tasks(self):
+        soon = fields.Date.today() + SOON
+        for provider in self.env["system.mail.oauth.provider"].search([("client_id", "!=", False)]):
+            button = self._button(self.env._("Renew"), provider, "get_formview_action")
+            ending = "certificate" if provider.certificate_ends_on else "client_secret"
+            ends_on = provider[f"{ending}_ends_on"]
+            if provider.client_rejected_at:
+                text = self.env._(
+                    "%(provider)s rejects this system since %(time)s. The mailboxes connected "
+                    "there cannot send.",
+                    provider=provider.name,
+                    time=self._when(provider.client_rejected_at),
+                )
+                yield self._task("disconnected", text, button)
+            elif ends_on and ends_on <= soon:
+                yield self._end_task(provider.name, ending, ends_on, button)
+
+    def _ending_tasks(self, mailboxes):
+        """What ends for many mailboxes at once, each a line."""
+        for ending in ("passwords", "server_certificate"):
+            groups = [group for group in mailboxes if group.ending == ending]
+            if not groups:
+                continue
+            count = sum(group.count for group in groups)
+            subject = (
+                self.env._("1 mailbox")
+                if count == 1
+                else self.env._("%(count)s mailboxes", count=count)
+            )
+            button = self._button(self.env._("Show"), self, "action_open", "ends")
+            ends_on = min(group.ends_on for group in groups)
+            yield self._end_task(subject, ending, ends_on, button)
+
+    def _end_task(self, subject, ending, ends_on, button):
+        connections = self.env["system.mail.connection"]
+        text = self.env._(
+            "%(subject)s: %(what)s on %(day)s.",
+            subject=subject,
+            what=connections.end_in_words(ending, ends_on),
+            day=format_date(self.env, ends_on, date_format="medium"),
+        )
+        is_over = ends_on < fields.Date.today()
+        return self._task("disconnected" if is_over else "unstable", text, button)
+
+    # --- mailboxes
+
+    def _mailbox_tasks(self, rows):
+        asked = self.env["system.mail.alert"].asked_at(rows.server_id)
+        now = fields.Datetime.now()
+        worst_first = rows.sorted(lambda row: (row.state != "disconnected", row.since or now))
+        return [self._mailbox_task(row, asked.get(row.server_id.id)) for row in worst_first]
+
+    def _mailbox_task(self, row, asked_at):
+        user = row.user_id
+        who = f"{user.name} ({row.address})" if user else row.address
+        text = " ".join(filter(None, [self._trouble(row, who), self._carried(row)]))
+        if user == self.env.user:
+            label = self.env._("Reconnect")
+            button = self._button(label, user, "action_system_mail_reconnect")
+        elif user:
+            label = self.env._("Ask %(name)s to Reconnect", name=user.name)
+            button = self._button(label, row, "action_ask_to_reconnect")
+        else:
+            button = self._button(self.env._("Open"), row.server_id, "get_formview_action")
+        note = self._asked(asked_at) if asked_at else ""
+        return self._task(row.state, text, button, note, is_mailbox=True)
+
+    def _trouble(self, row, who):
+        """What is the matter with a mailbox, since when, and what to do."""
+        what = (
+            self.env._(
+                "%(who)s: %(reason)s, since %(time)s.",
+                who=who,
+                reason=row.reason,
+                time=self._when(row.since),
+            )
+            if row.since
+            else self.env._("%(who)s: %(reason)s.", who=who, reason=row.reason)
+        )
+        return f"{what} {row.remedy}" if row.remedy and not row.user_id else what
+
+    def _carried(self, row):
+        if row.fallback_count == 1:
+            return self.env._("System Mail sent 1 message instead.")
+        if row.fallback_count:
+            return self.env._(
+                "System Mail sent %(count)s messages instead.", count=row.fallback_count
+            )
+        return ""
+
+    def _asked(self, moment):
+        """When the owner was asked to reconnect it."""
+        today = fields.Date.context_today(self)
+        day = fields.Datetime.context_timestamp(self, moment).date()
+        if day == today:
+            return self.env._("Asked today")
+        if day == today - datetime.timedelta(days=1):
+            return self.env._("Asked yesterday")
+        return self.env._("Asked on %(time)s", time=self._when(moment))

@@ -1,0 +1,297 @@
+import datetime
+
+from odoo import fields
+from odoo.exceptions import AccessError
+
+from .common import SystemMailCase
+
+REJECTED = "535 5.7.8 Rejected"
+
+
+class HomeCase(SystemMailCase):
+    def setUp(self):
+        super().setUp()
+        self.super_user = self.env.ref("base.user_admin")
+        self.super_user.email = "admin@company.test"
+        self.home = self.env["system.mail.home"].with_user(self.super_user)
+
+    def page(self):
+        """What the page shows now."""
+        self.env.flush_all()
+        self.env.invalidate_all()
+        return self.home.get_page()
+
+    def lines(self):
+        """The texts of the work list."""
+        return [task["text"] for task in self.page()["tasks"]]
+
+    def press(self, button):
+        """What a click on a button of the page does."""
+        records = self.env[button["model"]].with_user(self.super_user).browse(button["ids"])
+        return getattr(records, button["method"])(*button["args"])
+
+    def button(self, label):
+        """The button of the work list, or of System Mail, with this label."""
+        page = self.page()
+        buttons = [
+            *(task["button"] for task in page["tasks"]),
+            *(button for system in page["systems"] for button in system["buttons"]),
+        ]
+        return next(button for button in buttons if button["label"] == label)
+
+    def listed(self, key):
+        """How many records the list behind a number shows, as its search view filters it."""
+        [number] = [number for number in self.page()["numbers"] if number["key"] == key]
+        action = self.press(number)
+        model = self.env[action["res_model"]].with_user(self.super_user)
+        view_id = (action.get("search_view_id") or [False])[0]
+        view = self.env["ir.ui.view"].browse(view_id).arch if view_id else ""
+        view = view or model.get_views([(False, "search")])["views"]["search"]["arch"]
+        [filter_name] = [
+            name.removeprefix("search_default_")
+            for name in self.context_of(action)
+            if name != "search_default_last_week"
+        ]
+        return number["count"], model.search_count(self.domain_of(view, filter_name))
+
+    @staticmethod
+    def context_of(action):
+        return eval(str(action["context"]), {})
+
+    @staticmethod
+    def domain_of(arch, filter_name):
+        from lxml import etree  # noqa: PLC0415
+
+        [found] = etree.fromstring(arch).xpath(f"//filter[@name='{filter_name}']")
+        return eval(found.get("domain"), {})
+
+    def drill(self):
+        """Run a drill, as the button does."""
+        return self.press(self.button("Run Drill"))
+
+    def break_own(self):
+        self.own.fail("auth", reply=REJECTED)
+        self.mention()
+
+
+class TestHome(HomeCase):
+    """The home page: its sentence, System Mail and the numbers."""
+
+    def test_only_super_users_open_it(self):
+        administrator = self._user(
+            "Otto Outsider",
+            "otto@company.test",
+            group_ids=[(6, 0, self.env.ref("base.group_system").ids)],
+        )
+        for user in (self.ana, administrator):
+            home = self.env["system.mail.home"].with_user(user)
+            with self.assertRaises(AccessError):
+                home.get_page()
+            with self.assertRaises(AccessError):
+                home.action_open("held")
+            with self.assertRaises(AccessError):
+                home.action_open_scheduler()
+
+    def test_without_an_address_it_leads_to_the_set_up(self):
+        self.company.system_mail_address = False
+        page = self.page()
+        self.assertEqual(page["headline"], "System Mail is not set up yet.")
+        self.assertEqual(page["tasks"], [])
+        action = self.press(self.button("Set Up System Mail"))
+        self.assertEqual(action["res_model"], "system.mail.connect")
+
+    def test_where_all_works_it_says_so(self):
+        self.press(self.button("Test"))
+        self.assertEqual(
+            self.lines(), ["No drill has shown yet that System Mail hello@company.test works."]
+        )
+        self.drill()
+        page = self.page()
+        self.assertEqual(page["headline"], "Everything works.")
+        self.assertEqual(page["tasks"], [])
+        [system] = page["systems"]
+        self.assertIn("passed", system["drill"])
+        self.assertEqual(system["mailboxes"][0]["state"], "connected")
+        self.assertIn("carried no message today. None waits, none failed", page["figures"])
+
+    def test_the_sentence_counts_what_system_mail_did(self):
+        self.break_own()
+        self.assertIn("carried 1 message today", self.page()["figures"])
+        self.mention()
+        page = self.page()
+        self.assertIn("carried 2 messages today", page["figures"])
+        self.assertEqual([day["count"] for day in page["days"]], [0, 0, 0, 0, 0, 0, 2])
+
+    def test_each_number_is_that_of_the_list_behind_it(self):
+        self.own.stop()
+        self.system.stop()
+        self.mention()
+        self.own.fail("dot", action="drop", accept=True)
+        for key in ("waiting", "held", "failed", "carried", "connected", "unstable"):
+            count, listed = self.listed(key)
+            self.assertEqual(count, listed, key)
+        self.assertEqual(self.listed("waiting"), (1, 1))
+
+    def test_many_mailboxes_cost_no_more_queries(self):
+        self.break_own()
+        before = self.queries()
+        for number in range(30):
+            user = self._user(f"User {number}", f"user{number}@company.test")
+            server = self.mailbox(self.own, user.email, "x", owner_user_id=user.id)
+            self.env["system.mail.health"].create(
+                {"server_id": server.id, "state": "disconnected", "rule": "password_rejected"}
+            )
+        self.assertEqual(self.queries(), before)
+
+    def queries(self):
+        """How many the page costs, once the caches of the registry are filled."""
+        self.page()
+        self.env.flush_all()
+        self.env.invalidate_all()
+        before = self.env.cr.sql_log_count
+        self.home.get_page()
+        return self.env.cr.sql_log_count - before
+
+
+class TestWorkList(HomeCase):
+    """What somebody has to do, a line for each thing."""
+
+    def setUp(self):
+        super().setUp()
+        self.press(self.button("Test"))
+        self.drill()
+        self.assertEqual(self.lines(), [])
+
+    def test_an_owner_is_asked_to_reconnect_and_when_is_remembered(self):
+        self.break_own()
+        [task] = self.page()["tasks"]
+        self.assertIn("Ana Author (ana@company.test): the password was rejected", task["text"])
+        self.assertIn("System Mail sent 1 message instead.", task["text"])
+        self.assertEqual(task["note"], "")
+        self.assertEqual(self.page()["headline"], "1 mailbox needs you.")
+        self.press(task["button"])
+        [task] = self.page()["tasks"]
+        self.assertEqual(task["note"], "Asked today")
+        self.env["system.mail.alert"].search([]).told_at -= datetime.timedelta(days=1)
+        self.assertEqual(self.page()["tasks"][0]["note"], "Asked yesterday")
+
+    def test_who_was_asked_by_hand_gets_no_reminder_the_same_day(self):
+        self.env["ir.config_parameter"].set_param("system_mail.alert_owners", "1")
+        self.break_own()
+        self.press(self.page()["tasks"][0]["button"])
+        chat = self.env["discuss.channel"].search([("channel_type", "=", "chat")])
+        asked = len(chat.message_ids)
+        self.env["system.mail.alert"]._tell_owners()
+        self.env.invalidate_all()
+        self.assertEqual(len(chat.message_ids), asked)
+
+    def test_the_owner_of_a_mailbox_reconnects_it_here(self):
+        own = self.mailbox(self.own, "admin@company.test", "x", owner_user_id=self.super_user.id)
+        self.env["system.mail.health"].create(
+            {"server_id": own.id, "state": "disconnected", "rule": "password_rejected"}
+        )
+        self.assertEqual(self.page()["tasks"][0]["button"]["label"], "Reconnect")
+
+    def test_system_mail_comes_before_people(self):
+        self.break_own()
+        self.system.fail("auth", reply=REJECTED)
+        self.press(self.page()["systems"][0]["mailboxes"][0]["buttons"][0])
+        lines = self.lines()
+        self.assertIn("System Mail hello@company.test: the password was rejected", lines[0])
+        self.assertIn("cannot send waits", lines[0])
+        self.assertIn("Ana Author", lines[1])
+        self.assertEqual(self.page()["headline"], "2 mailboxes need you.")
+
+    def test_an_unstable_system_mail_shows_when_it_lasts(self):
+        self.system.stop()
+        self.press(self.page()["systems"][0]["mailboxes"][0]["buttons"][0])
+        self.assertEqual(self.health(self.system_server).state, "unstable")
+        self.assertEqual(self.lines(), [])
+        self.health(self.system_server).since -= datetime.timedelta(minutes=10)
+        self.assertIn("System Mail hello@company.test", self.lines()[0])
+
+    def test_a_drill_that_did_not_pass_shows(self):
+        self.system.fail("dot", reply="554 5.7.1 No")
+        self.drill()
+        self.assertIn("did not pass", self.lines()[0])
+
+    def test_what_is_held_is_decided_on_here(self):
+        self.own.fail("dot", action="drop", accept=True)
+        customer = self.env["res.partner"].create({"name": "Cora", "email": "cora@customer.test"})
+        for body in ("One", "Two"):
+            self.mention(partners=customer, body=body)
+        [line] = [line for line in self.lines() if "may have been delivered" in line]
+        self.assertEqual(line, "2 messages may have been delivered.")
+        self.assertEqual(self.listed("held"), (2, 2))
+        mails = self.env["mail.mail"].search([("failure_type", "=", "system_mail_held")])
+        self.own.heal()
+        mails[0].with_user(self.super_user).action_system_mail_drop()
+        mails[1].with_user(self.super_user).action_system_mail_send_again()
+        self.assertEqual(mails[0].state, "cancel")
+        self.assertEqual(self.listed("held"), (0, 0))
+        self.assertIn("Dropped by hand", self.events("configured")[-2].reason)
+
+    def test_only_who_wrote_it_or_a_super_user_decides(self):
+        self.own.fail("dot", action="drop", accept=True)
+        customer = self.env["res.partner"].create({"name": "Cora", "email": "cora@customer.test"})
+        self.mention(partners=customer)
+        mail = self.env["mail.mail"].search([("failure_type", "=", "system_mail_held")])
+        administrator = self._user(
+            "Otto Outsider",
+            "otto@company.test",
+            group_ids=[(6, 0, self.env.ref("base.group_system").ids)],
+        )
+        for method in ("action_system_mail_send_again", "action_system_mail_drop"):
+            for user in (self.ben, administrator):
+                with self.assertRaises(AccessError):
+                    getattr(mail.with_user(user), method)()
+
+    def test_a_secret_that_ends_soon_leads_to_its_registration(self):
+        provider = self.env["system.mail.oauth.provider"].search([], limit=1)
+        provider.client_id = "ours"
+        provider.client_secret_ends_on = fields.Date.today() + datetime.timedelta(days=12)
+        [line] = self.lines()
+        self.assertIn(f"{provider.name}: the provider's client secret will expire on", line)
+        action = self.press(self.button("Renew"))
+        self.assertEqual(action["res_id"], provider.id)
+
+    def test_a_provider_that_rejects_us_is_one_line_not_one_for_each_mailbox(self):
+        provider = self.env["system.mail.oauth.provider"].search([], limit=1)
+        provider.write({"client_id": "ours"})
+        provider.client_rejected_at = fields.Datetime.now()
+        self.env["system.mail.health"].create(
+            {
+                "server_id": self.own_server.id,
+                "state": "unstable",
+                "rule": "token_client",
+                "effect": "provider_misconfigured",
+            }
+        )
+        [line] = self.lines()
+        self.assertIn(f"{provider.name} rejects this system", line)
+
+    def test_a_queue_that_nobody_sends_shows(self):
+        mail = self.mail()
+        self.assertEqual(self.lines(), [])
+        mail.scheduled_date = fields.Datetime.now() - datetime.timedelta(hours=3)
+        self.assertIn("Mail has been due for more than 2 hours", self.lines()[0])
+        action = self.press(self.button("Show"))
+        self.assertEqual(action["res_model"], "ir.cron")
+
+    def test_more_mailboxes_than_it_shows_are_a_line_of_their_own(self):
+        for number in range(12):
+            user = self._user(f"User {number}", f"user{number}@company.test")
+            server = self.mailbox(self.own, user.email, "x", owner_user_id=user.id)
+            self.env["system.mail.health"].create(
+                {"server_id": server.id, "state": "disconnected", "rule": "password_rejected"}
+            )
+        page = self.page()
+        self.assertEqual(page["headline"], "12 mailboxes need you.")
+        self.assertEqual(page["tasks"][-1]["text"], "2 more mailboxes need attention.")
+
+    def test_settings_open_those_of_the_company(self):
+        other = self.env["res.company"].create({"name": "Harbour Foods"})
+        self.super_user.company_ids += other
+        action = other.with_user(self.super_user).action_system_mail_settings()
+        settings = self.env["res.config.settings"].with_user(self.super_user)
+        self.assertEqual(settings.with_context(**action["context"]).create({}).company_id, other)
