@@ -17,6 +17,7 @@ import smtplib
 import ssl
 import time
 import urllib.request
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -30,7 +31,7 @@ from .connection import (
     Patience,
     Trace,
 )
-from .failure import Failure, Kind, Phase
+from .failure import Failure, Kind, Phase, Verdict
 from .network import connect, resolve
 from .recipients import addressed
 from .rules import classify
@@ -56,7 +57,7 @@ class Form(NamedTuple):
     """How a request carries a message."""
 
     content_type: str
-    encode: object
+    encode: Callable[[bytes], bytes]
     """From the message's bytes to those of the request."""
     no_message: bytes
     """What is refused as no message where everything else is in order."""
@@ -155,7 +156,7 @@ class ApiConnection(Connection):
         self._may_be_late = self.trace.patience.may_be_late and len(pending) == 1
         while pending:
             copy, recipients = pending.pop(0)
-            content = _flat(copy)
+            content = _flat(copy, recipients)
             try:
                 failure, reply = self._hand_in(content, reply)
             except NoReplyYet:
@@ -166,11 +167,16 @@ class ApiConnection(Connection):
                 self.trace.accepted += 1
                 if self.on_accepted:
                     self.on_accepted(from_addr, content)
-            elif len(recipients) > 1 and classify(failure).rule == "bad_recipient":
+                continue
+            decision = classify(failure)
+            if len(recipients) > 1 and decision.rule == "bad_recipient":
                 for address in recipients:  # the provider does not say which one it is
                     pending += addressed(message, [address])
-            else:
-                failures.update(dict.fromkeys(recipients, failure))
+                continue
+            failures |= dict.fromkeys(recipients, failure)
+            if decision.effect.state:  # the others would fail, too
+                failures |= _untried(failure, decision, pending)
+                break
         return Outcome(tuple(accepted), failures, reply)
 
     def _hand_in(self, content, reply):
@@ -214,7 +220,11 @@ class ApiConnection(Connection):
             self._begin(Phase.DOT, self.trace.patience.dot)
             if self._may_be_late and not self.await_reply(self.trace.patience.budget.left):
                 raise NoReplyYet
-        return self._answer()
+        is_whole = self.trace.phase is Phase.DOT
+        answer = self._answer()
+        if not is_whole:  # what is left of the request would be taken for another one
+            self.close()
+        return answer
 
     def _answer(self):
         try:
@@ -270,6 +280,8 @@ class ApiConnection(Connection):
     def _read(self):
         response = http.client.HTTPResponse(self._reader, method="POST")
         response.begin()
+        if response.status < _YES:
+            raise http.client.HTTPException(f"no final answer: {response.status}")
         body = b""
         self._begin(Phase.DOT, REST)
         with contextlib.suppress(OSError, http.client.HTTPException):  # the status says it all
@@ -417,13 +429,20 @@ def _ask_for_tunnel(sock, proxy, url, trace):
         raise ConnectionError(f"the proxy answered {response.status} {response.reason}")
 
 
-def _flat(message):
+def _untried(failure, decision, pending):
+    """The failures of those who come after one that is the mailbox's or the provider's fault.
+
+    :param pending: as of ``addressed``
+    """
+    if decision.verdict is Verdict.UNCERTAIN:  # they surely got nothing
+        failure = Failure(Phase.MAIL, text=failure.text, kind=Kind.DROP)
+    return {address: failure for _copy, recipients in pending for address in recipients}
+
+
+def _flat(message, recipients):
     """The message as bytes, as smtplib writes it."""
-    policy = message.policy.clone(linesep="\r\n")
-    try:
-        return message.as_bytes(policy=policy)
-    except UnicodeEncodeError:  # an address with such characters
-        return message.as_bytes(policy=policy.clone(utf8=True))
+    utf8 = not all(map(str.isascii, recipients))
+    return message.as_bytes(policy=message.policy.clone(linesep="\r\n", utf8=utf8))
 
 
 def _error(body):

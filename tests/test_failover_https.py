@@ -230,6 +230,25 @@ class TestRecipients:
         assert [recipients for _copy, recipients in copies] == [[BEN, CLEO, DORA], [ANA]]
         assert not any(copy["Bcc"] or copy["Return-Path"] for copy, _recipients in copies)
 
+    @pytest.mark.parametrize(
+        ("fault", "rules"),
+        [
+            ({"status": 429}, ["too_fast", "too_fast"]),
+            ({"action": "drop", "accept": True}, ["unanswered", "temporary"]),
+        ],
+    )
+    def test_the_others_are_not_tried_by_a_mailbox_that_failed(self, server, fault, rules):
+        server.fail("answer", **fault)
+        result = Office(server).route.send(message(BEN), HELLO, [BEN, CLEO], HELLO)
+        assert [result.troubles[a].decision.rule for a in (BEN, CLEO)] == rules
+        assert len(server.requests) == 1
+
+    def test_an_address_with_other_letters_is_written_as_it_is(self, graph):
+        address = "jürgen@company.test"
+        result = Office(graph).route.send(message(address), HELLO, [address], HELLO)
+        assert result.accepted == (address,)
+        assert f"To: {address}".encode() in graph.accepted[0].content
+
     def test_one_bad_address_is_told_from_the_others(self, graph):
         graph.refused_recipients = {CLEO}
         result = Office(graph).send(BEN, CLEO, DORA)
@@ -363,7 +382,10 @@ class TestLines:
         assert decision.verdict is Verdict.UNCERTAIN
         assert len(server.accepted) == 1
 
-    @pytest.mark.parametrize("raw", [b"SSH-2.0\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\0" * 99_999])
+    @pytest.mark.parametrize(
+        "raw",
+        [b"SSH-2.0\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\0" * 99_999, b"HTTP/1.1 103 Wait\r\n\r\n"],
+    )
     def test_what_is_no_http_is_no_answer(self, server, raw):
         server.fail("answer", raw=raw, accept=True)
         failure, decision = trouble(Office(server, SHORT))
@@ -413,6 +435,45 @@ class TestLines:
                 session.send_message(message(), HELLO, [BEN])
             session.quit()
         assert (len(server.accepted), len(system.accepted)) == (2, 1)
+
+
+class TestChain:
+    """By HTTPS in the middle of three: the first is down, and the third carries."""
+
+    @pytest.fixture(name="third")
+    def _third(self, lab):
+        return lab.server("third")
+
+    def send(self, server, third, **fault):
+        def down():
+            raise ConnectionRefusedError
+
+        def connect():
+            connection = smtplib.SMTP(third.host, third.port, "here.test", timeout=9)
+            connection.ehlo()
+            return connection
+
+        fault = server.fail(**fault)
+        routes = [Route("first", down), Office(server, SHORT).route, Route("third", connect)]
+        session = Session(routes, internal=True)
+        with contextlib.suppress(Undelivered):
+            session.send_message(message(), HELLO, [BEN])
+        session.quit()
+        assert fault.struck
+        return [len(s.accepted) for s in (server, third)]
+
+    @pytest.mark.parametrize("answer", ANSWERS, ids=[" ".join(a[:2]) for a in ANSWERS])
+    def test_who_is_answered_no_gets_one_copy_by_the_third(self, server, third, answer):
+        status, code, verdict, _effect = answer
+        copies = self.send(server, third, phase="answer", status=int(status), code=code.strip("-"))
+        assert copies == [0, verdict != "refuse"]
+
+    @pytest.mark.parametrize("phase", ["connect", "tls", "head", "body", "answer"])
+    @pytest.mark.parametrize("action", ["drop", "reset", "hang", "drip"])
+    def test_nobody_gets_none(self, server, third, phase, action):
+        if (phase, action) in (("connect", "drip"), ("tls", "drip")):
+            pytest.skip("nothing can be said yet")
+        assert self.send(server, third, phase=phase, action=action) == [0, 1]
 
 
 class TestLateAnswers:
