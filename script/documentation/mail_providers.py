@@ -77,7 +77,10 @@ def _ways(provider: Provider) -> str:
     password = "an app password" if provider.app_password else "a password"
     if provider.passwords_end:
         password += f" until {provider.passwords_end:%-d %B %Y}"
-    return f"a sign-in, or {password}" if provider.sign_in else password
+    if not provider.sign_in:
+        return password
+    by_https = f"; by HTTPS ({provider.api.name}) with a sign-in" if provider.api else ""
+    return f"a sign-in, or {password}{by_https}"
 
 
 def _limits(provider: Provider) -> Iterator[str]:
