@@ -2,6 +2,7 @@
 
 import os
 from unittest.mock import patch
+from urllib.parse import parse_qs, urlsplit
 
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import tagged
@@ -9,6 +10,7 @@ from odoo.tests import tagged
 from ..constants import OAUTH
 from .https_lab import Gmail, Graph
 from .test_application import ANA, HELLO, INFO, SCOPE, ApplicationCase
+from .test_oauth import OAuthCase
 
 API_SCOPE = "https://graph.lab.test/.default"
 
@@ -262,6 +264,60 @@ class TestPersonalMailboxByHttps(HttpsCase):
         self.api.stop()
         with self.assertRaises(ConnectionRefusedError):
             servers.send_email(message, mail_server_id=self.mailbox.id)
+
+
+@tagged("post_install", "-at_install")
+class TestSignInByHttps(OAuthCase):
+    """A person signs in, and the mailbox sends by HTTPS."""
+
+    def setUp(self):
+        super().setUp()
+        self.enterContext(patch.dict(os.environ, SSL_CERT_FILE=self.lab.cafile))
+        self.api = Graph(self.lab.authority, "api")
+        self.addCleanup(self.api.close)
+        self.servers.append(self.api)
+        self.oauth.scope += f" {API_SCOPE}"
+        self.provider.write(
+            {
+                "api_form": "graph",
+                "api_endpoint": self.api.endpoint,
+                "api_scope": f"openid email {API_SCOPE}",
+            }
+        )
+
+    def _follow(self, account, token):
+        super()._follow(account, token)
+        if token:
+            self.api.tokens[token] = {account}
+
+    def test_what_is_consented_to_is_the_apis_scope(self):
+        self.system.stop()
+        dialog = self.dialog()
+        self.sign_in(dialog)
+        self.assertEqual(dialog.state, "failed")
+        self.assertEqual(dialog.https_provider_id, self.provider.id)
+        self.call(dialog._name, "action_use_https", [dialog.id])
+        url = self.begin(dialog)
+        [scope] = parse_qs(urlsplit(url).query)["scope"]
+        self.assertEqual(scope, f"openid email {API_SCOPE}")
+        self.come_back(dialog, self.oauth.consent(url))
+        self.assertEqual((dialog.state, dialog.problem), ("connected", False))
+        server = self.company.system_mail_server_id
+        server.invalidate_recordset()
+        self.assertTrue(server.system_mail_https)
+        self.assertFalse(self.api.accepted, "a person's mailbox is proved without a message")
+        self.own.fail("auth", reply="535 5.7.8 Rejected")
+        self.mention()
+        [delivery] = self.received(self.ben.email)
+        self.assertIn(delivery, self.api.accepted)
+
+    def test_the_dialog_remembers_that_it_sends_by_https(self):
+        dialog = self.dialog(by_https=True)
+        self.sign_in(dialog)
+        self.assertEqual((dialog.state, dialog.problem), ("connected", False))
+        again = self.dialog()
+        self.assertTrue(again.by_https)
+        self.assertEqual(again.smtp_host, self.system.host, "what SMTP would need")
 
 
 @tagged("post_install", "-at_install")
