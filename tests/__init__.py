@@ -61,6 +61,7 @@ from . import (
     test_life,
     test_log,
     test_matrix,
+    test_matrix_https,
     test_monitoring,
     test_monitoring_figures,
     test_mta_dovecot,
