@@ -1,9 +1,9 @@
-"""The circuit breaker of a mailbox: when it is skipped, and when it is tried again.
+"""The circuit breaker of a mailbox or of a server: when it is skipped, and when it is tried again.
 
 Pure functions: the caller passes ``now`` (naive UTC datetimes, as Odoo keeps them) and ``rng`` (a
 ``random.Random``), and stores the Breaker. Durations are seconds.
 
-A breaker is *closed* (its mailbox is in use), *open* (skipped until ``next_probe_at``) or *half
+A breaker is *closed* (what it is for is in use), *open* (skipped until ``next_probe_at``) or *half
 open* (one worker probes it, that is, tries whether it works again; the worker's lease ends at
 ``next_probe_at``). ``generation`` grows whenever the state changes: the caller drops the result of
 an attempt that began at an earlier generation.
@@ -35,8 +35,7 @@ LATEST_BELIEVABLE_PROBE = DAY + HOUR
 LEASE = 180
 """How long one worker may probe; more than a worker may take for a message (limit_time_real)."""
 GIVE_UP_HOURS = 48
-MOST_NEEDS_HOSTS = 3
-DNS_NEEDS_HOSTS = 2
+NETWORK_NEEDS_HOSTS = 2
 
 
 class State(Word):
@@ -47,7 +46,7 @@ class State(Word):
 
 @dataclasses.dataclass(frozen=True)
 class Breaker:
-    """One mailbox's breaker."""
+    """The breaker of one mailbox, or of one server."""
 
     state: State = State.CLOSED
     failure_count: int = 0
@@ -91,7 +90,9 @@ def after_change(breaker):
     return Breaker(generation=breaker.generation + 1)
 
 
-def after_failure(breaker, effect, kind, now, rng, *, quota=False, retry_after=None):
+def after_failure(
+    breaker, effect, kind, now, rng, *, quota=False, retry_after=None, served_lately=False
+):
     """The breaker after a failed connection. Call it once for each connection, not for each mail.
 
     :param Effect effect: of the Decision; NONE changes nothing
@@ -100,26 +101,29 @@ def after_failure(breaker, effect, kind, now, rng, *, quota=False, retry_after=N
         they lift it. Gmail, Microsoft 365 and SES count the last 24 hours, so after a day the
         mailbox can send again.
     :param float retry_after: of the Failure; a day is the longest that is believed
+    :param bool served_lately: it worked within the last minute: one time-out opens nothing
     """
     if effect is Effect.NONE:
         return breaker
-    if Effect.DISCONNECTED in (effect, breaker.reason_effect):
-        # Rejected credentials stay the reason, also if the server is then out of reach.
-        return _opened(breaker, Effect.DISCONNECTED, now, WAIT_OF_A_DAY, _after(now, WAIT_OF_A_DAY))
-    if retry_after:
+    was_disconnected = breaker.reason_effect is Effect.DISCONNECTED
+    # Rejected credentials stay the reason while nothing new is known of them.
+    reason = Effect.DISCONNECTED if was_disconnected else effect
+    if retry_after and effect is not Effect.DISCONNECTED:
         wait = min(max(SHORTEST_WAIT, retry_after), WAIT_OF_A_DAY)
-        return _opened(breaker, effect, now, wait, _after(now, wait))
-    if quota:
-        return _opened(breaker, effect, now, WAIT_OF_A_DAY, _after(now, WAIT_OF_A_DAY))
+        return _opened(breaker, reason, now, wait, _after(now, wait))
+    if quota or effect is Effect.DISCONNECTED:
+        return _opened(breaker, reason, now, WAIT_OF_A_DAY, _after(now, WAIT_OF_A_DAY))
     closed = breaker.state == State.CLOSED
-    if closed and effect not in _ENDURING and kind is not Kind.TIMEOUT:
+    if closed and effect not in _ENDURING:
         counted = _counted(breaker, effect, now)
-        if counted.failure_count < THRESHOLD:
+        needed = THRESHOLD if kind is not Kind.TIMEOUT else 2 if served_lately else 1
+        if counted.failure_count < needed:
             return counted
-    delay = FIRST_WAIT if closed else min(max(FIRST_WAIT, 2 * breaker.delay), LONGEST_WAIT)
-    delay = LONGEST_WAIT if effect in _ENDURING else delay
+    had_day = breaker.delay > LONGEST_WAIT
+    delay = FIRST_WAIT if closed or had_day else min(2 * breaker.delay, LONGEST_WAIT)
+    delay = LONGEST_WAIT if effect in _ENDURING else max(FIRST_WAIT, delay)
     wait = max(SHORTEST_WAIT, rng.uniform(0, delay))
-    return _opened(breaker, effect, now, delay, _after(now, wait))
+    return _opened(breaker, reason, now, delay, _after(now, wait))
 
 
 _ENDURING = {Effect.MISCONFIGURED, Effect.PROVIDER_MISCONFIGURED}
@@ -154,20 +158,34 @@ def is_network_failure(failure):
 _NETWORK = {Kind.UNKNOWN_HOST, Kind.REFUSED, Kind.TIMEOUT, Kind.DROP}
 
 
-def own_network_suspected(hosts_tried, hosts_failed, hosts_unresolved):
-    """True if our own network is the likely cause: then no breaker should open.
-
-    That is so if more than half of at least three servers failed, or if no name of at least two
-    servers could be resolved. A single server proves nothing.
-
-    :param int hosts_tried: distinct servers within the last minutes
-    :param int hosts_failed: those of them that did not answer at all (``is_network_failure``),
-        including the unresolved ones
-    :param int hosts_unresolved: those of them whose name could not be resolved
+def is_failure_of_server(failure):
+    """True if the failure speaks for the server, not for one mailbox there: it happened before the
+    log-in.
     """
-    most = hosts_tried >= MOST_NEEDS_HOSTS and 2 * hosts_failed > hosts_tried
-    no_dns = hosts_tried >= DNS_NEEDS_HOSTS and hosts_unresolved >= hosts_tried
-    return most or no_dns
+    return Phase.DNS <= failure.phase <= Phase.EHLO and failure.kind in _OF_SERVER
+
+
+_OF_SERVER = {
+    *_NETWORK,
+    Kind.REPLY,
+    Kind.GARBAGE,
+    Kind.CERTIFICATE,
+    Kind.HANDSHAKE,
+    Kind.NOT_OFFERED,
+}
+
+
+def own_network_suspected(failed_at, served_at):
+    """True if our own network is the likely cause: then no mailbox and no server is blamed.
+
+    That is so if two servers have begun to fail, and none has served anybody since. A single server
+    proves nothing.
+
+    :param failed_at: when each of the servers that began to fail within the last minutes last did
+        not answer at all (``is_network_failure``)
+    :param datetime served_at: when any server last served somebody
+    """
+    return sum(at >= served_at for at in failed_at) >= NETWORK_NEEDS_HOSTS
 
 
 def backoff(attempt, rng, base=FIRST_WAIT, cap=LONGEST_WAIT):

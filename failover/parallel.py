@@ -13,20 +13,21 @@ def run_in_groups(work, groups, *, workers, per_group, seconds=math.inf):
 
     :param groups: iterables of tasks; those of one group share a place
     :param int workers: how many tasks at once
-    :param int per_group: how many of them in one group
+    :param int per_group: how many of them in one group. It begins with two, and may do one more
+        after each that ended: what the first ones find, the later ones know
     :param seconds: after which none is begun any more; those under way still count
     :return: yields ``(task, result)`` as each ends
     :raises Exception: the first that ``work`` raised, when all the others are through
     """
     end = time.monotonic() + seconds
     waiting = {number: collections.deque(tasks) for number, tasks in enumerate(groups)}
-    running, errors = {}, []
+    running, ended, errors = {}, collections.Counter(), []
     with ThreadPoolExecutor(workers, thread_name_prefix="system_mail") as pool:
 
         def begin():
             while len(running) < workers and time.monotonic() < end:
                 busy = collections.Counter(group for group, _task in running.values())
-                group = next((group for group in waiting if busy[group] < per_group), None)
+                group = next((g for g in waiting if busy[g] < min(per_group, 2 + ended[g])), None)
                 if group is None:
                     return
                 tasks = waiting.pop(group)
@@ -38,7 +39,8 @@ def run_in_groups(work, groups, *, workers, per_group, seconds=math.inf):
         begin()
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                _group, task = running.pop(future)
+                group, task = running.pop(future)
+                ended[group] += 1
                 begin()
                 if error := future.exception():
                     errors.append(error)

@@ -364,5 +364,9 @@ UNPROVEN = _on(TRANSACTION, (FALLBACK, NONE), "unproven", "refused", **_OPEN)
 REFUSED_HERE = _on(TRANSACTION, (FALLBACK, TRANSIENT), "refused_here", "refused_here").decision
 """Used when a mailbox refused two messages, in words that no rule knows, that another accepted; or
 when it refused a probe, which has no message, in words that are otherwise a message's fault."""
+OWN_NETWORK = _on(CONNECT, (FALLBACK, TRANSIENT), "own_network", "own_network").decision
+"""Used while our own network seems to be down: no mailbox is tried."""
+PACED = _on(AUTH, (FALLBACK, TRANSIENT), "log_ins_paced", "none").decision
+"""Used while log-ins wait at a server that rejected several passwords (see ``pace``)."""
 COMPROMISED = {rule.decision.rule for rule in RULES if rule.decision.remedy == "compromised"}
 """The ids of the rules that tell that somebody may be abusing the account."""

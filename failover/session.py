@@ -145,7 +145,8 @@ class Route:
             accepted message of a connection, and at the next one after a failure or a doubt
         :param on_doubt: ``(mailbox, failure, message_id, address)``: the mailbox refused a
             recipient, in words that no rule knows, and another mailbox then accepted it
-        :param on_slow: ``(mailbox, seconds)``: it used up most of the time of a person who waits
+        :param on_slow: ``(mailbox, seconds, phase)``: it used up most of the time of a person who
+            waits, and came so far
         :param late_replies: where ``patience`` says that replies may be late: those of this process
         :param shared: several sessions use it; they leave it open, until ``close()``
         """
@@ -218,11 +219,11 @@ class Route:
         """Close the route to the following messages: they would not be sent, either."""
         self.trouble = trouble
         if trouble.is_cut_short and self._patience.budget.is_most(self._seconds):
-            self._report_slow()
+            self._report_slow(trouble.failure.phase)
 
-    def _report_slow(self):
+    def _report_slow(self, phase):
         if self._on_slow:
-            self._on_slow(self.mailbox, self._seconds)
+            self._on_slow(self.mailbox, self._seconds, phase)
 
     def take_next_turn(self):
         """Use the route again, if there only was no time for it."""
@@ -333,7 +334,7 @@ class Route:
         if trouble.is_awaited:
             self._connection = None  # the LateReply has it
             self.trouble = Trouble.of(self, Failure(Phase.DOT, kind=Kind.NO_TIME))
-            self._report_slow()
+            self._report_slow(Phase.DOT)
         elif trouble.is_cut_short:
             self._stop(trouble)
         effect = trouble.decision.effect

@@ -86,10 +86,13 @@ REASONS = {  # by rule
     "unproven": _lt("the server refused the message, and its words could mean several things"),
     "refused_here": _lt("the server refuses mail from this mailbox"),
     "temporary": _lt("the server had a temporary problem"),
+    "own_network": _lt("Odoo's own network seems down"),
+    "log_ins_paced": _lt("the server rejected several passwords, and the next log-ins there wait"),
 }
 
 REMEDIES = {
     "none": _lt("Nothing to do: it is tried again automatically."),
+    "own_network": _lt("Nothing to do in Odoo: its mail is sent when the network is back."),
     "reconnect": _lt("Reconnect the mailbox."),
     "client_secret": _lt("A Super User must renew the provider's client secret."),
     "registration": _lt(

@@ -373,9 +373,9 @@ class SendRun(Ledger):
     def _succeeded(self, server, certificate, seconds):
         self._health.note_success(server, self._seen[server.id], certificate, seconds)
 
-    def _slow(self, server, seconds):
+    def _slow(self, server, seconds, phase):
         """A person did not wait for this mailbox any longer."""
-        self._health.note_slow(server, self._seen[server.id], seconds)
+        self._health.note_slow(server, self._seen[server.id], seconds, phase)
 
     def _doubted(self, server, failure, message_id, address):
         """System Mail could send what this mailbox refused in words that no rule knows."""

@@ -67,6 +67,7 @@ class AccessCase(HttpCase, SystemMailCase):
         super().setUp()
         self.system.logins["hello@company.test"] = "neutral"
         self.env["system.mail.health"]._connected(self.system_server)
+        self.server_health = self.env["system.mail.server.health"].create({"key": "a:25:none"})
         self.system_health = self.health(self.system_server)
         self.env.flush_all()
         self.connection = self.env["system.mail.connection"].search(
@@ -285,6 +286,7 @@ class TestAccess(AccessCase):
     def test_the_records(self):
         records = {
             "system.mail.health": (self.system_health.id, {"state": "disconnected"}),
+            "system.mail.server.health": (self.server_health.id, {"breaker_state": "closed"}),
             "system.mail.event": (self.event.id, {"reason": "Changed"}),
             "system.mail.connection": (self.connection.id, {"address": "x"}),
             "system.mail.usage": (self.usage.id, {"recipient_count": 0}),
@@ -296,6 +298,7 @@ class TestAccess(AccessCase):
         }
         new = {
             "system.mail.health": {"server_id": self.own_server.id},
+            "system.mail.server.health": {"key": "x"},
             "system.mail.event": {"kind": "test", "company_id": self.company.id},
             "system.mail.usage": {"company_id": self.company.id, "recipient_count": 1},
             "system.mail.outage": {"company_id": self.company.id},

@@ -3,6 +3,7 @@
 import datetime
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from ..failover.breaker import (
     allows,
     backoff,
     expired,
+    is_failure_of_server,
     is_network_failure,
     lease,
     own_network_suspected,
@@ -72,7 +74,18 @@ class TestOpening:
         breaker = fail(Breaker(), Effect.DISCONNECTED, Kind.REPLY)
         breaker = fail(lease(breaker, later(DAY)), Effect.TRANSIENT, Kind.TIMEOUT, at=DAY)
         assert breaker.reason_effect is Effect.DISCONNECTED
-        assert allows(breaker, later(2 * DAY - 1)) == "skip"
+
+    def test_a_probe_of_rejected_credentials_that_fails_in_passing_is_repeated_soon(self):
+        breaker = fail(Breaker(), Effect.DISCONNECTED, Kind.REPLY)
+        waits = []
+        for _ in range(8):
+            at = (breaker.next_probe_at - NOW).total_seconds()
+            breaker = fail(lease(breaker, later(at)), Effect.TRANSIENT, Kind.TIMEOUT, at=at)
+            waits.append((breaker.next_probe_at - later(at)).total_seconds())
+        assert waits == [60, 120, 240, 480, 960, 1920, HOUR, HOUR]
+        assert breaker.reason_effect is Effect.DISCONNECTED
+        breaker = fail(breaker, Effect.DISCONNECTED, Kind.REPLY)
+        assert allows(breaker, later(DAY - 1)) == "skip"
 
     def test_a_temporary_trouble_opens_at_the_third_failed_connection(self):
         breaker = fail(fail(Breaker()), at=WINDOW - 1)
@@ -91,6 +104,11 @@ class TestOpening:
 
     def test_a_timeout_opens_at_once(self):
         assert fail(Breaker(), kind=Kind.TIMEOUT).state == State.OPEN
+
+    def test_of_a_server_that_served_lately_the_second_timeout_opens(self):
+        breaker = fail(Breaker(), kind=Kind.TIMEOUT, served_lately=True)
+        assert (breaker.state, breaker.failure_count) == (State.CLOSED, 1)
+        assert fail(breaker, kind=Kind.TIMEOUT, served_lately=True).state == State.OPEN
 
     def test_a_wrong_setting_opens_at_once_and_is_probed_within_the_hour(self):
         breaker = fail(Breaker(), Effect.MISCONFIGURED, Kind.CERTIFICATE)
@@ -156,17 +174,15 @@ class TestProbing:
 
 class TestOwnNetwork:
     def test_one_server_proves_nothing(self):
-        assert not own_network_suspected(1, 1, 1)
+        assert not own_network_suspected([NOW], later(-1))
 
-    def test_two_servers_prove_it_only_if_no_name_resolves(self):
-        assert not own_network_suspected(2, 2, 0)
-        assert not own_network_suspected(2, 2, 1)
-        assert own_network_suspected(2, 2, 2)
+    def test_two_servers_that_fail_with_nothing_served_since_prove_it(self):
+        assert own_network_suspected([later(0), later(9)], later(-1))
+        assert own_network_suspected([later(0), later(9)], later(0))
 
-    def test_most_of_three_servers_prove_it(self):
-        assert own_network_suspected(3, 2, 0)
-        assert not own_network_suspected(3, 1, 1)
-        assert not own_network_suspected(4, 2, 0)
+    def test_a_server_that_served_somebody_meanwhile_disproves_it(self):
+        assert not own_network_suspected([later(0), later(9)], later(5))
+        assert not own_network_suspected([later(0), later(9)], later(10))
 
     def test_a_server_that_answers_is_no_network_failure(self):
         rejected = Failure.from_reply(Phase.BANNER, 554, b"no")
@@ -176,6 +192,22 @@ class TestOwnNetwork:
         assert is_network_failure(Failure(Phase.BANNER, kind=Kind.TIMEOUT))
         assert not is_network_failure(Failure(Phase.TOKEN, kind=Kind.TIMEOUT))
         assert not is_network_failure(Failure(Phase.DOT, kind=Kind.DROP))
+
+
+class TestWhoseFault:
+    @pytest.mark.parametrize(
+        "phase", [Phase.DNS, Phase.CONNECT, Phase.TLS, Phase.BANNER, Phase.EHLO]
+    )
+    def test_what_fails_before_the_log_in_is_the_servers(self, phase):
+        assert is_failure_of_server(Failure(phase, kind=Kind.TIMEOUT))
+
+    @pytest.mark.parametrize("phase", [Phase.TOKEN, Phase.AUTH, Phase.MAIL, Phase.DOT])
+    def test_what_fails_later_is_the_mailboxs(self, phase):
+        assert not is_failure_of_server(Failure(phase, kind=Kind.TIMEOUT))
+
+    def test_what_odoo_refuses_and_what_nobody_waits_for_is_not_the_servers(self):
+        for kind in (Kind.PERSONAL_OFF, Kind.FROM_FILTER, Kind.DRILL, Kind.NO_TIME, Kind.INVALID):
+            assert not is_failure_of_server(Failure(Phase.CONNECT, kind=kind))
 
 
 class TestQueue:
@@ -240,10 +272,11 @@ class TestAlways:
         wait = backoff(attempt, random.Random(seed), base=base)
         assert base / 2 <= wait <= HOUR
 
-    @given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))
-    def test_more_failures_never_clear_our_network_of_suspicion(self, tried, failed, unresolved):
-        if own_network_suspected(tried, failed, unresolved):
-            assert own_network_suspected(tried, failed + 1, unresolved + 1)
+    @given(st.lists(st.integers(0, 99)), st.integers(0, 99), st.integers(0, 99))
+    def test_more_failures_never_clear_our_network_of_suspicion(self, failed, served, more):
+        failed_at = [later(seconds) for seconds in failed]
+        if own_network_suspected(failed_at, later(served)):
+            assert own_network_suspected([*failed_at, later(more)], later(served))
 
 
 def test_a_probe_that_is_due_next_year_was_planned_by_a_wrong_clock():

@@ -22,6 +22,8 @@ from ..failover.failure import (
     Verdict,
 )
 from ..failover.rules import (
+    OWN_NETWORK,
+    PACED,
     REFUSED_HERE,
     RULES,
     UNPROVEN,
@@ -193,7 +195,13 @@ def test_no_reply_loses_mail_by_a_word_alone():
 
 
 BESIDE = {rule.beside for rule in RULES if rule.beside}
-DECISIONS = [UNPROVEN.decision, REFUSED_HERE, *(rule.decision for rule in RULES)]
+DECISIONS = [
+    UNPROVEN.decision,
+    REFUSED_HERE,
+    OWN_NETWORK,
+    PACED,
+    *(rule.decision for rule in RULES),
+]
 
 
 @pytest.mark.parametrize("reply", ["552 5.3.4 Too large", "550 5.1.1 Unknown", "599 No", "450 No"])

@@ -95,24 +95,3 @@ class TestHealth(SystemMailCase):
         self.http_request_allow_all = True  # the mocked one has no cookies
         with MockRequest(self.env):
             self.assertEqual((patience().log_in, patience().dot), (12, 60))
-
-    def test_nobody_is_blamed_for_our_own_network(self):
-        servers = self.own_server | self.system_server
-        authors = [self.ana]
-        for name in ("dora", "emil"):
-            address = f"{name}@company.test"
-            authors.append(self._user(name.title(), address))
-            self.own.logins[address] = "secret"
-            servers |= self.mailbox(
-                self.own, address, "secret", owner_user_id=authors[-1].id, name=name
-            )
-        for author in authors:
-            self.mention(author=author)
-        for number, server in enumerate(servers, 2):
-            server.smtp_host = f"127.0.0.{number}"  # where nobody listens
-        self.env.flush_all()
-        for _ in range(3):
-            self.env["mail.mail"].union(*(self.mail(author=author) for author in authors)).send()
-        states = {self.health(server).breaker_state for server in servers}
-        self.assertEqual(states, {"closed"})
-        self.assertEqual({self.health(server).state for server in servers[2:]}, {"connected"})

@@ -3,8 +3,12 @@
 import base64
 import contextlib
 import smtplib
+import time
+from unittest.mock import patch
 
 from odoo.tests import tagged
+
+from odoo.addons.base.models import ir_mail_server
 
 from .mta_case import LOGINS, MtaCase
 
@@ -106,3 +110,39 @@ def give_wrong_passwords(dovecot):
         with contextlib.closing(smtplib.SMTP(dovecot.host, dovecot.port, timeout=9)) as client:
             client.ehlo()
             client.putcmd("AUTH", f"PLAIN {wrong}")
+
+
+@tagged("post_install", "-at_install")
+class TestManyWrongPasswords(MtaCase):
+    """A company's Dovecot, where most passwords have just been changed."""
+
+    WRONG, RIGHT = 60, 15
+    SECONDS = 60
+
+    def test_its_penalty_hurts_nobody_whose_password_is_right(self):
+        self.startPatcher(patch.object(ir_mail_server, "SMTP_TIMEOUT", 60))
+        count = self.WRONG + self.RIGHT
+        addresses = [f"person{number}@company.test" for number in range(count)]
+        relay = self.mtas.postfix(
+            mynetworks="127.0.0.0/8", smtpd_relay_restrictions="permit_mynetworks, reject"
+        )
+        dovecot = self.mtas.dovecot(
+            relay=relay, penalty=True, logins=LOGINS | dict.fromkeys(addresses, "secret")
+        )
+        self.servers.append(dovecot)
+        mailboxes, mails = self.env["ir.mail_server"], self.env["mail.mail"]
+        for number, address in enumerate(addresses):
+            author = self._user(f"Person {number}", address)
+            is_right = number % 5 == 4
+            mailboxes |= self.mailbox(
+                dovecot, address, "secret" if is_right else "old", owner_user_id=author.id
+            )
+            mails |= self.mail(author=author)
+        self.env.flush_all()
+        begin = time.monotonic()
+        mails.send()
+        self.assertLess(time.monotonic() - begin, self.SECONDS)
+        self.assertEqual(set(mails.mapped("state")), {"sent"})
+        states = {self.health(mailbox).state for mailbox in mailboxes}
+        self.assertNotIn("unstable", states)
+        self.assertEqual(len(self.received(self.ben.email)), count)

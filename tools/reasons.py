@@ -17,6 +17,11 @@ def in_words(env, rule, *codes):
     return rule and with_codes(env._(REASONS.get(rule, rule)), *codes)
 
 
+def at_server(env, host, reason):
+    """A reason that speaks for the server, not for one mailbox: it names the server."""
+    return env._("%(server)s: %(reason)s", server=host, reason=reason)
+
+
 def reason_of(env, failure, decision):
     """Why a mailbox failed just now, for a person."""
     return in_words(env, decision.rule, failure.code, failure.enhanced)

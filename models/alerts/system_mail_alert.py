@@ -153,6 +153,7 @@ class SystemMailAlert(models.Model):
         """
         tell = (
             self._tell_system_mail,
+            self._tell_servers,
             self._tell_blocked,
             self._tell_limits,
             self._tell_pace,
@@ -207,6 +208,19 @@ class SystemMailAlert(models.Model):
                 self.tell_super_users(
                     Markup("%s %s") % (what, self._link(SETTINGS, self.env._("Settings")))
                 )
+
+    def _tell_servers(self):
+        """A server that many mailboxes share, or our own network: once, not for each mailbox."""
+        for server in self.env["system.mail.server.health"].search([]):
+            key = f"server:{server.key}"
+            if not server.is_down():
+                if self._is_over(key):
+                    self.tell_super_users(server.back_in_words())
+                continue
+            lasted = fields.Datetime.now() - server.since
+            if server.is_shared() and lasted >= DOWN_AFTER and self._is_new(key):
+                link = self._link(CONNECTIONS, self.env._("Connections"))
+                self.tell_super_users(Markup("%s %s") % (server.in_words(), link))
 
     def _tell_blocked(self):
         healths = self.env["system.mail.health"]

@@ -7,8 +7,10 @@ from . import (
     ir_mail_server_uninstall,
     res_users,
     system_mail_failure,
+    system_mail_failure_breaker,
     system_mail_health,
     system_mail_health_certificate,
     system_mail_health_check,
     system_mail_health_doubt,
+    system_mail_server_health,
 )

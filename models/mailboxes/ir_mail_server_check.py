@@ -23,24 +23,32 @@ class IrMailServer(models.Model):
     _inherit = "ir.mail_server"
 
     @api.private
-    def system_mail_check_in_parallel(self, workers=CHECKS_AT_ONCE, seconds=math.inf):
+    def system_mail_check_in_parallel(self, workers=CHECKS_AT_ONCE, seconds=math.inf, always=False):
         """Check the mailboxes, several at once, each in an environment of its own. Their health is
         committed as each check ends; the caller sees it in its next transaction.
 
         Whoever abandons the generator waits for the checks under way: 17 seconds at most.
 
+        Of several at a server that is found down now, not each is tried: the others have the same
+        trouble.
+
         :param int workers: how many at once
         :param seconds: after which no check begins; those under way still count
+        :param bool always: try each of them
         :return: yields ``(server, trouble)`` as each check ends; trouble as of
             ``system_mail_check``, None for a mailbox that is no more
         """
         registry, model = self.env.registry, self._name
+        always = always or len(self) == 1
 
         def check(server_id):
             threading.current_thread().dbname = registry.db_name  # the log tells it
             with waiting_environment(registry) as env:
                 server = env[model].browse(server_id).exists()
-                return server.system_mail_check() if server else None
+                if not server:
+                    return None
+                known = not always and env["system.mail.health"].note_known(server)
+                return known or server.system_mail_check()
 
         if modules.module.current_test:  # all its cursors are one, which this thread holds
             checks = _in_this_thread(check, self.ids, seconds)

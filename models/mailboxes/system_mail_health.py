@@ -1,3 +1,4 @@
+import dataclasses
 import datetime
 import logging
 import random
@@ -6,24 +7,24 @@ import typing
 import psycopg2
 
 from odoo import api, fields, models
-from odoo.fields import Domain
+from odoo.tools import SQL
 
 from ...failover import breaker as circuit
 from ...failover.budget import SLOW
-from ...failover.failure import Decision, Effect, Failure, Kind, Phase, Verdict
-from ...failover.rules import COMPROMISED
+from ...failover.failure import Effect, Phase
 from ...failover.session import RouteClosed
 from ...failover.words import describe
+from ...tools.database_clock import database_now
 from ...tools.log_throttle import LogThrottle
 from ...tools.own_cursor import own_environment
-from ...tools.reasons import remedy_in_words
+from ...tools.reasons import at_server
+from .system_mail_server_health import ServerSnapshot
 
 _logger = logging.getLogger(__name__)
 _throttle = LogThrottle()
 
 SUCCESS_INTERVAL = datetime.timedelta(hours=1)
 """The success of a mailbox in order is written no more often than this."""
-NETWORK_WINDOW = datetime.timedelta(minutes=10)
 QUICK_SESSIONS = 3
 """So many in a row, and a slow mailbox is slow no more."""
 
@@ -36,8 +37,19 @@ class Snapshot(typing.NamedTuple):
     """None also if the mailbox has failed since, or is in doubt."""
     generation: int
     is_slow: bool = False
+    server: ServerSnapshot = ServerSnapshot()
 
 
+SEEN = [
+    "state",
+    "breaker_state",
+    "generation",
+    "last_success",
+    "last_failure",
+    "doubted_at",
+    "slow_seconds",
+]
+"""What a sender reads. The rest is read only where there is trouble."""
 UNSEEN = Snapshot("not_connected", None, 0)
 
 
@@ -48,33 +60,24 @@ class SystemMailHealth(models.Model):
     """
 
     _name = "system.mail.health"
-    _inherit = "system.mail.failure"
+    _inherit = "system.mail.failure.breaker"
     _description = "Mailbox Health"
     _rec_name = "server_id"
     _order = "server_id"
 
     server_id = fields.Many2one("ir.mail_server", required=True, ondelete="cascade", readonly=True)
+    by_server = fields.Boolean(
+        "Server Failed",
+        readonly=True,
+        help="It is unstable because its server failed, before any log-in.",
+    )
     state = fields.Selection("states", required=True, default="connected", readonly=True)
-    remedy_key = fields.Char(readonly=True)
-    remedy = fields.Char(compute="_compute_remedy", help="What to do about it.")
     since = fields.Datetime(default=fields.Datetime.now, readonly=True)
     last_success = fields.Datetime(readonly=True)
-    last_failure = fields.Datetime(readonly=True)
-    failure_count = fields.Integer(readonly=True, help="Failed connections since the last success.")
     next_probe_at = fields.Datetime(
         "Next Check", readonly=True, help="Until then no message is tried by this mailbox."
     )
 
-    phase = fields.Char(readonly=True)
-    kind = fields.Char(readonly=True)
-    answer = fields.Char("Provider's Answer", readonly=True)
-
-    breaker_state = fields.Char(default=circuit.State.CLOSED.value, required=True, readonly=True)
-    effect = fields.Char(default=Effect.NONE.value, required=True, readonly=True)
-    first_failure_at = fields.Datetime(readonly=True)
-    opened_at = fields.Datetime(readonly=True)
-    delay = fields.Float(readonly=True)
-    generation = fields.Integer(default=0, readonly=True)
     slow_seconds = fields.Float(
         readonly=True,
         help="How long its last slow session took; 0 if it is not slow. While it is slow, its "
@@ -94,11 +97,12 @@ class SystemMailHealth(models.Model):
             ("disconnected", self.env._("Disconnected")),
         ]
 
-    @api.depends("remedy_key")
-    @api.depends_context("lang")
-    def _compute_remedy(self):
-        for health in self:
-            health.remedy = remedy_in_words(self.env, health.remedy_key)
+    @api.depends("by_server", "server_id.smtp_host")
+    def _compute_reason(self):
+        super()._compute_reason()
+        for health in self.filtered("by_server"):
+            host = health.server_id.sudo().smtp_host
+            health.reason = at_server(self.env, host, health.reason)
 
     # --- before a connection
 
@@ -108,9 +112,12 @@ class SystemMailHealth(models.Model):
         """The health of a mailbox, for a sender that uses it only if it is in order.
 
         :rtype: Snapshot
-        :raises RouteClosed: the mailbox is out of order; only the scheduled action tries it again
+        :raises RouteClosed: the mailbox or its server is out of order, or our own network is; only
+            the scheduled action tries it again
         """
-        return self._read(server, lambda health: health._as_allowed(), UNSEEN)
+        place = self.env["system.mail.server.health"].place(server)
+        is_system_mail = server.id in self.env["res.company"].system_mail_server_ids()
+        return self._read(server, lambda health: health._as_allowed(place, is_system_mail), UNSEEN)
 
     @api.model
     @api.private
@@ -119,7 +126,13 @@ class SystemMailHealth(models.Model):
 
         :rtype: Snapshot
         """
-        return self._read(server, lambda health: health._as_seen(), UNSEEN)
+        hosts = self.env["system.mail.server.health"]
+        place = hosts.place(server)
+        return self._read(
+            server,
+            lambda health: health._as_seen(hosts.with_env(health.env).snapshot(place)),
+            UNSEEN,
+        )
 
     @api.model
     @api.private
@@ -139,22 +152,25 @@ class SystemMailHealth(models.Model):
         """
         try:
             with own_environment(self.env) as env:
-                return read(env[self._name].search([("server_id", "=", server.id)]))
+                return read(env[self._name].search_fetch([("server_id", "=", server.id)], SEEN))
         except psycopg2.Error as exc:
             _logger.warning("The health of mailbox %s is not known: %s", server.id, exc)
             return otherwise
 
-    def _as_allowed(self):
-        if self and circuit.allows(self._breaker(), fields.Datetime.now()) != "send":
+    def _as_allowed(self, place, is_system_mail):
+        if self and self.breaker_state != circuit.State.CLOSED:
             raise RouteClosed(self._last_failure(), self._last_decision())
-        return self._as_seen()
+        # the password of System Mail is taken for right
+        proven_at = datetime.datetime.max if is_system_mail else self.last_success
+        return self._as_seen(self.env["system.mail.server.health"].look(place, proven_at))
 
-    def _as_seen(self):
+    def _as_seen(self, server):
         if not self:
-            return UNSEEN
-        in_doubt = self._failed_last() or self._is_doubted(fields.Datetime.now())
+            return UNSEEN._replace(is_slow=server.is_slow, server=server)
+        in_doubt = self._failed_last() or self._is_doubted()
         last_success = not in_doubt and self.last_success
-        return Snapshot(self.state, last_success or None, self.generation, bool(self.slow_seconds))
+        is_slow = bool(self.slow_seconds) or server.is_slow
+        return Snapshot(self.state, last_success or None, self.generation, is_slow, server)
 
     @api.model
     def _connected(self, server, certificate=b""):
@@ -165,6 +181,8 @@ class SystemMailHealth(models.Model):
         """
         ends_on = self._certificate_end(server, certificate)
         self._of(server)._write_success(fields.Datetime.now(), ends_on)
+        hosts = self.env["system.mail.server.health"]
+        hosts.note_served(hosts.place(server), ServerSnapshot(in_trouble=True))
 
     @api.private
     def give_new_chance(self):
@@ -173,81 +191,8 @@ class SystemMailHealth(models.Model):
         """
         for health in self:
             health.write(self._breaker_values(circuit.after_change(health._breaker())))
-            health.write({"slow_seconds": 0, "quick_sessions": 0})
+        self.write({"slow_seconds": 0, "quick_sessions": 0, "by_server": False})
         self.flush_recordset()
-
-    def _breaker(self):
-        self.ensure_one()
-        return circuit.Breaker(
-            state=circuit.State(self.breaker_state),
-            failure_count=self.failure_count,
-            first_failure_at=self.first_failure_at or None,
-            opened_at=self.opened_at or None,
-            next_probe_at=self.next_probe_at or None,
-            delay=self.delay,
-            generation=self.generation,
-            reason_effect=Effect(self.effect),
-        )
-
-    @staticmethod
-    def _breaker_values(breaker):
-        return {
-            "breaker_state": breaker.state.value,
-            "failure_count": breaker.failure_count,
-            "first_failure_at": breaker.first_failure_at,
-            "opened_at": breaker.opened_at,
-            "next_probe_at": breaker.next_probe_at,
-            "delay": breaker.delay,
-            "generation": breaker.generation,
-            "effect": breaker.reason_effect.value,
-        }
-
-    def _last_failure(self):
-        return Failure(
-            Phase(self.phase),
-            self.smtp_code or None,
-            self.enhanced_code or None,
-            self.answer or "",
-            Kind(self.kind),
-            all_recipients=True,  # otherwise it would not be the mailbox's failure
-        )
-
-    def _last_decision(self):
-        """The stored decision on the last failure. The server's reply is not classified again."""
-        return Decision(
-            Verdict.FALLBACK,
-            Effect(self.effect),
-            self.rule or "unavailable",
-            self.remedy_key or "none",
-            internal_only=self.rule in COMPROMISED,
-        )
-
-    def _lease_if_due(self):
-        """Take the lease if a probe is due and no other worker has it. Never waits for a lock.
-
-        :return: whether this worker got the lease
-        """
-        breaker, now = self._breaker(), fields.Datetime.now()
-        if circuit.allows(breaker, now) != "probe":
-            return False
-        leased = circuit.lease(breaker, now)
-        self.env.cr.execute(
-            """UPDATE system_mail_health
-                  SET breaker_state = %s, next_probe_at = %s, generation = %s
-                WHERE id = (SELECT id FROM system_mail_health
-                             WHERE id = %s AND generation = %s FOR UPDATE SKIP LOCKED)
-            RETURNING id""",
-            [
-                leased.state.value,
-                leased.next_probe_at,
-                leased.generation,
-                self.id,
-                self.generation,
-            ],
-        )
-        taken = self.env.cr.fetchone()
-        self.invalidate_recordset()
-        return bool(taken)
 
     # --- after it
 
@@ -304,8 +249,14 @@ class SystemMailHealth(models.Model):
         :param bytes certificate: what the server showed (``failover.connection.Trace``)
         :param float seconds: how long the connection and a message took; None if none was sent
         """
+        self._note_success(server, seen, certificate, seconds)
+        hosts = self.env["system.mail.server.health"]
+        hosts.note_served(hosts.place(server), seen.server, seconds)
+
+    @api.model
+    def _note_success(self, server, seen, certificate, seconds):
         now = fields.Datetime.now()
-        known = seen.state == "connected" and seen.last_success
+        known = seen.state == "connected" and seen.last_success and not seen.server.in_trouble
         speed_is_known = seconds is None or not (seen.is_slow or seconds >= SLOW)
         if known and speed_is_known and now - seen.last_success < SUCCESS_INTERVAL:
             return
@@ -323,6 +274,7 @@ class SystemMailHealth(models.Model):
                 "answer": False,
                 "last_success": now,
                 "doubted_at": False,
+                "by_server": False,
                 "certificate_ends_on": certificate_ends_on,
                 "since": self.since if before == "connected" and self.last_success else now,
                 **self._speed_values(seconds),
@@ -339,15 +291,20 @@ class SystemMailHealth(models.Model):
 
     @api.model
     @api.private
-    def note_slow(self, server, seen, seconds):
+    def note_slow(self, server, seen, seconds, phase):
         """Note that a person did not wait for the mailbox any longer. It may work all the same.
 
         :param Snapshot seen: what ``look`` returned
         :param float seconds: how long the person waited for it
+        :param Phase phase: how far they came. Before the log-in, the server is slow for everybody
         """
-        if not seen.is_slow:
-            slow = {"slow_seconds": seconds, "quick_sessions": 0}
-            self._record(server, seen, lambda health: health.write(slow))
+        if seen.is_slow:
+            return
+        if phase < Phase.AUTH:
+            hosts = self.env["system.mail.server.health"]
+            hosts.note_slow(hosts.place(server), seconds)
+        slow = {"slow_seconds": seconds, "quick_sessions": 0}
+        self._record(server, seen, lambda health: health.write(slow))
 
     def _speed_values(self, seconds):
         """The fields that say whether the mailbox is slow, after a session.
@@ -374,13 +331,24 @@ class SystemMailHealth(models.Model):
         :param Decision decision: on the failure; its effect is not NONE
         :return: as ``_record``
         """
-        now = fields.Datetime.now()
-        return self._record(
-            server, seen, lambda health: health._write_failure(failure, decision, now)
+        hosts, of_server = self.env["system.mail.server.health"], None
+        if hosts.is_at_fault(server, failure):
+            of_server = hosts.note_failure(server, seen.server, failure, decision)
+            if of_server is None:
+                return seen.generation
+        generation = self._record(
+            server, seen, lambda health: health._write_failure(failure, decision, of_server)
         )
+        if of_server is None:
+            was_rejected = seen.state == "disconnected"
+            hosts.note_answer(server, seen.server, failure, decision, was_rejected)
+        return generation
 
-    def _write_failure(self, failure, decision, now):
-        before = self.state
+    def _write_failure(self, failure, decision, of_server=None):
+        """
+        :param Breaker of_server: the server's, if the failure speaks for the server
+        """
+        before, now = self.state, database_now(self.env)
         self.last_failure = now
         # rejected credentials stay the reason, whatever fails later
         replaces_reason = (
@@ -396,10 +364,8 @@ class SystemMailHealth(models.Model):
                     "answer": failure.text,
                 }
             )
-        if not (circuit.is_network_failure(failure) and self._own_network_suspected(now)):
-            self._trip(failure, decision, now)
-            if replaces_reason:
-                self.write({"rule": decision.rule, "remedy_key": decision.remedy})
+            self.write({"rule": decision.rule, "remedy_key": decision.remedy})
+        self._trip(failure, decision, now, of_server)
         cron = self.env.ref("system_mail.ir_cron_probe", raise_if_not_found=False)
         if cron and self.next_probe_at:
             cron._trigger(self.next_probe_at)
@@ -415,43 +381,111 @@ class SystemMailHealth(models.Model):
             provider = providers.of_server(self.server_id)
             provider.tell_client_rejected(failure, decision)
 
-    def _trip(self, failure, decision, now):
-        """Count the failure; the breaker may open."""
-        after = circuit.after_failure(
-            self._breaker(),
-            decision.effect,
-            failure.kind,
-            now,
-            random.SystemRandom(),
-            quota=decision.quota,
-            retry_after=failure.retry_after,
-        )
+    def _trip(self, failure, decision, now, of_server):
+        """Count the failure; the breaker may open. If it is the server's, its breaker counts, and
+        the mailbox's own only shows that one.
+        """
+        before = self._breaker()
+        by_server = bool(of_server) and before.reason_effect is not Effect.DISCONNECTED
+        if by_server:
+            opens = of_server.state != circuit.State.CLOSED
+            after = dataclasses.replace(of_server, generation=before.generation + opens)
+        else:
+            after = circuit.after_failure(
+                before,
+                decision.effect,
+                failure.kind,
+                now,
+                random.SystemRandom(),
+                quota=decision.quota,
+                retry_after=failure.retry_after,
+            )
         state = after.reason_effect.state or self.state
         since = now if state != self.state else self.since
-        self.write({**self._breaker_values(after), "state": state, "since": since})
-
-    def _own_network_suspected(self, now):
-        """Whether our own network is the likely cause of this failure: most of the servers tried in
-        the last minutes did not answer at all.
-        """
-        recent = Domain("last_failure", ">=", now - NETWORK_WINDOW)
-        recent |= Domain("last_success", ">=", now - SUCCESS_INTERVAL)
-        hosts, failed, unresolved = set(), set(), set()
-        for health in self.search(recent) | self:
-            host = health.server_id.smtp_host
-            hosts.add(host)
-            if not health._failed_last():
-                continue
-            if health.phase and circuit.is_network_failure(health._last_failure()):
-                failed.add(host)
-                if health.kind == Kind.UNKNOWN_HOST.value:
-                    unresolved.add(host)
-        return circuit.own_network_suspected(len(hosts), len(failed), len(unresolved))
+        values = {"state": state, "since": since, "by_server": by_server}
+        self.write(self._breaker_values(after) | values)
 
     def _failed_last(self):
         return bool(self.last_failure) and self.last_failure >= (
             self.last_success or self.last_failure
         )
+
+    # --- its server
+
+    @api.model
+    @api.private
+    def note_known(self, server):
+        """Save the check of a mailbox whose server, or our own network, was found down just now. If
+        the mailbox was never tried, note that of it.
+
+        :return: as ``system_mail_check``; None if it must be tried
+        """
+        hosts = self.env["system.mail.server.health"]
+        known = hosts.found_down(hosts.place(server))
+        if not known:
+            return None
+        failure, decision, of_server = known
+        seen = self.snapshot(server)
+        if of_server and seen.state == "not_connected":
+            self._record(
+                server, seen, lambda health: health._write_failure(failure, decision, of_server)
+            )
+        return failure, decision
+
+    @api.model
+    @api.private
+    def note_server_down(self, row, servers):
+        """Show what failed at a server on each mailbox there that worked. A row that another worker
+        has locked is left out: it is about to change anyway.
+
+        :param row: the ``system.mail.server.health``
+        :param servers: the mailboxes there
+        """
+        self.env.flush_all()
+        self.env.execute_query(
+            SQL(
+                """UPDATE system_mail_health
+                      SET state = 'unstable', by_server = TRUE, since = %s, rule = %s,
+                          remedy_key = %s, phase = %s, kind = %s, smtp_code = %s,
+                          enhanced_code = %s, answer = %s
+                    WHERE id IN (SELECT id FROM system_mail_health
+                                  WHERE state = 'connected' AND server_id = ANY(%s)
+                               ORDER BY id FOR UPDATE SKIP LOCKED)""",
+                *(row.since, row.rule, row.remedy_key, row.phase, row.kind),
+                *(row.smtp_code, row.enhanced_code or None, row.answer or None, servers.ids),
+            )
+        )
+        self.invalidate_model()
+
+    @api.model
+    @api.private
+    def note_server_back(self, row, servers):
+        """Use the mailboxes at a server again that were unstable only because of it.
+
+        :param row: the ``system.mail.server.health``
+        :param servers: the mailboxes there
+        """
+        self.env.flush_all()
+        freed = self.env.execute_query(
+            SQL(
+                """UPDATE system_mail_health
+                      SET state = CASE WHEN last_success IS NULL THEN 'not_connected'
+                                       ELSE 'connected' END,
+                          by_server = FALSE, since = %s, rule = NULL, remedy_key = NULL,
+                          answer = NULL, breaker_state = 'closed', effect = 'none',
+                          failure_count = 0, first_failure_at = NULL, opened_at = NULL,
+                          next_probe_at = NULL, delay = 0, generation = generation + 1
+                    WHERE id IN (SELECT id FROM system_mail_health
+                                  WHERE by_server AND server_id = ANY(%s)
+                               ORDER BY id FOR UPDATE)
+                RETURNING server_id""",
+                row.since,
+                servers.ids,
+            )
+        )
+        self.invalidate_model()
+        mailboxes = self.env["ir.mail_server"].browse(id_ for [id_] in freed)
+        self.env["system.mail.outage"].note_end(mailboxes, row.since)
 
     # --- the log of the server
 

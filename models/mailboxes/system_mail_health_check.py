@@ -8,7 +8,9 @@ from odoo.tools import split_every
 
 from ...failover import breaker as circuit
 from ...failover.connection import MailboxError
+from ...failover.failure import Phase
 from ...failover.rules import classify
+from ...tools.database_clock import database_now
 from ...tools.odoo_20 import parameter
 from .ir_mail_server_check import CHECKS_OF_A_HOST
 
@@ -70,7 +72,9 @@ class SystemMailHealth(models.Model):
 
     @api.model
     def _due_for_check(self):
-        """The mailboxes in use that are due for a check, the longest unused first."""
+        """The mailboxes in use that are due for a check, the longest unused first. At a server that
+        is down, only a probe is tried.
+        """
         now = fields.Datetime.now()
         servers = self.env["ir.mail_server"].search(
             ["|", ("owner_user_id", "=", False), ("owner_user_id.active", "=", True)]
@@ -83,7 +87,7 @@ class SystemMailHealth(models.Model):
     def _is_due_for_check(self, now):
         if not self:
             return True
-        if self.breaker_state != circuit.State.CLOSED:
+        if self.breaker_state != circuit.State.CLOSED or self.by_server:
             return False
         # A different interval for each mailbox, so that no provider sees all of them at once.
         spread = random.Random(self.server_id.id).uniform(0.75, 1.25)  # noqa: S311
@@ -100,7 +104,9 @@ class SystemMailHealth(models.Model):
     @api.model
     def _cron_probe(self):
         """Probe the mailboxes that are due: only log in, never send a person's mail."""
-        due = self._due_for_probe() if self._may_check() else self.browse()
+        due = self.browse()
+        if self._may_check():
+            due = self.env["system.mail.server.health"].due_for_probe() | self._due_for_probe()
         cron = self.env["ir.cron"]
         seconds = cron._commit_progress(remaining=len(due))
         for ids in split_every(CHECKS_OF_A_HOST, due.ids):
@@ -108,24 +114,50 @@ class SystemMailHealth(models.Model):
                 break
             leased = self.browse(ids).exists().filtered(lambda health: health._lease_apart())
             seconds = cron._commit_progress(len(ids) - len(leased))
-            for _server, _trouble in leased.server_id.system_mail_check_in_parallel():
+            for _server, _trouble in leased.server_id.system_mail_check_in_parallel(always=True):
                 seconds = cron._commit_progress(1)
 
     @api.model
     def _due_for_probe(self):
-        now = fields.Datetime.now()
+        now = database_now(self.env)
         latest = now + datetime.timedelta(seconds=circuit.LATEST_BELIEVABLE_PROBE)
-        return self.search(
+        due = self.search(
             Domain("breaker_state", "!=", circuit.State.CLOSED.value)
+            & Domain("by_server", "=", False)
             & (Domain("next_probe_at", "<=", now) | Domain("next_probe_at", ">=", latest))
             & Domain("server_id.active", "=", True),
             order="next_probe_at",
         )
+        risky = due.filtered(lambda health: health._is_password_rejected())
+        return due - risky | self._one_of_each_server(risky)
+
+    def _is_password_rejected(self):
+        return self.state == "disconnected" and self.phase == Phase.AUTH.value
+
+    @api.model
+    def _one_of_each_server(self, healths):
+        """The first of the mailboxes at each server: one wrong password is tried there at once."""
+        first = {}
+        for health in healths:
+            place = self.env["system.mail.server.health"].place(health.server_id)
+            first.setdefault(place, health)
+        return self.union(*first.values())
 
     def _lease_apart(self):
-        """Take the lease on an own cursor: the other workers must see it while this one probes."""
+        """Take the lease of the mailbox, or of its server if that is down, on an own cursor: the
+        other workers must see it while this one probes.
+        """
+        place = self.env["system.mail.server.health"].place(self.server_id)
 
         def lease_if_due(health):
-            return bool(health) and health._lease_if_due()  # it may just have been deleted
+            if not health:  # it may just have been deleted
+                return False
+            hosts = health.env["system.mail.server.health"]
+            of_server = hosts.lease(place)
+            if of_server is not None:
+                return of_server
+            if health._is_password_rejected() and not hosts.may_risk_password(place):
+                return False
+            return health._lease_if_due()
 
         return self._read(self.server_id, lease_if_due, otherwise=False)

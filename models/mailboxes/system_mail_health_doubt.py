@@ -5,6 +5,7 @@ from odoo import api, fields, models
 
 from ...failover.breaker import WINDOW
 from ...failover.rules import REFUSED_HERE
+from ...tools.database_clock import database_now
 
 LASTS = datetime.timedelta(seconds=WINDOW)
 
@@ -32,11 +33,14 @@ class SystemMailHealth(models.Model):
         return self._record(server, seen, lambda health: health._write_doubt(failure, *digests))
 
     def _write_doubt(self, failure, message, recipient):
-        now = fields.Datetime.now()
-        if not self._is_doubted(now):
+        if not self._is_doubted():
+            now = database_now(self.env)
             self.write({"doubted_at": now, "doubted_mail": f"{message} {recipient}"})
         elif not {message, recipient} & set(self.doubted_mail.split()):
-            self._write_failure(failure, REFUSED_HERE, now)
+            self._write_failure(failure, REFUSED_HERE)
 
-    def _is_doubted(self, now):
-        return bool(self.doubted_at) and now - LASTS <= self.doubted_at <= now
+    def _is_doubted(self):
+        if not self.doubted_at:
+            return False
+        now = database_now(self.env)
+        return now - LASTS <= self.doubted_at <= now

@@ -73,6 +73,7 @@ class SystemMailConnection(models.Model):
             "remedy_key",
             "answer",
             "effect",
+            "by_server",
             "since",
             "last_success",
             "next_probe_at",
@@ -95,6 +96,9 @@ class SystemMailConnection(models.Model):
     remedy_key = fields.Char(readonly=True)
     remedy = fields.Char("Next Step", compute="_compute_remedy")
     answer = fields.Char("Provider's Answer", readonly=True)
+    failed_server = fields.Char(
+        readonly=True, help="The mail server that is down, for all mailboxes there."
+    )
     needs_attention = fields.Boolean(
         readonly=True, help="Somebody has something to do: it does not mend itself."
     )
@@ -127,6 +131,7 @@ class SystemMailConnection(models.Model):
                        COALESCE(h.state, 'not_connected') AS state, h.rule, h.smtp_code,
                        h.enhanced_code, h.remedy_key, h.answer, h.since, h.last_success,
                        h.next_probe_at, h.slow_seconds,
+                       CASE WHEN h.by_server THEN s.smtp_host END AS failed_server,
                        e.ending, e.ends_on,
                        COALESCE(h.state = 'disconnected'
                            OR h.effect IN ('misconfigured', 'provider_misconfigured'), FALSE)
@@ -147,7 +152,9 @@ class SystemMailConnection(models.Model):
                    COALESCE(r.rule != 'personal_off', m.needs_attention, FALSE)
                        AS needs_attention,
                    CASE WHEN r.rule IS NULL THEN m.since END AS since,
-                   m.last_success, m.next_probe_at, m.slow_seconds, m.ending, m.ends_on
+                   m.last_success, m.next_probe_at, m.slow_seconds,
+                   CASE WHEN r.rule IS NULL THEN m.failed_server END AS failed_server,
+                   m.ending, m.ends_on
               FROM res_users u
               JOIN res_partner p ON p.id = u.partner_id
          LEFT JOIN mailbox m ON m.owner_user_id = u.id
@@ -161,7 +168,7 @@ class SystemMailConnection(models.Model):
                    COALESCE(m.system_mail_address, m.from_filter, m.name),
                    m.state, m.rule, m.smtp_code, m.enhanced_code, m.remedy_key, m.answer,
                    m.needs_attention, m.since, m.last_success, m.next_probe_at,
-                   m.slow_seconds, m.ending, m.ends_on
+                   m.slow_seconds, m.failed_server, m.ending, m.ends_on
               FROM mailbox m
              WHERE m.owner_user_id IS NULL
             """,
@@ -245,7 +252,8 @@ class SystemMailConnection(models.Model):
 
     @api.model
     def get_overview(self):
-        """What stands above the list: how many mailboxes are in which state, and System Mail.
+        """What stands above the list: how many mailboxes are in which state, System Mail, and the
+        servers that are down.
 
         :rtype: dict
         """
@@ -255,7 +263,9 @@ class SystemMailConnection(models.Model):
         for state, needs_attention, count in groups:
             counts[state] += count
             counts["needs_attention"] += count if needs_attention else 0
-        return {"counts": counts, "systems": self._system_mails()}
+        down = self.env["system.mail.server.health"].search([]).filtered(lambda row: row.is_down())
+        servers = [row.in_words() for row in down]
+        return {"counts": counts, "systems": self._system_mails(), "servers": servers}
 
     @api.model
     def _system_mails(self):

@@ -6,6 +6,7 @@ from odoo.tools import SQL, format_date
 
 from ...constants import OAUTH
 from ...providers import all_providers
+from ...tools.reasons import at_server
 
 AHEAD = datetime.timedelta(days=30)
 """An end is shown so long before the day. That of passwords is shown at once."""
@@ -142,9 +143,11 @@ class SystemMailConnection(models.Model):
             ),
         }[ending]
 
-    @api.depends("ending", "ends_on")
+    @api.depends("ending", "ends_on", "failed_server")
     def _compute_reason(self):
         super()._compute_reason()
+        for connection in self.filtered("failed_server"):
+            connection.reason = at_server(self.env, connection.failed_server, connection.reason)
         for connection in self.filtered(lambda each: each.ending and not each.rule):
             what = self.end_in_words(connection.ending, connection.ends_on)
             day = format_date(self.env, connection.ends_on)

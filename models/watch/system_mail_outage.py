@@ -73,25 +73,38 @@ class SystemMailOutage(models.Model):
                 "server_name": server.from_filter or server.name,
                 "user_id": server.owner_user_id.id,
                 "company_id": server.system_mail_company().id,
-                "started_at": health.last_failure,
+                "started_at": health.since if health.by_server else health.last_failure,
             }
         )
 
     @api.model
     @api.private
     def note_success(self, health):
-        self._current(health.server_id).ended_at = health.last_success
+        self.note_end(health.server_id, health.last_success)
+
+    @api.model
+    @api.private
+    def note_end(self, servers, at):
+        """These mailboxes work again.
+
+        :param datetime at: since then
+        """
+        self.search([("server_id", "in", servers.ids), ("ended_at", "=", False)]).ended_at = at
 
     @api.model
     def _count_in(self, events):
         """Add what System Mail carried to the latest outage of each mailbox: a batch may end after
-        its mailbox works again.
+        its mailbox works again. A mailbox whose server is down has one as soon as it costs mail.
         """
         counts = collections.defaultdict(collections.Counter)
         for event in events:
             if event.kind == "fallback" and event.server_id:
                 counts[event.server_id.id]["messages"] += 1
                 counts[event.server_id.id]["recipients"] += event.recipient_count
+        by_server = [("server_id", "in", list(counts)), ("by_server", "=", True)]
+        for health in self.env["system.mail.health"].search(by_server):
+            if not self._current(health.server_id):
+                self.note_failure(health)
         # in the order of ids: two workers that count at once must not wait for each other
         for server_id, count in sorted(counts.items()):
             self.env.cr.execute(

@@ -117,6 +117,7 @@ class Office:
         """The author's mailbox has just worked."""
         with instance.environment() as env:
             env["system.mail.health"].search([]).unlink()
+            env["system.mail.server.health"].search([]).unlink()
 
     def _copies(self):
         return Counter(

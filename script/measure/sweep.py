@@ -168,6 +168,7 @@ class Company:
                 server.smtp_port = ports[number % len(ports)]
             self._silent = len(silent)
             env.cr.execute("DELETE FROM system_mail_health")
+            env.cr.execute("DELETE FROM system_mail_server_health")
 
     def sweep(self):
         """:return: the seconds from the trigger to the last mailbox's health

@@ -182,6 +182,7 @@ _FORGET = """
 DELETE FROM mail_mail;
 DELETE FROM system_mail_event;
 DELETE FROM system_mail_health;
+DELETE FROM system_mail_server_health;
 DELETE FROM system_mail_usage;
 DELETE FROM system_mail_queue_run;
 """

@@ -111,7 +111,7 @@ def test_who_waits_for_a_mailbox_keeps_no_transaction_open(mailboxes, lab):
     instance.rest()
     checks = threading.Thread(target=mailboxes.check)
     checks.start()
-    silent.wait(lambda server: len(server.connections) == 8)
+    silent.wait(lambda server: len(server.connections) == 2)
     with environment() as env:
         env.cr.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"

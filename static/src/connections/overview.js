@@ -11,7 +11,7 @@ export class ConnectionsOverview extends Component {
     setup() {
         this.orm = useService("orm");
         this.action = useService("action");
-        this.state = useState({ counts: {}, systems: [] });
+        this.state = useState({ counts: {}, systems: [], servers: [] });
         this.tiles = [
             { name: "needs_attention", icon: "fa-hand-o-right", color: "primary" },
             { name: "disconnected", icon: "fa-plug", color: "danger" },
