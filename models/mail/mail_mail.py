@@ -166,8 +166,8 @@ class MailMail(models.Model):
         return servers.filtered(lambda s: s.id not in reserved) if reserved else servers
 
     def _split_by_mail_configuration(self):
-        """Begin each batch, in the queue when it is its turn, and leave out the mails that are no
-        longer waiting.
+        """Begin each batch, in the queue when it is its turn. Leave out the mails that are no longer
+        waiting, or that another worker is sending: the queue would wait for that worker, and fail.
 
         If no mailbox can be connected, core marks the whole batch as failed. Mails that another
         worker has sent meanwhile, or that somebody has cancelled, would return to the queue.
@@ -180,7 +180,8 @@ class MailMail(models.Model):
             yield from batches
             return
         for *configuration, ids in batches:
-            batch = self.browse(ids).exists().filtered(lambda mail: mail.state == "outgoing")
+            batch = self.browse(ids).try_lock_for_update(allow_referencing=True)
+            batch = batch.filtered(lambda mail: mail.state == "outgoing")
             if batch:
                 run.begin_batch(batch)
                 yield *configuration, batch.ids

@@ -1,0 +1,211 @@
+"""A server that replies late to a whole message, and the process in which somebody waits for it."""
+
+import contextlib
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from demonstration.web_clients import OdooSession
+
+from odoo.tools import config
+
+from measure import instance
+from measure.instance import environment
+from measure.web_server import WebServer
+from sandbox import layout
+
+from .company import AUTHOR, OWN, READER, Mailbox
+
+SECONDS = 1
+"""What a person waits for mail."""
+MANY = 15
+"""Seconds that no wait takes, however busy this machine is."""
+PASSWORD = "an author's own"
+
+
+class Office:
+    """The company, at work in a web server."""
+
+    def __init__(self, company, server):
+        self.company, self.server = company, server
+        self.reply = threading.Event()
+        company.own.deliver = lambda _delivery: self.reply.wait(60)
+        with environment() as env:
+            env["ir.cron.trigger"].search([]).unlink()
+            lead = env["res.partner"].search([("name", "=", "A lead")], limit=1)
+            self._lead_id = (lead or lead.create({"name": "A lead"})).id
+            reader = env["res.users"].search([("login", "=", READER[0])])
+            self._reader_id = reader.partner_id.id
+        self._author = self.log_in(AUTHOR[0])
+        self._mention_ids = []
+
+    def log_in(self, login):
+        with environment() as env:
+            user = env["res.users"].search([("login", "=", login)])
+            user.password = PASSWORD
+            user.group_ids += env.ref("base.group_partner_manager")
+        return OdooSession(self.server.url, instance.database(), login, PASSWORD)
+
+    def mention(self, author=None):
+        begin = time.monotonic()
+        found = (author or self._author).call(
+            "res.partner",
+            "message_post",
+            [self._lead_id],
+            body="See this",
+            message_type="comment",
+            subtype_xmlid="mail.mt_comment",
+            partner_ids=[self._reader_id],
+        )
+        assert time.monotonic() - begin < MANY, "nobody waits"
+        self._mention_ids += found if isinstance(found, list) else [found]
+
+    def awaited(self):
+        """For each mention that is not settled, whether a reply is awaited."""
+        with environment() as env:
+            unsettled = [
+                ("state", "=", "outgoing"),
+                ("mail_message_id", "in", self._mention_ids),
+            ]
+            return [bool(m.system_mail_reply_until) for m in env["mail.mail"].search(unsettled)]
+
+    def copies(self, server=None):
+        """How often each mention was accepted, most often first."""
+        with environment() as env:
+            mentions = env["mail.message"].browse(self._mention_ids).mapped("message_id")
+        copies = self.company.copies(server)
+        return sorted((copies[message_id] for message_id in mentions), reverse=True)
+
+    def wait_for(self, condition):
+        end = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < end, "it did not come"
+            time.sleep(0.1)
+
+    def assert_sent_once(self):
+        self.wait_for(lambda: self.awaited() == [])
+        assert set(self.copies()) == {1}
+        with environment() as env:
+            mentions = env["mail.message"].browse(self._mention_ids)
+            assert set(mentions.notification_ids.mapped("notification_status")) == {"sent"}
+
+
+@contextlib.contextmanager
+def _served(company, **options):
+    with environment() as env:
+        env["ir.config_parameter"].set_param("system_mail.person_seconds", str(SECONDS))
+        queue = env.ref("mail.ir_cron_mail_scheduler_action")
+        (env["ir.cron"].search([]) - queue).active = False
+    log_file = str(layout.LOGS / "late_replies.log")
+    with WebServer(config["config"], log_file, **options) as server:
+        yield Office(company, server)
+
+
+@pytest.fixture(name="office")
+def _office(company):
+    with _served(company) as office:
+        yield office
+
+
+def test_a_reply_after_a_while_is_stored_and_meanwhile_nobody_and_nothing_waits(office):
+    office.mention()
+    assert office.awaited() == [True]
+    time.sleep(5)
+    office.wait_for(lambda: not _open_transactions())
+    office.reply.set()
+    office.assert_sent_once()
+
+
+def _open_transactions():
+    with environment() as env:
+        env.cr.execute(
+            """SELECT query FROM pg_stat_activity
+                WHERE datname = current_database() AND pid != pg_backend_pid()
+                  AND state != 'idle'"""
+        )
+        return env.cr.fetchall()
+
+
+def test_the_queue_sends_what_comes_after_it_when_the_reply_has_come(office):
+    for _ in range(3):
+        office.mention()
+    time.sleep(5)
+    assert sorted(office.copies()) == [0, 0, 0]
+    office.reply.set()
+    office.assert_sent_once()
+    assert office.copies(office.company.own) == [1, 1, 1]
+
+
+def test_a_worker_that_is_recycled_waits_for_the_reply(office):
+    office.mention()
+    worker = office.server.connected_to(office.company.own.port)
+    worker.send_signal(signal.SIGINT)  # as at its limit of requests or of memory
+    time.sleep(5)
+    assert worker.is_running()
+    office.mention()  # another one serves
+    office.reply.set()
+    office.assert_sent_once()
+    office.wait_for(lambda: not worker.is_running() or worker.status() == "zombie")
+
+
+def test_a_worker_that_is_killed_leaves_a_lease_that_ends(office):
+    office.mention()
+    office.server.connected_to(office.company.own.port).kill()
+    office.reply.set()
+    time.sleep(3)
+    assert office.awaited() == [True]
+    office.company.do(
+        """UPDATE mail_mail SET system_mail_reply_until = now() - interval '1 minute',
+                                scheduled_date = now() - interval '1 minute'"""
+    )
+    with environment() as env:
+        env.ref("mail.ir_cron_mail_scheduler_action")._trigger()
+    office.wait_for(lambda: office.awaited() == [])
+    assert office.copies() == [2], "the same Message-ID"
+
+
+def test_a_server_with_threads_that_is_stopped_stores_what_comes_soon(company):
+    with _served(company, workers=0) as office:
+        office.mention()
+        threading.Timer(3, office.reply.set).start()
+        office.server.stop()
+        assert office.reply.is_set()
+        office.assert_sent_once()
+
+
+def test_an_evented_server_waits_as_well(company):
+    with _served(company, is_evented=True) as office:
+        office.mention()
+        assert office.awaited() == [True]
+        office.reply.set()
+        office.assert_sent_once()
+
+
+def test_no_more_than_eight_replies_are_awaited_in_a_process(company):
+    with _served(company, workers=0) as office:
+        authors = [office.log_in(_colleague(number, company)) for number in range(10)]
+        with ThreadPoolExecutor(len(authors)) as pool:
+            begin = time.monotonic()
+            list(pool.map(office.mention, authors))
+            assert time.monotonic() - begin < MANY, "all together"
+        assert office.awaited().count(True) == 8
+        office.reply.set()
+        office.assert_sent_once()
+
+
+def _colleague(number, company):
+    """With a mailbox at the author's server.
+
+    :return: the log-in
+    """
+    mailbox = Mailbox(f"colleague {number}", f"colleague{number}@company.test", OWN.password)
+    company.own.logins[mailbox.address] = mailbox.password
+    with environment() as env:
+        user = env["res.users"].search([("login", "=", mailbox.name)])
+        if not user:
+            user = instance.user(env, mailbox.name, mailbox.address)
+            instance.server(env, mailbox, company.own.port, user)
+        user.outgoing_mail_server_id.smtp_port = company.own.port
+    return mailbox.name
