@@ -17,11 +17,14 @@ from . import instance
 from .mailboxes import DOMAIN, OWN, SYSTEM
 from .server import running
 
-SILENT = ("connect", "banner", "ehlo", "auth", "mail", "rcpt", "data")
+SILENT = ("connect", "banner", "ehlo", "auth", "mail", "rcpt", "data", "dot")
+LATE = 35
+"""Seconds that a filter takes for a whole message, and then accepts it."""
 WAYS = [
     *((phase, "hang") for phase in SILENT),
     *((phase, "drip") for phase in SILENT[1:]),
     ("each reply", "2 s"),
+    ("dot", f"{LATE} s"),
 ]
 """Where the author's server fails, and how."""
 FIRST, LATER = 5, 1
@@ -99,15 +102,20 @@ class Office:
         """
         self._forget()
         before = self._copies()
-        if phase in SILENT:
+        if phase == "each reply":
+            self._own.latency = 2
+        elif action in ("hang", "drip"):
             self._own.fail(phase, action=action)
         else:
-            self._own.latency = 2
+            end = time.monotonic() + LATE
+            self._own.deliver = lambda _delivery: time.sleep(max(end - time.monotonic(), 0))
         waits = self.mention(), self.mention()
         self._own.latency = 0
-        self._own.stop()  # whoever hangs there goes on
+        if not self._own.deliver:
+            self._own.stop()  # whoever hangs there goes on
         self._own.heal()
         self._wait_for(2 + before.total())
+        self._own.deliver = None
         new = self._copies() - before
         if len(new) != 2 or set(new.values()) != {1}:
             raise RuntimeError(f"{phase} {action}: two mentions came as {new.total()} copies")
