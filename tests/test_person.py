@@ -13,6 +13,7 @@ from odoo.tests.common import release_test_lock
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 from odoo.addons.http_routing.tests.common import MockRequest
 
+from ..sending.send_run import SendRun, Treatment
 from .common import SystemMailCase
 from .smtp_lab.liar import Liar
 
@@ -357,6 +358,18 @@ class TestAfterTheDot(PersonCase):
         self.assertEqual(mail.state, "outgoing")
         self.settle(self.own_reply)
         self.assert_sent_once(message, self.own)
+
+    def test_so_does_a_queue_that_took_it_before_it_was_sent(self):
+        message = self.mention_in_request()
+        mail = message.notification_ids.mail_mail_id
+        until = mail.system_mail_reply_until
+        policy = self.env["res.company"].system_mail_policies()[self.company.id]
+        run = SendRun(self.env["ir.mail_server"], policy, Treatment(True, True, False, ""), False)
+        mail.with_context(system_mail_run=run)._send()
+        self.assertEqual((mail.state, mail.scheduled_date), ("outgoing", until))
+        self.assertFalse(mail.failure_type)
+        self.assertEqual(message.notification_ids.notification_status, "ready")
+        self.assertFalse(message.notification_ids.failure_type)
 
     def test_system_mail_confirms_late_what_it_sent_for_a_dead_mailbox(self):
         self.own.fail("auth", reply="535 5.7.8 Rejected")
