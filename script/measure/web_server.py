@@ -1,5 +1,6 @@
 """Odoo's own web server, as in production."""
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -46,9 +47,13 @@ class WebServer:
         self.stop()
 
     def stop(self):
-        """Ask it to end, and wait until it has."""
-        self._odoo.terminate()
-        self._odoo.wait(PATIENCE)
+        """Ask it to end, and wait until it has. A worker that has just begun may miss that: Odoo
+        waits for it until it is asked again.
+        """
+        while self._odoo.poll() is None:
+            self._odoo.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._odoo.wait(PATIENCE)
 
     def connected_to(self, port):
         """The process that has a connection to this port of this machine, or None.
