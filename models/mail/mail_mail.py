@@ -166,8 +166,8 @@ class MailMail(models.Model):
         return servers.filtered(lambda s: s.id not in reserved) if reserved else servers
 
     def _split_by_mail_configuration(self):
-        """Begin each batch, in the queue when it is its turn. Leave out the mails that are no longer
-        waiting, or that another worker is sending: the queue would wait for that worker, and fail.
+        """Begin each batch, in the queue when it is its turn. Leave out mails that wait no longer,
+        or that another worker is sending: the queue would wait for that worker, and fail.
 
         If no mailbox can be connected, core marks the whole batch as failed. Mails that another
         worker has sent meanwhile, or that somebody has cancelled, would return to the queue.

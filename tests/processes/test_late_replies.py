@@ -13,10 +13,10 @@ from odoo.tools import config
 
 from measure import instance
 from measure.instance import environment
-from measure.web_server import WebServer
 from sandbox import layout
 
 from .company import AUTHOR, OWN, READER, Mailbox
+from .web_server import WebServer
 
 SECONDS = 1
 """What a person waits for mail."""

@@ -9,7 +9,7 @@ import psutil
 from demonstration.processes import free_port
 from demonstration.web_clients import answers
 
-from . import instance
+from measure import instance
 
 PATIENCE = 60
 """Seconds in which it must have ended."""
