@@ -132,6 +132,9 @@ class Unit:
 class Ledger:
     """Collects the results of the e-mails while they are sent, and writes events."""
 
+    left_line = "%s message(s) are left to the mail queue: a person waits no longer for %s"
+    """The line of the log that says how many were left, and because of which mailbox."""
+
     def __init__(self, events, policy, raise_exception):
         """
         :param events: the ``system.mail.event`` model
@@ -216,11 +219,7 @@ class Ledger:
                 describe(trouble.failure, trouble.decision),
             )
         if left:
-            _logger.info(
-                "%s message(s) are left to the mail queue: a person waits no longer for %s",
-                len(left),
-                left[0].route.name,
-            )
+            _logger.info(self.left_line, len(left), left[0].route.name)
         self._carried, self._left = [], []
 
     def _note_for_log(self, report):

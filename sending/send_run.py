@@ -73,6 +73,8 @@ class SendRun(Ledger):
         self._seen, self._cached_check, self._limits = {}, {}, {}
         self._own_routes, self._postponed, self._turns = {}, {}, set()
         self._budget = self._budget_of(servers.env)
+        if servers.env.context.get(QUEUE):
+            self.left_line = "%s message(s) make way in the mail queue: %s takes too long"
         self.system = self._system_route(servers) if treatment.in_scope else None
 
     @staticmethod

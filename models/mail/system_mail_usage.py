@@ -7,6 +7,7 @@ from odoo.tools import SQL
 
 from ...constants import BATCH
 from ...failover.failure import MoreThanLimit, OverLimit
+from ...tools.database_clock import database_now
 from ...tools.own_cursor import own_environment
 
 MINUTE, HOUR, DAY = (datetime.timedelta(seconds=s) for s in (60, 3600, 86400))
@@ -86,7 +87,7 @@ class SystemMailUsage(models.Model):
         :rtype: Counted
         :raises psycopg2.Error: the count could not be kept
         """
-        now, limits = fields.Datetime.now(), self._limits(policy)
+        limits = self._limits(policy)
         for limit in limits:
             if recipient_count > limit.recipients:
                 return Counted(0, over=MoreThanLimit(str(limit)))
@@ -94,11 +95,11 @@ class SystemMailUsage(models.Model):
             "company_id": policy.company_id,
             "author_id": author_id,
             "recipient_count": recipient_count,
-            "minute": now,
         }
         with own_environment(self.env) as env:
             key = f"{self._name}{policy.company_id}"
             env.cr.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [key])
+            asked["minute"] = database_now(env)
             usage = env[self._name]
             turns = [("mail_id", "=", mail_id), ("id", "not in", list(taken))]
             turn = usage.search(turns, order="id", limit=1) if mail_id else usage
@@ -152,7 +153,7 @@ class SystemMailUsage(models.Model):
     @api.model
     def _served_by_hour(self, company_id):
         """The recipients served in each of the last 24 hours, the oldest first."""
-        now = fields.Datetime.now()
+        now = database_now(self.env)
         rows = self.env.execute_query(
             SQL(
                 """SELECT FLOOR(EXTRACT(EPOCH FROM %s - minute) / 3600)::int, SUM(recipient_count)

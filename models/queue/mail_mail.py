@@ -49,7 +49,7 @@ class MailMail(models.Model):
             wanted &= Domain("id", "in", list(email_ids))
         result = True
         with runs.opened() as mark:
-            slow = self.env["system.mail.health"].slow_server_ids
+            slow = self.env["system.mail.health"].sudo().slow_server_ids
             queue = QueueRun(seconds, is_scheduled, slow, mark)
             turns = self._system_mail_turns(queue, wanted, batch_size)
             for ids in turns:
