@@ -17,7 +17,7 @@ TURN = 9.0
 """Seconds for the mail of one mailbox."""
 WINDOW = 5.0
 """Seconds in which turns begin until the queue is looked at again, for mail that has come since."""
-LAST_TURN = 14.0
+LAST_TURN = 13.0
 """Seconds for a mail that has made way, of each of its mailboxes."""
 LONG_LAST_TURN = 180.0
 """Likewise, where it has failed before, and the worker's time allows it."""
