@@ -26,7 +26,7 @@ class SystemMailDrill(models.TransientModel):
     """
 
     _name = "system.mail.drill"
-    _description = "Try the Fallback"
+    _description = "Drill of the Fallback"
 
     company_id = fields.Many2one("res.company", required=True, ondelete="cascade", readonly=True)
     recipient = fields.Char(default=lambda self: self.env.user.email_normalized, readonly=True)
@@ -73,7 +73,7 @@ class SystemMailDrill(models.TransientModel):
         """The action that shows this dialog."""
         return {
             "type": "ir.actions.act_window",
-            "name": self.env._("Try the Fallback"),
+            "name": self.env._("Run Drill"),
             "res_model": self._name,
             "res_id": self.id,
             "views": [(False, "form")],

@@ -16,7 +16,7 @@ REMIND_AFTER = datetime.timedelta(days=1)
 FORGET_AFTER = datetime.timedelta(days=400)
 MANY = 3
 """So many mailboxes must be disconnected before their share of all says anything."""
-SETTINGS = "/odoo/settings"
+HOME = "/odoo/system-mail"
 CONNECTIONS = "/odoo/system-mail-connections"
 RECONNECT = "/odoo/reconnect-mailbox"
 
@@ -206,7 +206,7 @@ class SystemMailAlert(models.Model):
                     remedy=health.remedy,
                 )
                 self.tell_super_users(
-                    Markup("%s %s") % (what, self._link(SETTINGS, self.env._("Settings")))
+                    Markup("%s %s") % (what, self._link(HOME, self.env._("System Mail")))
                 )
 
     def _tell_servers(self):

@@ -241,7 +241,7 @@ class SystemMailDomainFinding(models.Model):
             self.env._(
                 "The DNS of %(domain)s, from which System Mail of %(company)s sends, changed for "
                 "the worse. %(findings)s System Mail goes on sending. What to add is in Settings ▸ "
-                "General Settings ▸ System Mail ▸ Sending domain.",
+                "System Mail ▸ Sending Domain.",
                 domain=self[0].domain,
                 company=self.company_id.name,
                 findings=" ".join(f"{finding._label()}: {finding.text}" for finding in self),

@@ -31,7 +31,7 @@ and the chatter show it, examples of what providers say, the state of the mailbo
 the message, and what to do. `Troubleshooting <troubleshooting.rst>`__ explains the states.
 
 "System Mail sends it" applies to mail within its scope (`It may carry
-<configure.rst#it-may-carry>`__). Other mail waits for a mailbox that recovers by itself. It fails
+<configure.rst#what-it-sends>`__). Other mail waits for a mailbox that recovers by itself. It fails
 where somebody has to act.
 
 "System Mail decides" means that nobody knows yet whose fault the refusal is. For notifications to

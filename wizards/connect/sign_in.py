@@ -184,16 +184,16 @@ class SystemMailConnectSignIn(models.TransientModel):
         }
 
     def action_return(self):
-        """What the browser opens after a sign-in: the page that the dialog was opened from, and the
+        """What the browser opens after a sign-in: the home page or the user's preferences, and the
         dialog over it.
 
         :return: ``{"page": action, "dialog": action}``
         :rtype: dict
         """
         self.ensure_one()
-        actions = self.env["ir.actions.act_window"]
+        actions = self.env["ir.actions.actions"]
         if self.company_id:
-            page = actions._for_xml_id("base_setup.action_general_configuration")
+            page = actions._for_xml_id("system_mail.system_mail_home_action")
         else:
             page = actions._for_xml_id("mail.action_res_users_my_fullpage")
             page["res_id"] = self.env.uid

@@ -58,7 +58,11 @@ export class ConnectionsOverview extends Component {
         }
     }
 
-    openSettings() {
-        return this.action.doAction("base_setup.action_general_configuration");
+    /** @param {number} companyId whose System Mail it is */
+    async openSettings(companyId) {
+        const action = await this.orm.call("res.company", "action_system_mail_settings", [
+            [companyId],
+        ]);
+        return this.action.doAction(action);
     }
 }

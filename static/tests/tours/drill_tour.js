@@ -5,7 +5,11 @@ const DIALOG = ".modal:not(.o_inactive_modal)";
 registry.category("web_tour.tours").add("system_mail_drill", {
     steps: () => [
         {
-            trigger: "#system_mail_setting button[name=action_system_mail_drill]",
+            trigger: ".settings_tab .tab[data-key=system_mail]",
+            run: "click",
+        },
+        {
+            trigger: "#system_mail_connection_setting button[name=action_system_mail_drill]",
             run: "click",
         },
         {
@@ -51,7 +55,7 @@ registry.category("web_tour.tours").add("system_mail_drill", {
             run: "click",
         },
         {
-            trigger: "body:not(:has(.modal)) #system_mail_setting",
+            trigger: "body:not(:has(.modal)) #system_mail_connection_setting",
         },
     ],
 });

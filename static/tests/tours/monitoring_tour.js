@@ -63,6 +63,10 @@ function takeToken() {
 registry.category("web_tour.tours").add("system_mail_monitoring", {
     steps: () => [
         {
+            trigger: ".settings_tab .tab[data-key=system_mail]",
+            run: "click",
+        },
+        {
             trigger: `${SETTING}:contains(Off)`,
         },
         press("Switch On"),

@@ -24,7 +24,7 @@ registry.category("web_tour.tours").add("system_mail_sign_in", {
             expectUnloadPage: true,
         },
         {
-            content: "the dialog is there again, over the page that it came from",
+            content: "the dialog is there again, over the home page",
             trigger: `${DIALOG} [role=status]:contains(Connected.):contains(hello@company.test)`,
         },
         {
@@ -32,7 +32,8 @@ registry.category("web_tour.tours").add("system_mail_sign_in", {
             run: "click",
         },
         {
-            trigger: `${SETTING} [name=system_mail_state] .badge:contains(Connected)`,
+            trigger:
+                ".o_system_mail_home_system:contains(hello@company.test) .badge:contains(Connected)",
         },
     ],
 });

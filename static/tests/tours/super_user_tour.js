@@ -3,6 +3,8 @@ import { registry } from "@web/core/registry";
 
 const ADDRESS = "hello@company.test";
 const SETTING = "#system_mail_setting";
+const CONNECTION = "#system_mail_connection_setting";
+const DOMAIN = "#system_mail_domain_setting";
 const DIALOG = ".modal:not(.o_inactive_modal)";
 
 function badge(word, icon) {
@@ -10,6 +12,26 @@ function badge(word, icon) {
         content: `the badge says ${word}`,
         trigger: `${SETTING} [name=system_mail_state] .badge:contains(${word}):has(.${icon})`,
     };
+}
+
+function openTab(name) {
+    return {
+        trigger: `.settings_tab .tab[data-key=${name}]`,
+        run: "click",
+    };
+}
+
+/** What somebody types who looks for it. */
+function find(words) {
+    return [
+        {
+            trigger: ".o_searchview input",
+            run: `edit ${words}`,
+        },
+        {
+            trigger: `${SETTING}:has(.o_form_label:contains(System Mail))`,
+        },
+    ];
 }
 
 function openDialog(label) {
@@ -92,6 +114,21 @@ registry.category("web_tour.tours").add("system_mail_super_user", {
     steps: () => [
         badge("Not connected", "fa-circle-o"),
         {
+            content: "it is as high as Odoo's settings beside it",
+            trigger: SETTING,
+            run({ anchor }) {
+                const { height } = anchor.getBoundingClientRect();
+                if (height > 260) {
+                    throw new Error(`it is ${height} px high`);
+                }
+            },
+        },
+        ...["smtp", "fallback", "mail server", "system mail"].flatMap(find),
+        {
+            trigger: ".o_searchview input",
+            run: "clear",
+        },
+        {
             trigger: `${SETTING} [name=system_mail_address] input`,
             run: `edit ${ADDRESS}`,
         },
@@ -118,20 +155,17 @@ registry.category("web_tour.tours").add("system_mail_super_user", {
         },
         ...connect("neutral"),
         ...closeConnected(),
+        openTab("system_mail"),
         {
-            trigger: `${SETTING} summary:contains(Sending domain)`,
-            run: "click",
-        },
-        {
-            trigger: `${SETTING} button[name=action_system_mail_check_domain]`,
+            trigger: `${DOMAIN} button[name=action_system_mail_check_domain]`,
             run: "click",
         },
         {
             content: "the domain has no DMARC record, and there is one to copy",
-            trigger: `${SETTING} .o_kanban_record:contains(DMARC):has(.fa-exclamation-triangle):contains(To improve):contains(v=DMARC1)`,
+            trigger: `${DOMAIN} .o_kanban_record:contains(DMARC):has(.fa-exclamation-triangle):contains(To improve):contains(v=DMARC1)`,
         },
         {
-            trigger: `${SETTING} button[name=action_system_mail_test]`,
+            trigger: `${CONNECTION} button[name=action_system_mail_test]`,
             run: "click",
         },
         {
@@ -150,10 +184,16 @@ registry.category("web_tour.tours").add("system_mail_super_user", {
             trigger: `${DIALOG} footer button:contains(Done)`,
             run: "click",
         },
+        openTab("general_settings"),
         {
-            trigger: `${SETTING} button:contains(Connections)`,
+            trigger: `${SETTING} button:contains(Open System Mail)`,
             run: "click",
         },
+        {
+            content: "the home page",
+            trigger: `.o_system_mail_home:contains(${ADDRESS})`,
+        },
+        ...openMenu("Connections"),
         {
             content: "System Mail is the first of the connections",
             trigger: `.o_data_row:first:contains(${ADDRESS}) [name=state] .badge:contains(Connected)`,
@@ -167,8 +207,9 @@ registry.category("web_tour.tours").add("system_mail_super_user", {
             trigger: ".o_menu_sections [data-menu-xmlid='base_setup.menu_config']",
             run: "click",
         },
+        openTab("system_mail"),
         {
-            trigger: `${SETTING} button[name=action_system_mail_disconnect]`,
+            trigger: `${CONNECTION} button[name=action_system_mail_disconnect]`,
             run: "click",
         },
         {
@@ -176,6 +217,7 @@ registry.category("web_tour.tours").add("system_mail_super_user", {
             run: "click",
             expectUnloadPage: true,
         },
+        openTab("general_settings"),
         badge("Not connected", "fa-circle-o"),
         {
             content: "the address stays",
@@ -191,6 +233,19 @@ registry.category("web_tour.tours").add("system_mail_super_user", {
         },
         {
             trigger: ".o_form_button_save:enabled",
+            run: "click",
+        },
+        {
+            content: "it says what stops, and does nothing yet",
+            trigger: `${DIALOG}:contains(Turn System Mail off?):contains(forgets its server and password) footer button:contains(Cancel)`,
+            run: "click",
+        },
+        {
+            trigger: "body:not(:has(.modal)) .o_form_button_save:enabled",
+            run: "click",
+        },
+        {
+            trigger: `${DIALOG} footer button:contains(Turn Off)`,
             run: "click",
             expectUnloadPage: true,
         },
