@@ -12,7 +12,11 @@ from .web_clients import OdooSession
 MODULES = ["crm"]
 SYSTEM_MAIL = "hello@company.test"
 INTERNAL_HOSTS = "system_mail.allow_internal_hosts"
-CRONS = ("mail.ir_cron_mail_scheduler_action", "system_mail.ir_cron_probe")
+CRONS = (
+    "mail.ir_cron_mail_scheduler_action",
+    "system_mail.ir_cron_probe",
+    "system_mail.ir_cron_tell",
+)
 """The scheduled actions that go on; some of the others would call services on the Internet."""
 
 
@@ -44,6 +48,7 @@ class Company:
 
     admin: OdooSession
     author: OdooSession
+    id: int
     lead: int
     reader_partner: int
 
@@ -61,6 +66,79 @@ class Company:
         [values] = self.admin.call("mail.message", "read", [message], ["message_id"])
         return values["message_id"]
 
+    def connect_system_mail(self, port: int) -> None:
+        """What a Super User does in the connect dialog."""
+        _connect_system_mail(self.admin, port)
+
+    def drop_system_mail(self) -> None:
+        """Empty the address: there is no fallback any more."""
+        self.admin.call("res.company", "write", [self.id], {"system_mail_address": False})
+
+    def uses_system_mail(self) -> bool:
+        [values] = self.admin.call("res.company", "read", [self.id], ["system_mail_address"])
+        return bool(values["system_mail_address"])
+
+    def test(self, login: str) -> None:
+        """Press *Test* on a mailbox in Connections."""
+        rows = self.admin.search("system.mail.connection", [("address", "=", login)])
+        self.admin.call("system.mail.connection", "action_test", rows)
+
+    def mailboxes(self, logins: list[str]) -> list[dict[str, Any]]:
+        """The mailboxes as Connections shows them."""
+        return self.admin.call(
+            "system.mail.connection",
+            "search_read",
+            [("address", "in", logins), ("server_id", "!=", False)],
+            fields=["address", "kind", "state", "reason"],
+            order="kind desc",
+        )
+
+    def chatter(self, limit: int) -> list[dict[str, Any]]:
+        """The latest messages on the lead, each with what became of its notification."""
+        messages = self.author.call(
+            "mail.message",
+            "search_read",
+            [
+                ("model", "=", "crm.lead"),
+                ("res_id", "=", self.lead),
+                ("message_type", "=", "comment"),
+            ],
+            fields=["preview", "date"],
+            limit=limit,
+            order="id desc",
+        )
+        notifications = self.admin.call(
+            "mail.notification",
+            "search_read",
+            [("mail_message_id", "in", [message["id"] for message in messages])],
+            fields=["mail_message_id", "notification_status", "failure_type"],
+        )
+        status = {n["mail_message_id"][0]: n["notification_status"] for n in notifications}
+        return [
+            {
+                "text": message["preview"],
+                "at": message["date"],
+                "status": status.get(message["id"], "none"),
+            }
+            for message in messages
+        ]
+
+    def alerts(self, limit: int) -> list[str]:
+        """The latest alerts in the Super Users' channel, as text."""
+        messages = self.admin.call(
+            "mail.message",
+            "search_read",
+            [
+                ("model", "=", "discuss.channel"),
+                ("res_id", "=", self.admin.reference("system_mail.channel_alerts")),
+                ("message_type", "=", "comment"),
+            ],
+            fields=["preview"],
+            limit=limit,
+            order="id desc",
+        )
+        return [message["preview"] for message in messages]
+
 
 def furnish(url: str, database: str, smtp_ports: dict[str, int]) -> Company:
     """Bring the database to where the demo begins; what is there already is kept.
@@ -77,7 +155,13 @@ def furnish(url: str, database: str, smtp_ports: dict[str, int]) -> Company:
     admin.call("system.mail.connection", "action_test", carla)
     author = OdooSession(url, database, ANA.login, ANA.password)
     [ben] = admin.call("res.users", "read", [users[BEN]], ["partner_id"])
-    return Company(admin, author, _lead(author, users[ANA]), ben["partner_id"][0])
+    return Company(
+        admin,
+        author,
+        admin.reference("base.main_company"),
+        _lead(author, users[ANA]),
+        ben["partner_id"][0],
+    )
 
 
 def _quieten(admin: OdooSession) -> None:

@@ -85,6 +85,14 @@ def end_on_signals() -> None:
         signal.signal(number, signal.default_int_handler)
 
 
+def port(text: str) -> int:
+    """The number of a port, from the command line. Raises ValueError if it is none."""
+    number = int(text)
+    if not 0 < number < 65536:
+        raise ValueError(text)
+    return number
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:

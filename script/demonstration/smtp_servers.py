@@ -3,8 +3,10 @@
     python smtp_servers.py INBOX_PORT
 
 Prints their ports as one JSON object, by the login of whom they serve, and stops when its standard
-input closes. What a server accepts it hands on to the inbox at INBOX_PORT before it says so, with
-the envelope in Return-Path and Delivered-To, and its own name in X-Accepted-By.
+input closes. A line of JSON there, ``[login, password]``, changes the password that a server takes;
+it is answered with an empty line. What a server accepts it hands on to the inbox at INBOX_PORT
+before it says so, with the envelope in Return-Path and Delivered-To, and its own name in
+X-Accepted-By.
 """
 
 import json
@@ -24,18 +26,21 @@ PASSWORDS = {
 
 def main(inbox_port: int) -> None:
     with SmtpLab() as lab:
-        ports = {
+        servers = {
             login: lab.server(
                 login,
                 logins={login: password},
                 allowed_senders={login},
                 deliver=hand_on(login, inbox_port),
                 keep=False,
-            ).port
+            )
             for login, password in PASSWORDS.items()
         }
-        print(json.dumps(ports), flush=True)
-        sys.stdin.read()
+        print(json.dumps({login: server.port for login, server in servers.items()}), flush=True)
+        for line in sys.stdin:
+            login, password = json.loads(line)
+            servers[login].logins[login] = password
+            print(flush=True)
 
 
 def hand_on(server: str, inbox_port: int) -> Callable[[Delivery], None]:

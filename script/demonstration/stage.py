@@ -15,7 +15,7 @@ from sandbox.console import Problem, step
 from sandbox.layout import CHECKOUT, LOGS, locked
 from sandbox.workbench import Workbench
 
-from .company import Company, furnish
+from .company import MAILBOX_PASSWORDS, Company, furnish
 from .processes import HOST, Processes, free_port
 from .web_clients import Inbox, answers
 
@@ -30,7 +30,30 @@ class Stage:
     inbox: Inbox
     inbox_url: str
     company: Company
+    servers: Servers
     processes: Processes
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The SMTP servers of the company's mailboxes."""
+
+    ports: dict[str, int]
+    """By login."""
+    process: subprocess.Popen[str]
+
+    def accept(self, login: str) -> None:
+        """Take the password that Odoo has."""
+        self._take(login, MAILBOX_PASSWORDS[login])
+
+    def reject(self, login: str) -> None:
+        """Take another password than Odoo has."""
+        self._take(login, "another password")
+
+    def _take(self, login: str, password: str) -> None:
+        self.process.stdin.write(json.dumps([login, password]) + "\n")
+        self.process.stdin.flush()
+        self.process.stdout.readline()
 
 
 def ensure_inbox() -> Path:
@@ -51,7 +74,7 @@ def opened(
     with Processes() as processes:
         with step("Starting the SMTP servers, the inbox and Odoo, and furnishing the company"):
             inbox_url = f"http://{HOST}:{inbox_port}"
-            smtp_ports = _start_mail(processes, bench, inbox_python, inbox_port, inbox_url)
+            servers = _start_mail(processes, bench, inbox_python, inbox_port, inbox_url)
             odoo_url = f"http://{HOST}:{odoo_port}"
             processes.start(
                 "Odoo",
@@ -62,14 +85,14 @@ def opened(
                 env=environment.process_environment(),
             )
             _wait_for(processes, f"{odoo_url}/web/health")
-            company = furnish(odoo_url, database, smtp_ports)
-        yield Stage(odoo_url, Inbox(inbox_url), inbox_url, company, processes)
+            company = furnish(odoo_url, database, servers.ports)
+        yield Stage(odoo_url, Inbox(inbox_url), inbox_url, company, servers, processes)
 
 
 def _start_mail(
     processes: Processes, bench: Workbench, inbox_python: Path, inbox_port: int, inbox_url: str
-) -> dict[str, int]:
-    """Start the inbox and the SMTP servers; return the servers' ports by login."""
+) -> Servers:
+    """Start the inbox and the SMTP servers."""
     env = environment.process_environment()
     inbox_smtp_port = free_port()
     processes.start(
@@ -90,7 +113,7 @@ def _start_mail(
     if not ports:
         servers.wait()
         processes.check()
-    return json.loads(ports)
+    return Servers(json.loads(ports), servers)
 
 
 def _wait_for(processes: Processes, url: str) -> None:

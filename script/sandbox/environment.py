@@ -25,7 +25,7 @@ def ensure() -> Environment:
     with locked("setup"):
         odoo = odoo_source.ensure()
         python = python_packages.ensure_venv(
-            "venv", "sandbox.txt", "[2/3] Python packages: installing the pinned set"
+            "venv", "sandbox.txt", "Python packages: installing the pinned set"
         )
         binaries = postgres.ensure_binaries(python)
         _put_on_python_path(python, odoo)

@@ -42,7 +42,7 @@ def ensure() -> Path:
     root = unpacked / "usr" / "lib" / "python3" / "dist-packages"
     key = digest(DEBIAN_PACKAGES)
     if not is_stamped("odoo", key):
-        with step("[1/3] Odoo 19: downloading and unpacking Debian's package (about 20 s, 120 MB)"):
+        with step("Odoo 19: downloading and unpacking Debian's package (about 20 s, 120 MB)"):
             _unpack_debian_packages(unpacked)
         if series(root) != "19.0":
             raise Problem(f"Debian's odoo-19 is no longer Odoo 19.0 but {series(root)}. {HINT}")

