@@ -13,6 +13,7 @@ from pathlib import Path
 from sandbox.console import Problem
 
 HOST = "127.0.0.1"
+HIGHEST_PORT = 65535
 PATIENCE = 10
 """Seconds for a process to end before it is killed."""
 
@@ -88,7 +89,7 @@ def end_on_signals() -> None:
 def port(text: str) -> int:
     """The number of a port, from the command line. Raises ValueError if it is none."""
     number = int(text)
-    if not 0 < number < 65536:
+    if not 0 < number <= HIGHEST_PORT:
         raise ValueError(text)
     return number
 

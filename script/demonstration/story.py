@@ -124,5 +124,3 @@ def start(story: Story, port: int) -> str:
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://{HOST}:{server.server_port}"
-
-
