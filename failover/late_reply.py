@@ -74,7 +74,7 @@ class LateReply:
         """
         return self._connection.await_reply(seconds)
 
-    def read(self):
+    def failure(self):
         """Read it, and close the connection.
 
         :return: None if the server has accepted the message; otherwise the Failure, also if the

@@ -54,7 +54,7 @@ def watch(awaited, database, mail_id, seconds):
 
 def _watch(awaited, database, mail_id, seconds):
     _wait(awaited.reply, seconds)
-    failure = awaited.reply.read()
+    failure = awaited.reply.failure()
     _logger.info(
         "%s, %d seconds after the message: %s",
         awaited.name,

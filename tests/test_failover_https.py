@@ -505,7 +505,7 @@ class TestLateAnswers:
         assert result.troubles[BEN].is_awaited
         assert not result.late.wait(0)
         assert result.late.wait(5)
-        failure = result.late.read()
+        failure = result.late.failure()
         assert (failure and classify(failure).rule) == rule
         assert len(server.accepted) == (not status)
 
@@ -518,7 +518,7 @@ class TestLateAnswers:
         server.fail("answer", action="drop", accept=True)
         result = self.send(server)
         assert result.late.wait(5)
-        assert classify(result.late.read()).verdict is Verdict.UNCERTAIN
+        assert classify(result.late.failure()).verdict is Verdict.UNCERTAIN
 
 
 class TestProbe:

@@ -95,7 +95,7 @@ def test_it_is_left_to_whoever_waits_on(lab, answer):
     assert not report.late.wait(0)
     answer.set()
     assert report.late.wait(MANY)
-    assert report.late.read() is None
+    assert report.late.failure() is None
     assert len(server.accepted) == 1
 
 
@@ -106,7 +106,7 @@ def test_one_that_is_encrypted(lab, answer):
     assert not report.late.wait(0)
     answer.set()
     assert report.late.wait(MANY)
-    assert report.late.read() is None
+    assert report.late.failure() is None
 
 
 def test_a_reply_in_time_is_read_at_once(lab):
@@ -136,7 +136,7 @@ def test_what_it_may_be(says, expected):
         report = Person(server).send()
         assert report.fate(READER) is Fate.AWAITED
         assert report.late.wait(MANY)
-        failure = report.late.read()
+        failure = report.late.failure()
     found = failure and (failure.kind, failure.code, classify(failure).verdict)
     assert found == expected
 
@@ -147,7 +147,7 @@ def test_without_an_end_it_is_given_up(drip):
     with Liar({"dot": [*says, 2.0]}) as server:
         report = Person(server).send()
         assert not report.late.wait(0.3)
-        failure = report.late.read()
+        failure = report.late.failure()
         assert (failure.phase, failure.kind) == (Phase.DOT, Kind.TIMEOUT)
         assert classify(failure).verdict is Verdict.UNCERTAIN
 
@@ -156,7 +156,7 @@ def test_a_flood_is_no_reason_to_wait():
     with Liar({"dot": [0.6, "flood"]}) as server:
         report = Person(server).send()
         assert report.late.wait(MANY)
-        assert classify(report.late.read()).verdict is Verdict.UNCERTAIN
+        assert classify(report.late.failure()).verdict is Verdict.UNCERTAIN
 
 
 def test_nothing_more_goes_by_the_mailbox_meanwhile(lab, answer):
