@@ -481,7 +481,7 @@ class TestLateAnswers:
 
     def send(self, server):
         office = Office(server)
-        budget = Budget(0.5)
+        budget = Budget(1)
         late_replies = LateReplies(8)
         route = Route(
             "api",
@@ -496,12 +496,12 @@ class TestLateAnswers:
         ("status", "rule"), [(None, None), (403, "send_as_denied"), (504, "unanswered")]
     )
     def test_an_answer_that_comes_later_is_read(self, server, status, rule):
-        server.latency = 1.0
+        server.latency = 2.5
         if status:
             server.fail("answer", status=status, code="ErrorSendAsDenied" if status == 403 else "")
         begin = time.monotonic()
         result = self.send(server)
-        assert time.monotonic() - begin < 0.9
+        assert time.monotonic() - begin < 2.2
         assert result.troubles[BEN].is_awaited
         assert not result.late.wait(0)
         assert result.late.wait(5)
@@ -514,7 +514,7 @@ class TestLateAnswers:
         assert (result.accepted, result.late) == ((BEN,), None)
 
     def test_a_line_that_is_cut_meanwhile_tells_nothing(self, server):
-        server.latency = 1.0
+        server.latency = 2.5
         server.fail("answer", action="drop", accept=True)
         result = self.send(server)
         assert result.late.wait(5)
@@ -549,7 +549,7 @@ class TestProbe:
         begin = time.monotonic()
         failure = probe(self.connect(server), Patience(log_in=0.5), HELLO)
         assert failure.kind is Kind.TIMEOUT
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 2.2
 
 
 class TestOdoo:
