@@ -150,7 +150,7 @@ def own_words(text, mail=None, addresses=()):
     mail = mail or MailText()
     domains = mail.domains | _domains(addresses)
     text = text[:LONGEST]
-    whole = _without_addresses(text, domains, mail.sender)
+    whole = _without_addresses(text, domains, mail.sender, links=True)
     text = _RELAYED.sub(r"\1", text)
     for phrase in mail.phrases:
         text = phrase.sub("", text)
@@ -177,13 +177,15 @@ def _domains(addresses):
     return {domain for domain in found if "." in domain}
 
 
-def _without_addresses(text, domains, kept=""):
+def _without_addresses(text, domains, kept="", *, links=False):
     """Remove all addresses but one, also those of other mails, and each word that contains one of
     the domains, such as ``ben=40corp.example``.
+
+    :param bool links: keep those, also to a page of one of the domains
     """
 
     def is_address(part):
-        if part == kept:
+        if part == kept or (links and part.startswith("//") and "@" not in part):
             return False
         return "@" in part or ("." in part and any(domain in part for domain in domains))
 

@@ -11,6 +11,11 @@ import re
 
 _LINK = re.compile(r"https?://|([\w-]+\.){2,}[a-z]{2,3}\Z")
 """A page or a host: ``https://…``, ``eur05.prod.outlook.com``."""
+_TELLING = re.compile(
+    r"spam(haus|cop)|[a-z]bl\b|barracuda|sorbs|uceprotect|senderscore|reputation"
+    r"|(block|black|de)-?list|(?<!over)quota|limit|rate\b|throttl|suspen|account|sender|sending"
+    r"|abus|relay|out(going|bound)|unlock|unblock|\bip\b"
+)
 _IP_ADDRESS = re.compile(r"(\d{1,3}\.){3}\d")
 _PART = re.compile(r"[^\W_]+")
 _DIGIT = re.compile(r"\d")
@@ -94,7 +99,10 @@ OF_LOGIN = PLAIN | _set(
     "échec echec échoué échouée echouee usuario contraseña incorrecta incorrectos autenticación",
     "autenticazione fallita nome utente errata wachtwoord onjuist mislukt 用户名或密码错误",
 )
-_POINTERS = re.compile(r"(for )?more information|learn more|\b(error|fehler|erreur) ?:")
+_POINTERS = re.compile(
+    r"(for )?more information|learn more|\b(error|fehler|erreur) ?:"
+    r"|\(in reply to rcpt to command\)"
+)
 
 
 def only_says(text, allowed):
@@ -110,10 +118,22 @@ def only_says(text, allowed):
     return all(word in allowed for token in tokens for word in _words(token))
 
 
+def has_telling_link(text):
+    """Whether a link, or the name of a host, tells of the sender, the client or an amount of mail:
+    ``https://www.spamhaus.org/query/ip/…``.
+    """
+    tokens = map(_stripped, text.lower().split())
+    return any(_LINK.match(token) and _TELLING.search(token) for token in tokens)
+
+
 def _words(token):
-    token = token.strip("()[]<>{}.,;:!?\"'*#")
+    token = _stripped(token)
     if _LINK.match(token):
         return []
     if "@" in token or "::" in token or token.count(":") > 4 or _IP_ADDRESS.search(token):
         return [token]
     return [part for part in _PART.findall(token) if len(part) > 1 and not _DIGIT.search(part)]
+
+
+def _stripped(token):
+    return token.strip("()[]<>{}.,;:!?\"'*#")

@@ -30,9 +30,11 @@ ABOUT_RECIPIENT = (  # what it says may sound like the mailbox's fault
     r"|\brecipient('s)? (has|is|exceeded|reached|mailbox|own|asked|quota|accepts|requires|server)\b"
     r"|\b(the|this) (person|list|group|recipient) |\bmembers may\b|banned recipient|tenant allow"
     r"|\bmailbox (gets|receives|takes)\b|\breceived messages\b|\bdestination (server|host)\b"
-    r"|\b(mail|message) contains\b"
+    r"|\b(mail|message) contains\b|\b(mail|message)\b.{0,30}\b(as|is) spam\b"
     r"|\b(the body|in the text|links? in|url|uribl|dbl)\b|\breply-to\b|body contains"
-    r"|(mailbox|user) quota exceeded)"
+    r"|(mailbox|user) quota exceeded|\brecipient\Ws\b|\bpersonal (black|block|deny)"
+    r"|(?<=^[45]\d\d )[45]\.2\.[12]\b(?!.*(\bsen[dt]|\bout(going|bound)|\bsubmi|\bdaily|\bhour"
+    r"|\byour?\b|STOREDRV)))"
 )
 
 # --- reaching the server
@@ -65,7 +67,7 @@ ENCRYPTION_REQUIRED = (
     r"|encryption (is )?required|without (SSL|TLS|encryption))"
 )
 _NOT_NOW = r"temporar|try again later|too many|rate limit|connection lost|internal error"
-XOAUTH2_UNAVAILABLE = r"\bstatus=5\d\d\b"
+XOAUTH2_UNAVAILABLE = r"\bstatus=(5\d\d|408|429)\b"
 XOAUTH2_REJECTED = r"\bstatus=[34]\d\d\b.*"
 APPLICATION_REFUSED = rf"^535( 5\.7\.139(?!.*SmtpClientAuthentication).*)?|{XOAUTH2_REJECTED}"
 SECURITY_DEFAULTS = r"security defaults"
@@ -76,7 +78,8 @@ APP_LOGIN_REQUIRED = (
 )
 WEB_LOGIN_REQUIRED = r"^53[45].*(in (with|through|via) your web browser)"
 SMTP_AUTH_DISABLED = (
-    r"^5.*(SMTP (access|service|auth\w*) (is |has been )?(not enabled|disabled|switched off|off\b)"
+    r"^5(?!.*\b(maintenance|temporar|this network)).*"
+    r"(SMTP (access|service|auth\w*) (is |has been )?(not enabled|disabled|switched off|off\b)"
     r"|not have access rights to this service|has no permission"
     r"|enable (SMTP|POP3/IMAP|IMAP/SMTP|external access))"
 )
@@ -84,7 +87,8 @@ LOGIN_BUSY = rf"^53[45].*({_NOT_NOW})"  # a 535 that does not reject the credent
 CREDITS_USED = r"(maximum|daily) (\w+ )?credits? exceeded|exceeded (your )?(maximum|daily) credits?"
 ACCOUNT_BLOCKED = (
     r"^5\d\d 5\.7\.13\b|^5\d\d 5\.1\.8\b.*blocked"
-    r"|^5.*\baccount\b.{0,20}\b(blocked|suspended|disabled|locked|frozen|not (yet )?activated)\b"
+    r"|^5(?!.*too many).*"
+    r"\baccount\b.{0,20}\b(blocked|suspended|disabled|locked|frozen|not (yet )?activated)\b"
 )
 UNKNOWN_COMMAND = r"^50[0234]|^534.*mechanism"
 IP_NOT_ALLOWED = r"^5.*(unauthori[sz]ed IP|IP( address)? (is )?not (allowed|authori[sz]ed))"
@@ -95,7 +99,8 @@ CREDENTIALS_REJECTED = (  # where no trouble is told of: see plain_words
 )
 LATE_CREDENTIALS_REJECTED = r"^535"
 NOT_AUTHENTICATED = (  # not what is said of the mail's own authentication, RFC 7372
-    r"^5(?!\d\d 5\.7\.2\d\b)(?!.*\b(spf|dkim|dmarc)\b).*(must (be authenticated|authenticate"
+    r"^5(?!\d\d 5\.7\.2\d\b)(?!.*\b(spf|dkim|dmarc)\b)"
+    r"(?!.*\bdomain\b.{0,40}\b(not|un)[ -]?authenticated).*(must (be authenticated|authenticate"
     r"|log ?in)|\b(not|un)[ -]?(authenticated|logged ?in)\b|authentication (is )?required)"
 )
 
@@ -105,7 +110,8 @@ SEND_AS_DENIED = (
     r"|relaying disallowed as|^5\d\d 5\.1\.[78]\b.*sender"
     r"|^5.*sender (address )?(rejected|(is )?invalid|.{0,9} not allowed)"
     r"|^4.*sender address rejected|^5.*not owned by (auth )?user"
-    r"|\b(domain|address|identity) (is )?not verified|not authori[sz]ed to send (from|as|mail)"
+    r"|\b(domain|address|identity) (is )?not verified|domain\b.{0,40}\b(not|un)[ -]?authenticated"
+    r"|not authori[sz]ed to send (from|as|mail)"
     r"|^5.*from this header address"
     r"|sender verify failed|(incorrect|invalid) (sender|from) header|\bmail from invalid"
     r"|from/sender name is not valid|mail from\W.{0,30}conform|sender domain not verified"
@@ -113,7 +119,8 @@ SEND_AS_DENIED = (
 )
 SEND_AS_DENIED_AT_DOT = r"request failed; mailbox unavailable"
 SENDER_BLOCKED = (
-    r"outgoing (e?mail|messages?|smtp)\b.{0,40}\b(blocked|suspended|disabled)"
+    r"outgoing (e?mail|messages?|smtp)\b(?!.*(attach|virus|malware|macro|contain|\bdlp\b))"
+    r".{0,40}\b(blocked|suspended|disabled)"
     r"|sender\b.{0,12}\b(is |was |has been )(blocked|suspended)\b(?! by\b)"
     r"|^5\d\d 5\.1\.8\b.*blocked"
     r"|unusual (sending )?(activity|amount of (unsolicited|outgoing|mail))|^5.*mail sending denied"
@@ -130,7 +137,8 @@ TOO_FAST = (  # a limit of unknown length is not taken for a day's
     r"?(rate )?(limits?|quota)\b(?!.*\b(size|bytes|[km]i?b)\b).{0,30}\b(reached|exceeded|hit)"
     r"|exceeded.{0,20}\b(messaging|sending|e?mail|outgoing|rate) ?(limits?|quota)"
     r"|rate (limit|overlimit|exceeds)|quota exceeded|over quota for sending|too much mail"
-    r"|too many (e-?mails|requests|messages (in|per|from)|recipients (in|per|this|from))"
+    r"|too many (e-?mails|requests|messages (in|per|from)|recipients (in|per|this|from)"
+    r"(?! (the |this |a |one )?(to|cc|header|message|e?mail)\b))"
     r"|allowed outgoing messages"
     r"|wait to send more|throttl|slow down|sending too (fast|quickly|much)"
     r"|support\.forpsi"
@@ -202,14 +210,15 @@ CONTENT = (
     rf"|\b(virus|malware|trojan)( {_SIGNATURE})? (detected|found)(: {_SIGNATURE})?"
     r"( by (clamav|zoho mail))?"
 )
-_PROBED = (  # by Postfix
+_PROBED = (  # by Postfix, after which it says what the recipient's server said
     r"recipient address rejected: (unverified|undeliverable) address\b(: address verification in "
-    r"progress|: connect to \S+: connection (timed out|refused)|: host \S+ said: .*)?"
+    r"progress|: connect to \S+: connection (timed out|refused)|: host \S+ said:)?"
 )
 _FULL = r"quota exceeded \(mailbox for user is full\)"  # by Dovecot, after the dot
 _NOT_IN_TABLE = (
     r"user unknown in (virtual (mailbox|alias)|(local|relay) recipient|local) table"
-    r"|no mailbox here by that name|invalid mailbox name|\b(user|recipient) not local"
+    r"|no mailbox here by that name|invalid mailbox name"
+    r"|\b(user|recipient) not local(?=\W*please try)"
 )
 BAD_RECIPIENT = (
     rf"^556\b|(?<=^5\d\d )5\.1\.([126]|10|3(?=\W*$|.*\b({_any_of(WHOM)})\b))\b"
@@ -224,7 +233,7 @@ RESTRICTED = (  # a list or a group that takes mail only from some
     r"(?<=^5\d\d )5\.7\.1(2[3-9]|3[0-8])\b(?=.*(group|list|member|moderat)|\W*restrict\w*\W*$)"
     r"|\bRESOLVER\.RST\.\w+"
 )
-RECIPIENT_BUSY = rf"\bgr[ea]y-?list\w*|(?<=^4\d\d )4\.1\.[1236]\b|{_PROBED}|{_FULL}"
+RECIPIENT_BUSY = rf"\bgr[ea]y-?list\w*|(?<=^4\d\d )4\.1\.[136]\b|{_PROBED}((?<=said:).*)?|{_FULL}"
 MAILBOX_BUSY = r"(?<=^4\d\d )4\.2\.\d\b"
 
 # --- recipients

@@ -50,7 +50,9 @@ class Rule:
         rest = self.says.sub(" ", _on_one_line(failure, failure.own_words.whole))
         verdict = self.decision.verdict
         if verdict in _CLASSES and (
-            failure.code // 100 != _CLASSES[verdict] or words.CODE_OF_MAILBOX.match(rest.lstrip())
+            failure.code // 100 != _CLASSES[verdict]
+            or words.CODE_OF_MAILBOX.match(rest.lstrip())
+            or plain.has_telling_link(rest)
         ):
             return False
         return plain.only_says(rest, self.beside)

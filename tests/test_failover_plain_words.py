@@ -3,7 +3,7 @@
 import pytest
 
 from ..failover import plain_words
-from ..failover.plain_words import only_says
+from ..failover.plain_words import has_telling_link, only_says
 
 VOCABULARIES = {name: words for name, words in vars(plain_words).items() if name.startswith("OF_")}
 OF_NOBODY_ELSE = {  # what servers say of the sender, of an amount of mail, of their own trouble
@@ -49,7 +49,24 @@ def test_what_is_no_word_may_always_be_said(text):
         "user-quota unknown",
         "no more messages",
         "User unknown: database error",
+        "user unknown (in reply to MAIL FROM command)",
     ],
 )
 def test_what_is_a_word_must_be_a_plain_one(text):
     assert not only_says(text, plain_words.OF_RECIPIENT)
+
+
+@pytest.mark.parametrize(
+    ("text", "tells"),
+    [
+        ("Rejected: https://www.spamhaus.org/query/ip/192.0.2.1.", True),
+        ("Rejected by (ZEN.spamhaus.org)", True),
+        ("see https://kb.example/sending-limits", True),
+        ("see https://support.google.com/mail/?p=NoSuchUser", False),
+        ("see https://support.google.com/mail/?p=OverQuotaPerm", False),
+        ("[AM0PR02CA0012.eurprd02.prod.outlook.com]", False),
+        ("your account is over its limit", False),  # no link: plain words are for that
+    ],
+)
+def test_a_link_may_tell_of_the_sender(text, tells):
+    assert has_telling_link(text) is tells
