@@ -186,6 +186,27 @@ class TestSystemMailByHttps(HttpsCase):
         self.assertIn(server, others)
         self.assertNotIn(server, going_on)
 
+    def test_what_is_known_of_a_provider_is_filled_in(self):
+        def of(name):
+            provider = self.env.ref(f"system_mail.oauth_provider_{name}")
+            return provider.api_form, provider.api_scope
+
+        self.assertEqual(of("yahoo"), (False, False))
+        self.assertEqual(
+            of("microsoft_application"), ("graph", "https://graph.microsoft.com/.default")
+        )
+        form, scope = of("google")
+        self.assertEqual(form, "gmail")
+        self.assertIn("gmail.send", scope)
+        self.assertIn("openid", scope, "whose consent it was")
+        self.assertFalse(self.register(api_form=False).api_form)
+
+    def test_large_attachments_become_links(self):
+        provider = self.env.ref("system_mail.oauth_provider_microsoft_application")
+        self.assertEqual(provider.api_megabytes(), 2.9)
+        server = self.connected()
+        self.assertEqual(server.max_email_size, self.provider.api_megabytes())
+
     def test_an_address_without_https_is_none_of_an_api(self):
         for endpoint in (
             "http://127.0.0.1/{mailbox}",

@@ -39,7 +39,7 @@ class Gmail(ApiServer):
             raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", text)
         return mailbox
 
-    def read(self, request):
+    def message_of(self, request):
         mailbox = self.mailbox_of(request)
         if len(request.body) > self.longest:
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "uploadTooLarge", "Too large")

@@ -41,7 +41,7 @@ class Graph(ApiServer):
             raise Refusal(HTTPStatus.FORBIDDEN, "ErrorAccessDenied", text)
         return mailbox
 
-    def read(self, request):
+    def message_of(self, request):
         mailbox = self.mailbox_of(request)
         if len(request.body) > self.longest:
             text = "The request is larger than 4 MB."

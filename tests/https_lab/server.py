@@ -136,7 +136,7 @@ class ApiServer:
 
     # What a kind of API says
 
-    def read(self, request) -> Delivery:
+    def message_of(self, request) -> Delivery:
         """What a request asks to send, raises Refusal."""
         raise NotImplementedError
 
@@ -220,7 +220,7 @@ class ApiServer:
         """:return: whether the message was accepted"""
         delivery, refusal = None, None
         try:
-            delivery = self.read(request)
+            delivery = self.message_of(request)
         except Refusal as exc:
             refusal = exc
         recipients = delivery.rcpt_to if delivery else ()
