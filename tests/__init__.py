@@ -22,6 +22,7 @@ from . import (
     test_doors_to_mail,
     test_doors_to_read,
     test_drill,
+    test_drill_schedule,
     test_ends,
     test_failover_application,
     test_failover_breaker,

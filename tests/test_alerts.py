@@ -138,16 +138,36 @@ class TestAlerts(AlertsCase):
         self.assertIn("few again", body)
 
     def test_a_reminder_to_review_where_it_is_wanted(self):
+        self.ana.group_ids += self.env.ref("system_mail.group_super_user")
+        today = fields.Date.today()
+        self.company.write(
+            {
+                "system_mail_steward_id": self.ana.id,
+                "system_mail_review_on": today + datetime.timedelta(days=1),
+            }
+        )
         self.tell()
         self.assertFalse(self.told())
+        self.company.system_mail_review_on = today
+        self.tell()
+        self.tell()
+        [body] = self.told()
+        self.assertIn("time to review System Mail", body)
+        self.assertIn("Steward: Ana Author", body)
+        self.assertFalse(self.company.system_mail_review_on)
+
+    def test_a_reminder_to_review_that_comes_again(self):
+        today = fields.Date.today()
         self.set_option("review_days", "30")
         self.tell()
+        self.assertFalse(self.told())
+        in_a_month = today + datetime.timedelta(days=30)
+        self.assertEqual(self.company.system_mail_review_on, in_a_month)
+        self.company.system_mail_review_on = today - datetime.timedelta(days=2)
+        self.tell()
         self.tell()
         self.assertEqual(len(self.told()), 1)
-        review = self.env["system.mail.alert"].search([("key", "=", "review")])
-        review.told_at -= datetime.timedelta(days=30)
-        self.tell()
-        self.assertEqual(len(self.told()), 1)
+        self.assertEqual(self.company.system_mail_review_on, in_a_month)
 
     # --- owners
 

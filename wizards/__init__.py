@@ -3,6 +3,7 @@ from . import (
     base_partner_merge,
     connect,
     system_mail_drill,
+    system_mail_drill_schedule,
     system_mail_monitoring_token,
     system_mail_test,
 )

@@ -30,6 +30,7 @@ class SystemMailDrill(models.TransientModel):
 
     company_id = fields.Many2one("res.company", required=True, ondelete="cascade", readonly=True)
     recipient = fields.Char(default=lambda self: self.env.user.email_normalized, readonly=True)
+    is_scheduled = fields.Boolean(readonly=True)
     own_email = fields.Char(
         "Your E-mail Address",
         help="You have none yet. It is kept as yours, as in My Preferences.",
@@ -148,6 +149,12 @@ class SystemMailDrill(models.TransientModel):
         return self.env._("System Mail: the fallback was tried")
 
     def _body(self):
+        if self.is_scheduled:
+            text = self.env._(
+                "This is the scheduled drill of System Mail. Odoo sent this notification only to "
+                "you, as if your own mailbox were down. It is in your inbox, so the fallback works."
+            )
+            return Markup("<p>{}</p>").format(text)
         return Markup("<p>{}</p>").format(
             self.env._(
                 "You tried the fallback of System Mail: this notification was sent to you alone, "

@@ -158,9 +158,10 @@ class SystemMailAlert(models.Model):
             self._tell_limits,
             self._tell_pace,
             self._tell_ends,
+            self._tell_drills,
             self._tell_many,
             self._tell_owners,
-            self._tell_review,
+            self._tell_reviews,
             self.env["system.mail.webhook"].post_new,
         )
         cron = self.env["ir.cron"]
@@ -333,17 +334,3 @@ class SystemMailAlert(models.Model):
             still = health.state == "disconnected" and outage.server_id.active
             if still and self._is_new(f"owner:{outage.id}", again_after=REMIND_AFTER):
                 self.ask_to_reconnect(health)
-
-    def _tell_review(self):
-        days = self.env["ir.config_parameter"].system_mail_number("system_mail.review_days")
-        if days and self._is_new("review", again_after=datetime.timedelta(days=days)):
-            self.tell_super_users(
-                Markup("%s %s")
-                % (
-                    self.env._(
-                        "Time to review System Mail: which mailboxes need attention, what System "
-                        "Mail carried, and who is a Super User."
-                    ),
-                    self._link(CONNECTIONS, self.env._("Connections")),
-                )
-            )

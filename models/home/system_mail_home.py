@@ -69,7 +69,7 @@ class SystemMailHome(models.AbstractModel):
         queue = self.env["mail.mail"].system_mail_counts()
         carried = self._carried_by_day()
         rows = self._rows(mailboxes)
-        drills = self._last_drills(self.env.companies.system_mail_server_id)
+        drills = self.env["system.mail.event"].last_drills(self.env.companies.system_mail_server_id)
         tasks, needed = self._tasks(rows, drills, mailboxes, queue)
         is_set_up = any(self.env.companies.mapped("system_mail_address"))
         return {
@@ -180,7 +180,7 @@ class SystemMailHome(models.AbstractModel):
         """System Mail of a company.
 
         :param rows: as ``_rows`` finds them
-        :param dict drills: as ``_last_drills`` finds them
+        :param dict drills: as ``last_drills`` finds them
         """
         own = rows.filtered(lambda row: row.kind == "system" and row.company_id == company)
         settings = self._button(self.env._("Settings"), company, "action_system_mail_settings")
@@ -230,15 +230,6 @@ class SystemMailHome(models.AbstractModel):
         ]
 
     # --- drills
-
-    def _last_drills(self, servers):
-        """The last drill of each System Mail: ``{server: event}``."""
-        groups = self.env["system.mail.event"]._read_group(
-            [("kind", "=", "test"), ("drill", "!=", False), ("server_id", "in", servers.ids)],
-            ["server_id"],
-            ["id:max"],
-        )
-        return {server: self.env["system.mail.event"].browse(id_) for server, id_ in groups}
 
     def _drill_in_words(self, event):
         if not event:

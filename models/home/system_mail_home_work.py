@@ -30,7 +30,7 @@ class SystemMailHome(models.AbstractModel):
         """The lines, and how many things there are to do, also those without a line of their own.
 
         :param rows: as ``_rows`` finds them
-        :param dict drills: as ``_last_drills`` finds them
+        :param dict drills: as ``last_drills`` finds them
         :param list mailboxes: as ``_mailbox_counts`` has them
         :param dict queue: as ``system_mail_counts`` of ``mail.mail`` has them
         :rtype: tuple[list, int]

@@ -8,5 +8,6 @@ from . import (
     ir_module_module,
     res_company,
     res_company_audit,
+    res_company_steward,
     res_config_settings,
 )

@@ -15,6 +15,7 @@ DEFAULTS = {
     "system_mail.alert_share": 20,
     "system_mail.summary": 0,
     "system_mail.review_days": 0,
+    "system_mail.drill_days": 0,
     "system_mail.allow_internal_hosts": 0,
     "system_mail.own_domains_only": 0,
     "system_mail.person_seconds": 5,

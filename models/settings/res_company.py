@@ -22,7 +22,12 @@ POLICY_FIELDS = {
     *LIMIT_FIELDS,
 }
 """Fields from which a ``Policy`` is made, in addition to the company's name."""
-AUDITED_FIELDS = POLICY_FIELDS | {"system_mail_accepted_clash"}
+AUDITED_FIELDS = POLICY_FIELDS | {
+    "system_mail_accepted_clash",
+    "system_mail_steward_id",
+    "system_mail_note",
+    "system_mail_review_on",
+}
 """Fields whose changes are logged."""
 
 

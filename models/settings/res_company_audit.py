@@ -41,7 +41,7 @@ class ResCompany(models.Model):
 
         :param before: what ``snapshot`` returned before the change
         """
-        for company_sudo, changes in changes_since(before):
+        for company_sudo, changes in changes_since(before, secrets={"system_mail_note"}):
             company = company_sudo.with_env(self.env)
             self.env["system.mail.event"].note_change("; ".join(changes.values()), company)
             if {"system_mail_address", "system_mail_server_id"} & changes.keys():

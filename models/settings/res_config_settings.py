@@ -65,7 +65,19 @@ class ResConfigSettings(models.TransientModel):
     system_mail_summary = _parameter(
         fields.Boolean, "summary", string="Weekly summary by e-mail to Super Users"
     )
+    system_mail_steward_id = fields.Many2one(
+        related="company_id.system_mail_steward_id", readonly=False, groups=GROUP
+    )
+    system_mail_note = fields.Text(
+        related="company_id.system_mail_note", readonly=False, groups=GROUP
+    )
+    system_mail_review_on = fields.Date(
+        related="company_id.system_mail_review_on", readonly=False, groups=GROUP
+    )
     system_mail_review_days = _parameter(fields.Integer, "review_days")
+    system_mail_drill_days = _parameter(
+        fields.Selection, "drill_days", selection="_system_mail_drill_choices"
+    )
     system_mail_retention_days = _parameter(fields.Integer, "retention_days")
     system_mail_allow_internal_hosts = _parameter(
         fields.Boolean,
@@ -88,7 +100,8 @@ class ResConfigSettings(models.TransientModel):
 
     def _read_system_mail_parameter(self, name):
         number = self.env["ir.config_parameter"].system_mail_number(f"system_mail.{name}")
-        self[f"system_mail_{name}"] = number
+        field = self._fields[f"system_mail_{name}"]
+        self[field.name] = str(number) if field.type == "selection" else number
 
     def _write_system_mail_parameter(self, name):
         parameters, field = self.env["ir.config_parameter"], self._fields[f"system_mail_{name}"]
@@ -97,6 +110,24 @@ class ResConfigSettings(models.TransientModel):
             if number != parameters.system_mail_number(f"system_mail.{name}"):
                 label = field._description_string(self.env)
                 parameters._system_mail_set_number(f"system_mail.{name}", number, label)
+
+    @api.model
+    def _system_mail_drill_choices(self):
+        """How often drills run, by days; also another number that somebody set as a parameter."""
+        days = self.env["ir.config_parameter"].system_mail_number("system_mail.drill_days")
+        choices = {
+            0: self.env._("Never"),
+            7: self.env._("Every week"),
+            30: self.env._("Every month"),
+        }
+        choices.setdefault(days, self.env._("Every %(days)s days", days=days))
+        return [(str(number), label) for number, label in choices.items()]
+
+    @api.onchange("system_mail_drill_days")
+    def _onchange_system_mail_drill_days(self):
+        """Scheduled drills go to the steward: propose the current user."""
+        if self.system_mail_drill_days not in (False, "0") and not self.system_mail_steward_id:
+            self.system_mail_steward_id = self.env.user
 
     @api.depends("company_id")
     def _compute_system_mail_address(self):

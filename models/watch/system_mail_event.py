@@ -59,11 +59,6 @@ class SystemMailEvent(models.Model):
     sent_from = fields.Char(readonly=True)
     phase = fields.Char(readonly=True, help="The step of the SMTP conversation that failed.")
     note = fields.Char(readonly=True, help="What happened, where no mailbox failed.")
-    drill = fields.Selection(
-        [("passed", "Passed"), ("wrong", "Not as it should be"), ("failed", "Failed")],
-        readonly=True,
-        help="The verdict, if the event is a drill.",
-    )
     answer = fields.Char("Provider's Answer", readonly=True)
 
     _kind_date = models.Index("(kind, create_date)")
