@@ -157,6 +157,24 @@ def store_sentences(env):
     )
 
 
+def forget_apis(env):
+    """As versions up to 19.0.1.1.0 left it, which knew no APIs of providers."""
+    env.cr.execute(
+        """ALTER TABLE system_mail_oauth_provider
+            DROP COLUMN api_form, DROP COLUMN api_endpoint, DROP COLUMN api_scope;
+           ALTER TABLE ir_mail_server DROP COLUMN system_mail_https"""
+    )
+
+
+def tell_apis(env):
+    """The API of each provider that has one, and whether any mailbox uses it."""
+    providers = env["system.mail.oauth.provider"].with_context(active_test=False)
+    return {
+        "apis": {p.name: p.api_form for p in providers.search([]) if p.api_form},
+        "used": env["ir.mail_server"].search_count([("system_mail_https", "=", True)]),
+    }
+
+
 def tell_reasons(env):
     """Each model's reasons, with what they are made of, and the filter that people keep."""
     healths = env["system.mail.health"].search([])

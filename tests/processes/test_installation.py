@@ -97,6 +97,15 @@ def test_an_update_keeps_what_people_did_and_writes_down_the_outage(office, foun
     assert outages == {AUTHOR[1]: [True, False, 1], SIGNED_IN[1]: [True, False, 0]}
 
 
+def test_an_update_fills_in_the_apis_that_are_known(office, found):
+    *_, before = office.do(found, errands.tell_apis)
+    assert sorted(before["apis"].values()) == ["gmail", "gmail", "graph", "graph"]
+    office.do(errands.forget_apis)
+    office.update()
+    [after] = office.do(errands.tell_apis)
+    assert after == before == {**before, "used": 0}
+
+
 def test_an_update_turns_stored_sentences_into_rules(office, found, own):
     own.fail("auth", reply=REJECTED)
     *_, before = office.do(found, errands.mention, errands.live_on, errands.tell_reasons)
