@@ -91,7 +91,7 @@ def test_it_is_left_to_whoever_waits_on(lab, answer):
     person = Person(server)
     report = person.send()
     assert report.fate(READER) is Fate.AWAITED
-    assert [mailbox for mailbox, _seconds in person.slow] == ["own"]
+    assert [mailbox for mailbox, *_ in person.slow] == ["own"]
     assert not report.late.wait(0)
     answer.set()
     assert report.late.wait(MANY)

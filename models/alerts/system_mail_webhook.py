@@ -203,7 +203,9 @@ class SystemMailWebhook(models.Model):
         before = snapshot(self.sudo(), ("name", "active", "form", "host", "url"))
         result = super().write(vals)
         for hook_sudo, changes in changes_since(before, secrets={"url"}):
-            hook_sudo.with_env(self.env)._log_change(f"{hook_sudo.name}: {'; '.join(changes.values())}")
+            hook_sudo.with_env(self.env)._log_change(
+                f"{hook_sudo.name}: {'; '.join(changes.values())}"
+            )
         return result
 
     def unlink(self):

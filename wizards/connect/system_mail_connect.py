@@ -16,6 +16,8 @@ HOST = re.compile(r"[^\s/@:]+|[0-9A-Fa-f:]+")
 LONGEST_PASSWORD = 4096
 """Characters. Some people use an access token as the password: these have about 2,000."""
 PASSWORD = "password"  # noqa: S105
+OF_PASSWORD = ("password", "reconnect", "app_password")
+"""What a new password mends."""
 ACCOUNT = ("smtp_host", "smtp_port", "smtp_encryption", "smtp_user")
 
 
@@ -46,6 +48,8 @@ class SystemMailConnect(models.TransientModel):
     secret = Encrypted(groups=fields.NO_ACCESS)
     keeps_password = fields.Boolean(compute="_compute_keeps_password")
     password_hint = fields.Char(compute="_compute_keeps_password")
+    shows_server = fields.Boolean("More", help="Server, port, encryption and user.")
+    is_short = fields.Boolean(compute="_compute_is_short", help="It asks for the password only.")
     clash = fields.Char(compute="_compute_clash", help="Whose the address is as well.")
     person_behind = fields.Char(compute="_compute_clash", help="Whose account it signs in with.")
     accepts_clash = fields.Boolean("Use it all the same")
@@ -101,6 +105,8 @@ class SystemMailConnect(models.TransientModel):
         """
         dialog = self.create({**values, **self._outage_of(values.get("user_id"))})
         dialog._propose(PATIENCE)
+        health_sudo = dialog._server(dialog.address).sudo().system_mail_health_ids
+        dialog.shows_server = health_sudo.rule and health_sudo.remedy_key not in OF_PASSWORD
         return dialog.reopen()
 
     def _target(self):
@@ -191,6 +197,12 @@ class SystemMailConnect(models.TransientModel):
             else:
                 wizard.password_hint = self.env._("The mailbox's password, or an app password")
 
+    @api.depends("method", "keeps_password", "shows_server")
+    def _compute_is_short(self):
+        for dialog in self:
+            known = dialog.method == PASSWORD and dialog.keeps_password
+            dialog.is_short = known and not dialog.shows_server
+
     def _server(self, address):
         """The ``ir.mail_server`` that already has this address; empty if there is none."""
         self._check_target()  # no constraint looks at a dialog that is not saved
@@ -218,6 +230,7 @@ class SystemMailConnect(models.TransientModel):
                 values = self._server_values()
             trouble = self._target()._system_mail_connect(self.address, values)
         except ValidationError as exc:
+            self.shows_server = True
             return self._show_failure(str(exc))
         return self._show_outcome(trouble)
 
@@ -233,6 +246,7 @@ class SystemMailConnect(models.TransientModel):
             return self._show_failure(*self._no_public_server())
         if trouble:
             failure, decision = trouble
+            self.shows_server |= decision.remedy not in OF_PASSWORD
             problem = self._sentence(reason_of(self.env, failure, decision))
             page = self._remedy_page(decision)
             return self._show_failure(problem, self._remedy(decision), failure.text, page)
@@ -360,7 +374,7 @@ class SystemMailConnect(models.TransientModel):
         return provider.pages.get(remedy, "") if provider else ""
 
     def _wants_app_password(self, decision):
-        return self.app_password and decision.remedy in ("password", "reconnect", "app_password")
+        return self.app_password and decision.remedy in OF_PASSWORD
 
     def _server_values(self):
         login = (self.smtp_user or "").strip()

@@ -81,6 +81,14 @@ registry.category("web_tour.tours").add("system_mail_preferences", {
             run: "click",
         },
         {
+            content: "a new password is all that it asks for",
+            trigger: [
+                `${DIALOG}:has([name=smtp_pass] input[placeholder=Unchanged])`,
+                ":not(:has([name=smtp_host])) [name=shows_server] input",
+            ].join(""),
+            run: "click",
+        },
+        {
             content: "what it was connected with is there, but for the password",
             trigger: [
                 `${DIALOG}:has([name=smtp_host] input:value(127.0.0.1))`,
