@@ -22,6 +22,7 @@
         "wizards/system_mail_test_views.xml",
         "wizards/system_mail_drill_views.xml",
         "views/system_mail_connection_views.xml",
+        "views/system_mail_backup_views.xml",
         "views/system_mail_domain_finding_views.xml",
         "views/system_mail_event_views.xml",
         "views/system_mail_outage_views.xml",

@@ -1,4 +1,4 @@
-"""A fire drill: one notification is sent as if every mailbox except System Mail were down."""
+"""A fire drill: one notification is sent as if only one mailbox worked, of System Mail."""
 
 from ..failover.budget import Budget
 from ..failover.drill_check import Copy
@@ -13,7 +13,11 @@ DOWN = Failure(Phase.CONNECT, kind=Kind.DRILL)
 class FireDrill:
     """The results of a drill. It is passed in the context of the notification."""
 
-    def __init__(self):
+    def __init__(self, system):
+        """
+        :param SystemMailbox system: the mailbox of System Mail that is tried
+        """
+        self.system = system
         self.mailbox = ""
         """The name of the author's own mailbox; empty if there is none."""
         self.report = None
@@ -37,7 +41,9 @@ class FireDrill:
 
 
 class FireDrillRun(SendRun):
-    """A run that uses only System Mail. It changes no mailbox's health, and writes no events."""
+    """A run that uses only one mailbox, of System Mail. It changes no mailbox's health, and writes
+    no events.
+    """
 
     def __init__(self, drill, *args):
         self._drill = drill
@@ -60,9 +66,9 @@ class FireDrillRun(SendRun):
         return True  # only called for people's mailboxes
 
     def _require_available(self, server, _budget):
-        if server.id != self.policy.server_id:
+        if server.id != self._drill.system.server_id:
             raise RouteClosed(DOWN, classify(DOWN))
-        # try System Mail even if it is known to be out of order
+        # try it even if it is known to be out of order
         self._seen[server.id] = self._health.snapshot(server)
 
     def _route(self, server, connect, budget, **options):

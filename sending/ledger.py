@@ -142,12 +142,12 @@ class Ledger:
         :param bool raise_exception: errors are raised to the caller; no mail waits or is held
         """
         self.policy, self.raise_exception = policy, raise_exception
-        self.system = None
-        """The route of System Mail; None if it may not send these mails."""
+        self.systems = {}
+        """The routes of System Mail, with their mailboxes; none if it may not send these mails."""
         self.refusal: Undelivered | None = None
         """Why no session could be opened for the current batch; None if one was."""
-        self.sent_from = ""
-        """The From of the last message that System Mail sent."""
+        self.sent_from = {}
+        """The From of the last message that each mailbox of System Mail sent."""
         self.batch = events.env["mail.mail"]
         """The mails for which a session is opened next."""
         self.last_report: Report | None = None
@@ -210,10 +210,10 @@ class Ledger:
         if self.refusal and self.refusal.report.troubles[""][-1].retry_at == AT_ONCE:
             left = [self.refusal.report.troubles[""][-1]] * len(self.batch)
         if self._carried:
-            trouble = self._carried[0]
+            address, trouble = self._carried[0]
             _logger.info(
                 "System Mail %s carried %s message(s) of %s: %s",
-                self.policy.address,
+                address,
                 len(self._carried),
                 trouble.route.name,
                 describe(trouble.failure, trouble.decision),
@@ -224,9 +224,11 @@ class Ledger:
 
     def _note_for_log(self, report):
         self.last_report = report
-        carried = [a for a in report.accepted if self.carried(report, a)]
+        carried = [
+            (by, report.troubles[a][0]) for a in report.accepted if (by := self.carried(report, a))
+        ]
         left = [t[-1] for a, t in report.troubles.items() if a not in report.accepted]
-        self._carried += [report.troubles[address][0] for address in carried[:1]]
+        self._carried += carried[:1]
         self._left += [trouble for trouble in left if trouble.retry_at == AT_ONCE][:1]
 
     def _note(self, report):
@@ -269,10 +271,10 @@ class Ledger:
             for address, troubles in report.troubles.items():
                 if kind := self._kind(report, address, mail):
                     counts[kind] += 1
-                    examples.setdefault(kind, troubles)
+                    examples.setdefault(kind, (troubles, report.accepted.get(address)))
         # at most one event of each kind for the mail
         self._note_events(
-            [self._event(kind, examples[kind], mail_info, count) for kind, count in counts.items()]
+            [self._event(kind, *examples[kind], mail_info, count) for kind, count in counts.items()]
         )
         return units
 
@@ -285,6 +287,7 @@ class Ledger:
                 self._event(
                     kind,
                     report.troubles[""],
+                    None,
                     MailInfo.of(mail),
                     len(mail.recipient_ids) or 1,
                 )
@@ -312,17 +315,20 @@ class Ledger:
         if fate is Fate.ACCEPTED:
             return "fallback" if self.carried(report, address) else None
         if fate is Fate.FAILED:
-            ours = troubles[-1].route is self.system
+            ours = troubles[-1].route in self.systems
             last = troubles[-1].decision
             of_mailbox = not (last.verdict is Verdict.REFUSE or last.is_open)
             return "failed" if ours or of_mailbox else None
         return fate.value
 
     def carried(self, report, address):
-        """Whether System Mail sent to this recipient because another mailbox failed."""
-        if self.system is None or report.accepted.get(address) is not self.system:
-            return False
-        return any(trouble.route is not self.system for trouble in report.troubles.get(address, ()))
+        """The address from which System Mail sent to this recipient because another mailbox, which
+        may be its own first one, failed; empty if it did not.
+
+        :rtype: str
+        """
+        mailbox = self.systems.get(report.accepted.get(address))
+        return mailbox.address if mailbox and report.troubles.get(address) else ""
 
     def why(self, troubles, fate):
         """What the author reads as the reason: why their mailbox failed. If the mail waits for
@@ -333,9 +339,9 @@ class Ledger:
         last = troubles[-1]
         if fate is Fate.AWAITED or (fate is Fate.DEFERRED and last.retry_at == AT_ONCE):
             return Why()
-        if fate is Fate.DEFERRED and last.route is self.system and not last.retry_at:
+        if fate is Fate.DEFERRED and last.route in self.systems and not last.retry_at:
             return Why(BY_SYSTEM_MAIL)
-        own = (Why.of(trouble) for trouble in troubles if trouble.route is not self.system)
+        own = (Why.of(trouble) for trouble in troubles if trouble.route not in self.systems)
         return next(own, Why())
 
     def awaited(self, mail, report):
@@ -347,17 +353,18 @@ class Ledger:
         troubles = next(t for t in report.troubles.values() if t[-1].is_awaited)
         count = sum(t[-1].is_awaited for t in report.troubles.values())
         route = troubles[-1].route
-        is_carried = route is self.system and any(t.route is not route for t in troubles)
+        mailbox = self.systems.get(route)
+        is_carried = bool(mailbox and troubles[:-1])
         of_mail = MailInfo.of(mail), count
         return Awaited(
             report.late,
             route.mailbox.id,
             route.name,
             report.internal,
-            sent_from=is_carried and self.policy.address,
+            sent_from=is_carried and mailbox.address,
             why=self.why(troubles[:-1], Fate.ACCEPTED) if troubles[:-1] else Why(),
-            fallback=self._event("fallback", troubles, *of_mail) if is_carried else None,
-            held=self._event("held", troubles, *of_mail),
+            fallback=self._event("fallback", troubles, route, *of_mail) if is_carried else None,
+            held=self._event("held", troubles, None, *of_mail),
         )
 
     @contextlib.contextmanager
@@ -388,7 +395,7 @@ class Ledger:
             lambda n: values.get(n.res_partner_id or n.mail_email_address, default)
         )
 
-    def _event(self, kind, troubles, mail_info, recipient_count):
+    def _event(self, kind, troubles, sent_by, mail_info, recipient_count):
         # if System Mail sent it, why the first mailbox failed; otherwise why the last one did
         shown = troubles[0] if kind == "fallback" else troubles[-1]
         server_sudo = shown.route.mailbox.sudo()
@@ -399,7 +406,7 @@ class Ledger:
             "server_id": server_sudo.id,
             "server_name": shown.route.name,
             "recipient_count": recipient_count,
-            "sent_from": self.sent_from if kind == "fallback" else False,
+            "sent_from": self.sent_from.get(self.systems.get(sent_by), False),
             "phase": shown.failure.phase.value,
             **Why.of(shown)._asdict(),
             "answer": shown.failure.text,

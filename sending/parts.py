@@ -216,8 +216,7 @@ def notification_values(run, units):
             carried = run.carried(unit.report, address)
             recipient = unit.partner or email_normalize(address)
             if carried or recipient not in values:
-                sent_from = carried and run.policy.address
-                values[recipient] = (sent_from, run.why(troubles, unit.report.fate(address)))
+                values[recipient] = (carried or False, run.why(troubles, unit.report.fate(address)))
     if recipients == values.keys() and len(set(values.values())) == 1:
         return {}, values.popitem()[1]  # the same for all
     return values, (False, Why())

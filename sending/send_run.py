@@ -75,7 +75,7 @@ class SendRun(Ledger):
         self._budget = self._budget_of(servers.env)
         if servers.env.context.get(QUEUE):
             self.left_line = "%s message(s) make way in the mail queue: %s takes too long"
-        self.system = self._system_route(servers) if treatment.in_scope else None
+        self.systems = self._system_routes(servers) if treatment.in_scope else {}
 
     @staticmethod
     def _budget_of(env):
@@ -107,24 +107,20 @@ class SendRun(Ledger):
         :raises Undelivered: no mailbox could be connected
         """
         is_mailbox = self._is_mailbox(server, smtp_from)
-        if not is_mailbox and self.system is None and not server:
+        if not is_mailbox and not self.systems and not server:
             return connect(mail_server_id=None, smtp_from=smtp_from)
         # where it would end in an error, the person waits as in Odoo, unless System Mail is next
-        as_in_odoo = self.raise_exception and not (is_mailbox and self.system is not None)
+        as_in_odoo = self.raise_exception and not (is_mailbox and self.systems)
         budget = Budget() if as_in_odoo else self._budget
         own = self._own_route(server, smtp_from, connect, budget)
         self._own_routes[server], last_resort = own, None
         if budget.is_limited and self.raise_exception:
             last_resort = self._own_route(server, smtp_from, connect, Budget())
-        if self.system is None:
-            routes = [own]
-        else:
-            routes = [own, self.system] if is_mailbox else [self.system, own]
         session = self._session(
-            routes,
+            [own, *self.systems] if is_mailbox else [*self.systems, own],
             server,
             smtp_from,
-            system_first=routes[0] is self.system,
+            system_first=bool(self.systems) and not is_mailbox,
             last_resort=last_resort,
         )
         session.on_report = self._note
@@ -149,16 +145,19 @@ class SendRun(Ledger):
         self._end_batch()
         self.batch, self._mail = mails, mails.browse()
         self.refusal = None
-        if self._budget.renew() and self.system is not None:
-            self.system.take_next_turn()
+        if self._budget.renew():
+            for route in self.systems:
+                route.take_next_turn()
 
-    def system_session(self):
-        """Connect a session that uses only System Mail, to test it.
+    def system_session(self, mailbox):
+        """Connect a session that uses only one mailbox of System Mail, to test it.
 
+        :param SystemMailbox mailbox: one of the policy's
         :rtype: Session
-        :raises Undelivered: System Mail could not be connected
+        :raises Undelivered: it could not be connected
         """
-        return self._session([self.system], self.system.mailbox, self.policy.address).open()
+        [route] = (route for route, of_route in self.systems.items() if of_route == mailbox)
+        return self._session([route], route.mailbox, mailbox.address).open()
 
     def _session(self, routes, server, smtp_from, **options):
         return Session(
@@ -194,18 +193,28 @@ class SendRun(Ledger):
 
         return self._route(server, open_own, budget)
 
-    def _system_route(self, servers):
-        policy = self.policy
-        server = servers.sudo().browse(policy.server_id)
-        filter_ = server.from_filter
+    def _system_routes(self, servers):
+        """System Mail's routes, in order, with their mailboxes. One query reads all servers.
+
+        :rtype: dict[Route, SystemMailbox]
+        """
+        mailboxes = self.policy.mailboxes
+        of_system = servers.sudo().browse([mailbox.server_id for mailbox in mailboxes])
+        return {
+            self._system_route(servers, server, mailbox): mailbox
+            for server, mailbox in zip(of_system, mailboxes, strict=True)
+        }
+
+    def _system_route(self, servers, server, mailbox):
+        address, filter_ = mailbox.address, server.from_filter
         budget = Budget() if self.raise_exception else self._budget.for_another_mailbox()
 
         def open_system():
             self._require_available(server, budget)
             self.opening_system = True
             try:
-                with refusals_as_failures(server, policy.address):
-                    session = servers._connect__(mail_server_id=server.id, smtp_from=policy.address)
+                with refusals_as_failures(server, address):
+                    session = servers._connect__(mail_server_id=server.id, smtp_from=address)
             finally:
                 self.opening_system = False
             if not isinstance(session, Connection):  # another addon made it
@@ -216,7 +225,7 @@ class SendRun(Ledger):
         def envelope(return_path):
             [bounce] = core.extract_rfc2822_addresses(return_path)[-1:] or [None]
             bounce_allowed = bounce and filter_ and server._match_from_filter(bounce, filter_)
-            return bounce if bounce_allowed else policy.address
+            return bounce if bounce_allowed else address
 
         @functools.cache  # Odoo reads a contact anew for each mail, with all its fields
         def name_and_addresses(contact):
@@ -225,25 +234,27 @@ class SendRun(Ledger):
 
         def rewrite(message, from_addr, author):
             known_as, own = name_and_addresses(self._mail.author_id)
-            self.sent_from = sender(author, policy.address, known_as)
+            self.sent_from[mailbox] = sender(author, address, known_as)
             # from_addr may be the author's own address, which System Mail must not send from
             from_addr = envelope(str(message["Return-Path"] or ""))
-            return in_the_name_of(message, policy.address, author, known_as, own), from_addr
+            return in_the_name_of(message, address, author, known_as, own), from_addr
 
-        admit = self._admit if policy.limited else None
+        is_limited = self.policy.limited or mailbox.limit_minute or mailbox.limit_day
+        admit = functools.partial(self._admit, mailbox) if is_limited else None
         return self._route(server, open_system, budget, rewrite=rewrite, admit=admit, shared=True)
 
-    def _admit(self, recipient_count):
+    def _admit(self, mailbox, recipient_count):
         message_sudo = self._mail.sudo().mail_message_id
         writer = message_sudo.create_uid
         author = message_sudo.author_id if writes_for_others(writer) else writer.partner_id
         try:
             number, row_id, over = self._usage.admit(
                 self.policy,
+                mailbox,
                 author.id or 0,
                 recipient_count,
-                None if self.raise_exception else self._mail.id,
-                self._turns,
+                mail_id=None if self.raise_exception else self._mail.id,
+                taken=self._turns,
             )
         except psycopg2.Error as exc:
             _logger.warning("System Mail's limits could not be checked: %s", exc)
@@ -401,8 +412,8 @@ class SendRun(Ledger):
         for mail_id in list(self._units):
             self.settle(mail_id)
         self._end_batch()
-        if self.system is not None:
-            self.system.close()
+        for route in self.systems:
+            route.close()
 
 
 def patience(budget=None, may_be_late=False):

@@ -151,7 +151,7 @@ class TestDrill(DrillCase):
         self.assertEqual(self.events().company_id, branch)
 
     def test_what_is_not_as_it_should_be_is_marked(self):
-        drill = FireDrill()
+        drill = FireDrill(self.company.system_mail_policies()[self.company.id].mailboxes[0])
         content = b"From: ana@company.test\r\nMessage-Id: <1@company.test>\r\n\r\nSee this\r\n"
         drill.copies.append(Copy("ana@company.test", content))
         drill.report = Report("<1@company.test>", ("ana@company.test",), True)

@@ -100,8 +100,7 @@ def printed(cells):
     )
 
 
-@tagged("post_install", "-at_install")
-class TestMatrix(MatrixCase):
+class SmtpMatrixCase(MatrixCase):
     """In each phase of SMTP, in each way."""
 
     def setUp(self):
@@ -109,40 +108,6 @@ class TestMatrix(MatrixCase):
         for server in self.servers:
             server.encryption = "starttls"
         (self.own_server | self.system_server).smtp_encryption = "starttls"
-
-    # --- the walks
-
-    def test_the_authors_mailbox_fails_in_every_phase_and_way(self):
-        def breaks(fault):
-            return self.own.fail(**fault)
-
-        self._walk("The author's mailbox fails", OWN_MAILBOX, self.own_server, breaks)
-
-    def test_system_mail_fails_in_every_phase_and_way_while_the_authors_mailbox_is_down(self):
-        def breaks(fault):
-            self.own.fail("connect", action="reset")
-            return self.system.fail(**fault)
-
-        self._walk("System Mail fails too", SYSTEM_MAIL, self.system_server, breaks)
-
-    def test_mail_to_a_customer_waits_fails_or_is_held(self):
-        def breaks(fault):
-            return self.own.fail(**fault)
-
-        self._walk(
-            "Mail to a customer", OUT_OF_SCOPE, self.own_server, breaks, reader=self.customer
-        )
-        self.assertFalse(self.system.connections)
-
-    def test_a_bad_certificate_is_never_accepted(self):
-        self.own_server.smtp_encryption = "starttls_strict"
-        for kind in CERTIFICATES[1:]:
-            with self.subTest(kind), self._cell():
-                self.own.certificate = kind
-                self.assertEqual(self._play("tls", self.own_server), "S sent unst fallb")
-                self.assertEqual(self.health(self.own_server).phase, "tls")
-                self.assertEqual(self.health(self.own_server).kind, "certificate")
-        self.assertFalse(self.own.attempts, "a password by a line that may be tapped")
 
     def _smtp(self, mailbox):
         return self.system if mailbox == self.system_server else self.own
@@ -199,6 +164,43 @@ class TestMatrix(MatrixCase):
             if phase == "dot":
                 fault["accept"] = True  # the nastier half: the server has it
         return fault
+
+
+@tagged("post_install", "-at_install")
+class TestMatrix(SmtpMatrixCase):
+    """The walks through the tables."""
+
+    def test_the_authors_mailbox_fails_in_every_phase_and_way(self):
+        def breaks(fault):
+            return self.own.fail(**fault)
+
+        self._walk("The author's mailbox fails", OWN_MAILBOX, self.own_server, breaks)
+
+    def test_system_mail_fails_in_every_phase_and_way_while_the_authors_mailbox_is_down(self):
+        def breaks(fault):
+            self.own.fail("connect", action="reset")
+            return self.system.fail(**fault)
+
+        self._walk("System Mail fails too", SYSTEM_MAIL, self.system_server, breaks)
+
+    def test_mail_to_a_customer_waits_fails_or_is_held(self):
+        def breaks(fault):
+            return self.own.fail(**fault)
+
+        self._walk(
+            "Mail to a customer", OUT_OF_SCOPE, self.own_server, breaks, reader=self.customer
+        )
+        self.assertFalse(self.system.connections)
+
+    def test_a_bad_certificate_is_never_accepted(self):
+        self.own_server.smtp_encryption = "starttls_strict"
+        for kind in CERTIFICATES[1:]:
+            with self.subTest(kind), self._cell():
+                self.own.certificate = kind
+                self.assertEqual(self._play("tls", self.own_server), "S sent unst fallb")
+                self.assertEqual(self.health(self.own_server).phase, "tls")
+                self.assertEqual(self.health(self.own_server).kind, "certificate")
+        self.assertFalse(self.own.attempts, "a password by a line that may be tapped")
 
 
 class TestMatrixWithoutPipelining(TestMatrix):

@@ -30,7 +30,10 @@ class BaseModuleUninstall(models.TransientModel):
             yield self.env._(
                 "System Mail ends at %(companies)s: what a person's mailbox cannot send then "
                 "fails, as in Odoo alone.",
-                companies=", ".join(f"{p.company_name} ({p.address})" for p in policies),
+                companies=", ".join(
+                    f"{p.company_name} ({', '.join(m.address for m in p.mailboxes)})"
+                    for p in policies
+                ),
             )
         going_on, others = self.env["ir.mail_server"].system_mail_dependents()
         if others:

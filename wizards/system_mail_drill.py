@@ -29,6 +29,12 @@ class SystemMailDrill(models.TransientModel):
     _description = "Drill of the Fallback"
 
     company_id = fields.Many2one("res.company", required=True, ondelete="cascade", readonly=True)
+    backup_id = fields.Many2one(
+        "system.mail.backup",
+        ondelete="cascade",
+        readonly=True,
+        help="The further mailbox that is tried; empty: the first one.",
+    )
     recipient = fields.Char(default=lambda self: self.env.user.email_normalized, readonly=True)
     is_scheduled = fields.Boolean(readonly=True)
     own_email = fields.Char(
@@ -91,31 +97,34 @@ class SystemMailDrill(models.TransientModel):
         """
         company, user = self.company_id, self.env.user
         policy = company.system_mail_policies().get(company.id)
-        if not policy:
+        backup = self.backup_id
+        server = backup.server_id if backup else company.system_mail_server_id
+        mailbox = policy and policy.mailbox(server.id)
+        if not mailbox:
             return self._failed(self.env._("System Mail is not connected: connect it first."))
         if not user.email_normalized:
             return self._failed(
                 self.env._("You have no e-mail address to send it to: type one, then try again.")
             )
-        drill, begin = FireDrill(), time.monotonic()
+        drill, begin = FireDrill(mailbox), time.monotonic()
         message = self._send(drill)
         seconds = time.monotonic() - begin
         if not drill.copies:
             outcome = self._not_sent(drill)
-            self._log(policy, drill, message, outcome)
+            self._log(server, drill, message, outcome)
             return outcome
         expected = Expected(
-            address=policy.address,
+            address=mailbox.address,
             name=user.name,
             own_address=user.email_normalized,
             replies=email_normalize(message.reply_to) or "",
             bounces=frozenset(
-                filter(None, (policy.address, email_normalize(company.bounce_email)))
+                filter(None, (mailbox.address, email_normalize(company.bounce_email)))
             ),
             message_id=message.message_id,
         )
         outcome = {**self._sent(drill, expected), "seconds": seconds}
-        self._log(policy, drill, message, outcome)
+        self._log(server, drill, message, outcome)
         return outcome
 
     def _send(self, drill):
@@ -162,7 +171,7 @@ class SystemMailDrill(models.TransientModel):
             )
         )
 
-    def _log(self, policy, drill, message, outcome):
+    def _log(self, server, drill, message, outcome):
         """Log the drill as an event, whatever its result."""
         trouble = drill.trouble
         if not drill.copies:
@@ -177,11 +186,11 @@ class SystemMailDrill(models.TransientModel):
             [
                 {
                     "kind": "test",
-                    "company_id": policy.company_id,
+                    "company_id": self.company_id.id,
                     "author_id": self.env.user.partner_id.id,
                     "writer_id": self.env.uid,
-                    "server_id": policy.server_id,
-                    "server_name": self.company_id.system_mail_server_id.name,
+                    "server_id": server.id,
+                    "server_name": server.name,
                     "message_id": drill.report and drill.report.message_id,
                     "mail_message_id": message.id,
                     "recipient_count": len(drill.report.accepted) if drill.report else 0,

@@ -12,6 +12,7 @@ class SystemMailTest(models.TransientModel):
     _description = "Test System Mail"
 
     company_id = fields.Many2one("res.company", ondelete="cascade", readonly=True)
+    backup_id = fields.Many2one("system.mail.backup", ondelete="cascade", readonly=True)
     user_id = fields.Many2one("res.users", ondelete="cascade", readonly=True)
     recipient = fields.Char("Send To", default=lambda self: self.env.user.email_normalized)
     state = fields.Selection(
@@ -25,7 +26,7 @@ class SystemMailTest(models.TransientModel):
         self.ensure_one()
         sent_from, problem = "", self._check_system_mail()
         if not problem:
-            mailbox = self.company_id or self.user_id
+            mailbox = self.backup_id or self.company_id or self.user_id
             sent_from, problem = mailbox.system_mail_send_test(self.recipient)
         self.write(
             {
@@ -42,10 +43,14 @@ class SystemMailTest(models.TransientModel):
 
         :return: a sentence on why it still doesn't work; empty if it works
         """
-        company = self.company_id
-        if not company or company.system_mail_state not in ("unstable", "disconnected"):
+        company, backup = self.company_id, self.backup_id
+        if not company:
             return ""
-        trouble = company.system_mail_server_id.system_mail_check()
+        state = backup.state if backup else company.system_mail_state
+        if state not in ("unstable", "disconnected"):
+            return ""
+        server = backup.server_id if backup else company.system_mail_server_id
+        trouble = server.system_mail_check()
         if not trouble:
             return ""
         return self.env._("System Mail: %(reason)s.", reason=reason_of(self.env, *trouble))

@@ -36,6 +36,18 @@ class ResCompany(models.Model):
             {"company_id": self.id, "address": address}
         )
 
+    def action_system_mail_connect_backup(self, backup=None):
+        """Open the connect dialog for a further mailbox.
+
+        :param backup: the ``system.mail.backup``; None: a new one
+        """
+        self.ensure_one()
+        self.check_system_mail_access()
+        values = {"company_id": self.id, "is_backup": True}
+        if backup:
+            values |= {"backup_id": backup.id, "address": backup.address}
+        return self.env["system.mail.connect"].open_dialog(values)
+
     def _system_mail_connect(self, address, server_values, tokens=None):
         """Try an account and, if it works, make it the company's System Mail. Where the address is
         the same as before, the server keeps its record and its history.
@@ -47,6 +59,16 @@ class ResCompany(models.Model):
         """
         self.ensure_one()
         self.check_system_mail_access()
+        names = "system_mail_address", "system_mail_server_id"
+        return self.system_mail_try(self, names, address, server_values, tokens)
+
+    @api.private
+    def system_mail_try(self, holder, names, address, server_values, tokens):
+        """Try an account and, if it works, give it to the record that keeps the mailbox.
+
+        :param holder: the record: a company, or a ``system.mail.backup``
+        :param names: the names of its fields for the address and for the server
+        """
         address = (address or "").strip()
         values = {
             "name": self.env._("System Mail %(address)s", address=address),
@@ -55,31 +77,34 @@ class ResCompany(models.Model):
             "active": True,
             **server_values,
         }
-        same = address == self.system_mail_address
-        old = self.sudo().with_context(active_test=False).system_mail_server_id
+        address_name, server_name = names
+        same = address == holder[address_name]
+        old = holder.sudo().with_context(active_test=False)[server_name]
         with contextlib.suppress(TryFailed), self.env.cr.savepoint():
             server = old if same and old else old.create({**values, **NEW_SERVER})
-            self.write({"system_mail_address": address, "system_mail_server_id": server.id})
+            holder.write({address_name: address, server_name: server.id})
             trouble = server.system_mail_set_up(values, tokens)
             if trouble:
                 raise TryFailed
-            (old - server).filtered(lambda s: not s.system_mail_company_ids).unlink()
+            (old - server).system_mail_drop_unused()
             return None
         clear_caches(self.env)  # they may hold what was rolled back
         return trouble
 
     @api.private
-    def system_mail_send_test(self, recipient):
-        """Send a test message by System Mail only, and log it.
+    def system_mail_send_test(self, recipient, server=None):
+        """Send a test message by one mailbox of System Mail only, and log it.
 
         :param str recipient: an e-mail address
+        :param server: the ``ir.mail_server`` of the mailbox; by default, of the first one
         :return: the From that was sent, and a sentence on the problem; one of them is empty
         :rtype: tuple[str, str]
         """
         self.ensure_one()
         self.check_system_mail_access()
         policy = self.system_mail_policies().get(self.id)
-        if not policy:
+        mailbox = policy and policy.mailbox(server.id if server is not None else policy.server_id)
+        if not mailbox:
             return "", self.env._("System Mail is not connected: connect it first.")
         address = email_normalize(recipient)
         if not address:
@@ -89,7 +114,7 @@ class ResCompany(models.Model):
         servers = self.env["ir.mail_server"]
         run = SendRun(servers, policy, Treatment(True, True, False, ""), raise_exception=True)
         message = servers._build_email__(
-            email_from=formataddr((self.env.user.name, policy.address)),
+            email_from=formataddr((self.env.user.name, mailbox.address)),
             email_to=[address],
             subject=self.env._("System Mail test"),
             body=self.env._(
@@ -98,26 +123,27 @@ class ResCompany(models.Model):
         )
         problem = ""
         try:
-            session = run.system_session()
+            session = run.system_session(mailbox)
             servers.send_email(message, smtp_session=session)
         except (Undelivered, MailDeliveryException) as exc:
             problem = str(exc) if isinstance(exc, Undelivered) else str(exc.__context__)
         finally:
             run.close()
+        sent_from = "" if problem else run.sent_from.get(mailbox, "")
         self.env["system.mail.event"].sudo().create(
             {
                 "kind": "test",
                 "company_id": self.id,
                 "user_id": self.env.uid,
-                "server_id": policy.server_id,
+                "server_id": mailbox.server_id,
                 "message_id": message["Message-Id"],
                 "recipient_count": 0 if problem else 1,
                 "original_from": str(message["From"]),
-                "sent_from": False if problem else run.sent_from,
+                "sent_from": sent_from or False,
                 "note": problem or False,
             }
         )
-        return run.sent_from, problem
+        return sent_from, problem
 
     def action_system_mail_disconnect(self):
         """Delete System Mail's server and credentials; keep the address, to connect it again."""

@@ -114,13 +114,12 @@ class ResUsers(models.Model):
 
     def _system_mail_substitute(self):
         """Say that System Mail sends notifications meanwhile; empty if it does not."""
-        company_sudo = self.sudo().company_id
-        policy = self.env["res.company"].system_mail_policies().get(company_sudo.id)
-        if not policy or company_sudo.system_mail_state == "disconnected":
+        carrier = self.sudo().company_id.system_mail_carrier()
+        if not carrier:
             return ""
         return self.env._(
             "Notifications to colleagues are sent from %(address)s meanwhile.",
-            address=policy.address,
+            address=carrier.address,
         )
 
     @api.constrains("login", "partner_id", "active")

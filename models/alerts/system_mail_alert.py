@@ -180,35 +180,55 @@ class SystemMailAlert(models.Model):
             cron._trigger([now, now + DOWN_AFTER])
 
     def _tell_system_mail(self):
-        healths = self.env["system.mail.health"]
         for policy in self.env["res.company"].system_mail_policies().values():
-            key = f"system_mail:{policy.server_id}"
-            health = healths.search([("server_id", "=", policy.server_id)])
-            if not health.state or health.state in ("connected", "not_connected"):
-                if self._is_over(key):
-                    self.tell_super_users(
-                        self.env._(
-                            "System Mail %(address)s of %(company)s works again.",
-                            address=policy.address,
-                            company=policy.company_name,
-                        )
-                    )
-                continue
-            lasted = fields.Datetime.now() - health.since
-            if (health.state == "disconnected" or lasted >= DOWN_AFTER) and self._is_new(key):
-                what = self.env._(
-                    "System Mail %(address)s of %(company)s does not work since %(since)s: "
-                    "%(reason)s. What people's own mailboxes cannot send waits, and is not lost. "
-                    "%(remedy)s",
-                    address=policy.address,
-                    company=policy.company_name,
-                    since=format_datetime(self.env, health.since, dt_format="medium"),
-                    reason=health.reason,
-                    remedy=health.remedy,
-                )
+            for mailbox in policy.mailboxes:
+                self._tell_mailbox(policy, mailbox)
+
+    def _tell_mailbox(self, policy, mailbox):
+        """Tell that a mailbox of System Mail fails or works again.
+
+        :param Policy policy: the company's System Mail
+        :param SystemMailbox mailbox: one of its mailboxes
+        """
+        key = f"system_mail:{mailbox.server_id}"
+        health = self.env["system.mail.health"].search([("server_id", "=", mailbox.server_id)])
+        if not health.state or health.state in ("connected", "not_connected"):
+            if self._is_over(key):
                 self.tell_super_users(
-                    Markup("%s %s") % (what, self._link(HOME, self.env._("System Mail")))
+                    self.env._(
+                        "System Mail %(address)s of %(company)s works again.",
+                        address=mailbox.address,
+                        company=policy.company_name,
+                    )
                 )
+            return
+        lasted = fields.Datetime.now() - health.since
+        if (health.state == "disconnected" or lasted >= DOWN_AFTER) and self._is_new(key):
+            what = self.env._(
+                "System Mail %(address)s of %(company)s does not work since %(since)s: "
+                "%(reason)s. %(meanwhile)s %(remedy)s",
+                address=mailbox.address,
+                company=policy.company_name,
+                since=format_datetime(self.env, health.since, dt_format="medium"),
+                reason=health.reason,
+                meanwhile=self._meanwhile(policy, mailbox),
+                remedy=health.remedy,
+            )
+            self.tell_super_users(
+                Markup("%s %s") % (what, self._link(HOME, self.env._("System Mail")))
+            )
+
+    def _meanwhile(self, policy, mailbox):
+        """What becomes of mail while a mailbox of System Mail does not work, as a sentence."""
+        carrier = self.env["res.company"].browse(policy.company_id).system_mail_carrier()
+        if not carrier:
+            return self.env._("What people's own mailboxes cannot send waits, and is not lost.")
+        if policy.mailboxes.index(carrier) < policy.mailboxes.index(mailbox):
+            return self.env._("It is needed only when the mailboxes before it do not work.")
+        return self.env._(
+            "What people's own mailboxes cannot send leaves from %(address)s meanwhile.",
+            address=carrier.address,
+        )
 
     def _tell_servers(self):
         """A server that many mailboxes share, or our own network: once, not for each mailbox."""

@@ -17,7 +17,11 @@ class ResCompany(models.Model):
     _inherit = "res.company"
 
     system_mail_finding_ids = fields.One2many(
-        "system.mail.domain.finding", "company_id", groups=GROUP, readonly=True
+        "system.mail.domain.finding",
+        "company_id",
+        domain=[("backup_id", "=", False)],
+        groups=GROUP,
+        readonly=True,
     )
     system_mail_domain_status = fields.Selection(
         "_system_mail_domain_statuses", compute="_compute_system_mail_domain", groups=GROUP
@@ -41,22 +45,32 @@ class ResCompany(models.Model):
     @api.private
     def system_mail_recheck_domain(self):
         """Delete the findings, and have the scheduled action check the domain again soon."""
-        self.sudo().system_mail_finding_ids.unlink()
+        company_sudo = self.sudo()
+        company_sudo.system_mail_finding_ids.unlink()
+        company_sudo.system_mail_backup_ids.finding_ids.unlink()
         cron = self.env.ref("system_mail.ir_cron_domain_check", raise_if_not_found=False)
         if cron and self.sudo().system_mail_server_id:
             cron.sudo()._trigger()
 
     def _system_mail_check_domain(self):
-        """Check the domain now, which takes some seconds at most, and store the findings.
+        """Check the domains of all mailboxes now, which takes some seconds each at most, and store
+        the findings.
 
         :return: the findings that are worse than when the DNS last answered
         """
         self.ensure_one()
         company_sudo = self.sudo()
-        findings_sudo = company_sudo.system_mail_finding_ids
-        host = company_sudo.system_mail_server_id.smtp_host
-        found = findings_sudo.look(company_sudo.system_mail_address or "", host)
-        return findings_sudo._update(company_sudo, found)
+        worse = company_sudo.system_mail_finding_ids._check(
+            {"company_id": self.id, "backup_id": False},
+            company_sudo.system_mail_address,
+            company_sudo.system_mail_server_id,
+        )
+        for backup_sudo in company_sudo.system_mail_backup_ids:
+            holder = {"company_id": self.id, "backup_id": backup_sudo.id}
+            worse |= backup_sudo.finding_ids._check(
+                holder, backup_sudo.address, backup_sudo.server_id
+            )
+        return worse
 
     def action_system_mail_check_domain(self):
         """Check the sending domain in the DNS again."""

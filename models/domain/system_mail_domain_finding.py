@@ -133,6 +133,13 @@ class SystemMailDomainFinding(models.Model):
     company_id = fields.Many2one(
         "res.company", required=True, readonly=True, ondelete="cascade", index=True
     )
+    backup_id = fields.Many2one(
+        "system.mail.backup",
+        readonly=True,
+        ondelete="cascade",
+        index="btree_not_null",
+        help="The further mailbox that it is about; empty: the first one.",
+    )
     kind = fields.Selection(
         [
             ("provider", "Provider"),
@@ -156,7 +163,9 @@ class SystemMailDomainFinding(models.Model):
     record_value = fields.Char(readonly=True, help="Empty: only the provider knows it.")
     checked_at = fields.Datetime("Checked", readonly=True)
 
-    _kind_uniq = models.Constraint("UNIQUE(company_id, kind)", "One finding of each kind.")
+    _mailbox_kind_uniq = models.UniqueIndex(
+        "(company_id, COALESCE(backup_id, 0), kind)", "One finding of each kind."
+    )
 
     @api.model
     @api.private
@@ -213,10 +222,18 @@ class SystemMailDomainFinding(models.Model):
             for finding in check(domain, host, services, seconds=seconds)
         ]
 
-    def _update(self, company, found):
-        """Replace a company's findings by those of a new check.
+    def _check(self, holder, address, server):
+        """Check the domain of one mailbox of System Mail, and store the findings.
 
-        :param company: the company of these findings
+        :param dict holder: the values that say which mailbox these findings are of
+        :return: the findings that are worse than when the DNS last answered
+        """
+        return self._update(holder, self.look(address or "", server.smtp_host))
+
+    def _update(self, holder, found):
+        """Replace the findings of a mailbox by those of a new check.
+
+        :param dict holder: the values that say which mailbox the findings are of
         :param list found: what ``look`` returned
         :return: the findings that are worse than when the DNS last answered
         """
@@ -224,7 +241,7 @@ class SystemMailDomainFinding(models.Model):
         for values in found:
             finding = old.pop(values["kind"], None)
             if not finding:
-                self.create(dict(values, company_id=company.id))
+                self.create(values | holder)
                 continue
             before = finding.known_status or values["status"]
             if STATUSES.index(values.get("known_status", before)) > STATUSES.index(before):
@@ -235,18 +252,17 @@ class SystemMailDomainFinding(models.Model):
 
     def _tell_worse(self):
         """Tell the Super Users in Discuss that these findings became worse."""
-        if not self:
-            return
-        self.env["system.mail.alert"].tell_super_users(
-            self.env._(
-                "The DNS of %(domain)s, from which System Mail of %(company)s sends, changed for "
-                "the worse. %(findings)s System Mail goes on sending. What to add is in Settings ▸ "
-                "System Mail ▸ Sending Domain.",
-                domain=self[0].domain,
-                company=self.company_id.name,
-                findings=" ".join(f"{finding._label()}: {finding.text}" for finding in self),
+        for domain, findings in self.grouped("domain").items():
+            self.env["system.mail.alert"].tell_super_users(
+                self.env._(
+                    "The DNS of %(domain)s, from which System Mail of %(company)s sends, changed "
+                    "for the worse. %(findings)s System Mail goes on sending. What to add is in "
+                    "Settings ▸ System Mail ▸ Sending Domain.",
+                    domain=domain,
+                    company=self.company_id.name,
+                    findings=" ".join(f"{each._label()}: {each.text}" for each in findings),
+                )
             )
-        )
 
     def _label(self, name="kind"):
         """The label on screen of a selection field's value."""

@@ -33,30 +33,51 @@ class ResCompany(models.Model):
     @api.depends("system_mail_address", "system_mail_server_id")
     def _compute_system_mail_clash(self):
         for company in self:
-            address = company.system_mail_address
             server_sudo = company.sudo().system_mail_server_id
             login = server_sudo.system_mail_login or server_sudo.smtp_user
-            company.system_mail_clash = (
-                self.system_mail_clash_of(address)
-                or self.system_mail_free_domain(address)
-                or self.system_mail_person_behind(address, login)
+            company.system_mail_clash = self.system_mail_objection(
+                company.system_mail_address, login
             )
+
+    @api.model
+    @api.private
+    def system_mail_objection(self, address, login):
+        """Say in a sentence what speaks against an address for System Mail; empty if nothing does.
+
+        :param str login: what its mailbox signs in with, at its provider
+        """
+        return (
+            self.system_mail_clash_of(address)
+            or self.system_mail_free_domain(address)
+            or self.system_mail_person_behind(address, login)
+        )
 
     @api.constrains("system_mail_address", "system_mail_accepted_clash")
     def _check_system_mail_clash(self):
         for company in self.filtered("system_mail_address"):
-            address = company.system_mail_address
-            if address.lower() == (company.system_mail_accepted_clash or "").lower():
-                continue
-            if clash := self.system_mail_clash_of(address):
-                raise ValidationError(
-                    self.env._(
-                        "%(clash)s System Mail needs a neutral address, such as hello@company.com. "
-                        "If you accept that others read or write there, say so in the connect "
-                        "dialog.",
-                        clash=clash,
-                    )
+            self.check_system_mail_is_neutral(
+                company.system_mail_address, company.system_mail_accepted_clash
+            )
+
+    @api.model
+    @api.private
+    def check_system_mail_is_neutral(self, address, accepted):
+        """Check that an address for System Mail is nobody's own.
+
+        :param str accepted: the address whose risk a Super User accepted, if any
+        :raises ValidationError: it is somebody's, and that is not accepted
+        """
+        if address.lower() == (accepted or "").lower():
+            return
+        if clash := self.system_mail_clash_of(address):
+            raise ValidationError(
+                self.env._(
+                    "%(clash)s System Mail needs a neutral address, such as hello@company.com. "
+                    "If you accept that others read or write there, say so in the connect "
+                    "dialog.",
+                    clash=clash,
                 )
+            )
 
     @api.model
     @api.private
@@ -171,7 +192,13 @@ class ResCompany(models.Model):
         :rtype: set[str]
         """
         companies_sudo = self.sudo().search_fetch([], ["email", "system_mail_address"])
-        addresses = {*companies_sudo.mapped("email"), *companies_sudo.mapped("system_mail_address")}
+        # pylint: disable-next=no-search-all
+        backups_sudo = self.env["system.mail.backup"].sudo().search([])
+        addresses = {
+            *companies_sudo.mapped("email"),
+            *companies_sudo.mapped("system_mail_address"),
+            *backups_sudo.mapped("address"),
+        }
         domains = {
             email_domain_extract(a) for a in addresses if not self.system_mail_free_domain(a)
         }
@@ -195,27 +222,30 @@ class ResCompany(models.Model):
     @api.model
     @api.private
     def check_system_mail_not_taken(self, addresses, name):
-        """Check that none of a person's new addresses is System Mail's address. A Super User can
+        """Check that none of a person's new addresses is one of System Mail's. A Super User can
         accept that risk for an address.
 
         :param addresses: e-mail addresses, each as it was typed
         :param str name: the person, for the message
         :raises ValidationError: one of them is a company's System Mail address
         """
-        taken = {policy.address: policy for policy in self.system_mail_policies().values()}
+        taken = {
+            mailbox.address: policy
+            for policy in self.system_mail_policies().values()
+            for mailbox in policy.mailboxes
+            if not mailbox.is_clash_accepted
+        }
         if not taken:
             return
         # parse each one separately: an open quote in one would hide the next
         given = itertools.chain(*map(email_normalize_all, filter(None, addresses)))
-        for policy in filter(None, map(taken.get, given)):
-            company_sudo = self.sudo().browse(policy.company_id)
-            if (company_sudo.system_mail_accepted_clash or "").lower() != policy.address:
-                raise ValidationError(
-                    self.env._(
-                        "%(address)s is System Mail's address at %(company)s: it cannot be the "
-                        "address of %(name)s as well. Choose another one.",
-                        address=policy.address,
-                        company=policy.company_name,
-                        name=name,
-                    )
+        for address in filter(taken.get, given):
+            raise ValidationError(
+                self.env._(
+                    "%(address)s is System Mail's address at %(company)s: it cannot be the "
+                    "address of %(name)s as well. Choose another one.",
+                    address=address,
+                    company=taken[address].company_name,
+                    name=name,
                 )
+            )

@@ -49,12 +49,14 @@ class IrMailServer(models.Model):
             )
 
     def _get_max_email_size(self):
-        """What System Mail cannot carry is no fallback: the smaller of the two sizes counts."""
+        """What System Mail cannot carry is no fallback: the smallest of the sizes counts."""
         size = super()._get_max_email_size()
         run = self.system_mail_run()
         if run and run.treatment.in_scope:
-            system_sudo = self.sudo().browse(run.policy.server_id)
-            return min(size, max_email_size(system_sudo) or size)
+            systems_sudo = self.sudo().browse(
+                [mailbox.server_id for mailbox in run.policy.mailboxes]
+            )
+            return min([size, *filter(None, map(max_email_size, systems_sudo))])
         return size
 
     # --- the route of a message

@@ -166,7 +166,7 @@ class MailMail(models.Model):
         shared = servers_sudo.filtered(
             lambda server: server.from_filter and not server.owner_user_id
         )
-        company_ids = set(servers_sudo.system_mail_company_ids.ids)
+        company_ids = set(servers_sudo.system_mail_companies().ids)
         companies = waiting._system_mail_companies() if company_ids else {}
         return waiting.filtered(
             lambda mail: (

@@ -6,7 +6,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ...constants import BATCH
-from ...failover.failure import MoreThanLimit, OverLimit
+from ...failover.failure import MoreThanLimit, OverLimit, OverMailboxLimit
 from ...tools.database_clock import database_now
 from ...tools.own_cursor import own_environment
 
@@ -64,6 +64,7 @@ class SystemMailUsage(models.Model):
 
     company_id = fields.Many2one("res.company", required=True, ondelete="cascade", readonly=True)
     author_id = fields.Integer(readonly=True)
+    server_id = fields.Integer(readonly=True, help="The mailbox of System Mail that served them.")
     minute = fields.Datetime(required=True, readonly=True)
     recipient_count = fields.Integer(required=True, readonly=True)
     waits_for = fields.Char(readonly=True, help="The limit for which it waits its turn, if any.")
@@ -74,12 +75,16 @@ class SystemMailUsage(models.Model):
 
     @api.model
     @api.private
-    def admit(self, policy, author_id, recipient_count, mail_id, taken):
+    def admit(self, policy, mailbox, author_id, recipient_count, *, mail_id, taken):
         """Count in as many recipients of an e-mail as the limits let through now, and give the
         others a turn. Nobody counts past what waits already, but authors take turns: each one's
         mail waits behind that author's own.
 
+        The company's limits hold for all mailboxes of its System Mail together. Those of one
+        mailbox give no turn: the next mailbox may send the others.
+
         :param Policy policy: the company's System Mail and its limits
+        :param SystemMailbox mailbox: the mailbox that is to send, and its own limits
         :param int author_id: the author's partner, 0 for nobody
         :param int recipient_count: at least 1
         :param mail_id: of the mail that is to wait; None where it cannot
@@ -94,6 +99,7 @@ class SystemMailUsage(models.Model):
         asked = {
             "company_id": policy.company_id,
             "author_id": author_id,
+            "server_id": mailbox.server_id,
             "recipient_count": recipient_count,
         }
         with own_environment(self.env) as env:
@@ -101,6 +107,8 @@ class SystemMailUsage(models.Model):
             env.cr.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [key])
             asked["minute"] = database_now(env)
             usage = env[self._name]
+            if full := usage._full_limit(mailbox, asked):
+                return Counted(0, over=OverMailboxLimit(full))
             turns = [("mail_id", "=", mail_id), ("id", "not in", list(taken))]
             turn = usage.search(turns, order="id", limit=1) if mail_id else usage
             waits = [wait for limit in limits if (wait := turn._wait(limit, asked))]
@@ -177,6 +185,27 @@ class SystemMailUsage(models.Model):
             Limit("author", policy.limit_user_hour, HOUR, True, "{} recipients an hour and author"),
         )
         return [limit for limit in limits if limit.recipients]
+
+    @api.model
+    def _full_limit(self, mailbox, asked):
+        """The limit of this mailbox that an e-mail would exceed now, in words; empty if none.
+
+        :param SystemMailbox mailbox: the mailbox that is to send
+        :param dict asked: the values of a row for all recipients of the e-mail, now
+        """
+        for most, window, text in (
+            (mailbox.limit_minute, MINUTE, "{} recipients a minute"),
+            (mailbox.limit_day, DAY, "{} recipients a day"),
+        ):
+            served = [
+                ("server_id", "=", mailbox.server_id),
+                ("waits_for", "=", False),
+                ("minute", ">", asked["minute"] - window),
+            ]
+            [[count]] = self._read_group(served, [], ["recipient_count:sum"]) if most else [[0]]
+            if most and count + asked["recipient_count"] > most:
+                return text.format(most)
+        return ""
 
     def _wait(self, limit, asked):
         """How long the limit has an e-mail wait. ``self`` is the turn that it has, if any.

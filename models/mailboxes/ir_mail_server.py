@@ -71,6 +71,9 @@ class IrMailServer(models.Model):
     system_mail_company_ids = fields.One2many(
         "res.company", "system_mail_server_id", groups="system_mail.group_super_user"
     )
+    system_mail_backup_ids = fields.One2many(
+        "system.mail.backup", "server_id", groups="system_mail.group_super_user"
+    )
     system_mail_health_ids = fields.One2many(
         "system.mail.health", "server_id", groups="system_mail.group_super_user"
     )
@@ -238,11 +241,23 @@ class IrMailServer(models.Model):
             self.env["res.company"].check_system_mail_not_taken(addresses, owner)
 
     @api.private
+    def system_mail_companies(self):
+        """The companies whose System Mail these mailboxes are, first or further ones."""
+        servers_sudo = self.sudo()
+        return servers_sudo.system_mail_company_ids | servers_sudo.system_mail_backup_ids.company_id
+
+    @api.private
+    def system_mail_drop_unused(self):
+        """Delete those that are no System Mail any more: they would send anybody's mail."""
+        reserved = self.env["res.company"].system_mail_server_ids()
+        self.sudo().exists().filtered(lambda server: server.id not in reserved).unlink()
+
+    @api.private
     def system_mail_company(self):
         """The company to which an event of this mailbox belongs."""
         server_sudo = self.sudo()
         return (
-            server_sudo.system_mail_company_ids[:1]
+            server_sudo.system_mail_companies()[:1]
             or server_sudo.owner_user_id.company_id
             or self.env.company
         )

@@ -19,7 +19,7 @@ class IrMailServer(models.Model):
         servers_sudo = self.sudo().with_context(active_test=False)
         servers_sudo = servers_sudo.search(
             [
-                ("system_mail_company_ids", "=", False),
+                ("id", "not in", list(self.env["res.company"].system_mail_server_ids())),
                 "|",
                 ("smtp_authentication", "=", OAUTH),
                 "&",

@@ -494,11 +494,14 @@ class SystemMailHealth(models.Model):
         if not has_changed:
             self._tell(logging.INFO, what)
             return
-        companies = self.env["res.company"]
+        company = self.server_id.system_mail_company()
         what += f"; it is {self.state}"
-        if self.server_id.id in companies.system_mail_server_ids():
-            what += ", and mail waits for it"
-        elif self.server_id.system_mail_company().id in companies.system_mail_policies():
+        if self.server_id.id in company.system_mail_server_ids():
+            carrier = company.system_mail_carrier()
+            what += (
+                f", and {carrier.address} carries mail" if carrier else ", and mail waits for it"
+            )
+        elif company.id in company.system_mail_policies():
             what += ", and System Mail carries its mail"
         self._tell(logging.WARNING, what)
 

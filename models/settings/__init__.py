@@ -10,4 +10,5 @@ from . import (
     res_company_audit,
     res_company_steward,
     res_config_settings,
+    system_mail_backup,
 )

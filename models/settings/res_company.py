@@ -22,6 +22,8 @@ POLICY_FIELDS = {
     *LIMIT_FIELDS,
 }
 """Fields from which a ``Policy`` is made, in addition to the company's name."""
+OUT_OF_ORDER = ("unstable", "disconnected")
+"""States of a mailbox by which mail may not be sent now."""
 AUDITED_FIELDS = POLICY_FIELDS | {
     "system_mail_accepted_clash",
     "system_mail_steward_id",
@@ -31,17 +33,44 @@ AUDITED_FIELDS = POLICY_FIELDS | {
 """Fields whose changes are logged."""
 
 
+class SystemMailbox(typing.NamedTuple):
+    """One mailbox of a company's System Mail, as plain values that can be cached."""
+
+    address: str
+    server_id: int
+    is_clash_accepted: bool
+    limit_minute: int = 0
+    limit_day: int = 0
+
+
 class Policy(typing.NamedTuple):
     """A company's System Mail and its limits, as plain values that can be cached."""
 
     company_id: int
     company_name: str
-    address: str
-    server_id: int
+    mailboxes: tuple[SystemMailbox, ...]
+    """In the order in which they are tried. The limits of a company hold for all together."""
     scope: str
     limit_minute: int
     limit_day: int
     limit_user_hour: int
+
+    @property
+    def address(self):
+        """The address of the first mailbox."""
+        return self.mailboxes[0].address
+
+    @property
+    def server_id(self):
+        """The id of the first mailbox's server."""
+        return self.mailboxes[0].server_id
+
+    def mailbox(self, server_id):
+        """The mailbox that has this server; None if there is none, or it is not in use.
+
+        :rtype: SystemMailbox | None
+        """
+        return next((each for each in self.mailboxes if each.server_id == server_id), None)
 
     @property
     def limited(self):
@@ -60,6 +89,13 @@ class ResCompany(models.Model):
     )
     system_mail_server_id = fields.Many2one(
         "ir.mail_server", groups=GROUP, copy=False, index="btree_not_null"
+    )
+    system_mail_backup_ids = fields.One2many(
+        "system.mail.backup",
+        "company_id",
+        groups=GROUP,
+        copy=False,
+        help="Mailboxes that send, in this order, what System Mail's first mailbox cannot.",
     )
     system_mail_scope = fields.Selection(
         [
@@ -96,39 +132,82 @@ class ResCompany(models.Model):
     @api.depends("system_mail_address", "system_mail_server_id.active")
     def _compute_system_mail_state(self):
         for company in self:
-            server = company.system_mail_server_id
-            used = company.system_mail_address and server.active
-            health = server.system_mail_health_ids[:1]
-            company.system_mail_state = (used and health.state) or "not_connected"
-            company.system_mail_reason = used and health.reason
-            company.system_mail_message = company._system_mail_message(health)
+            status = company._system_mail_status(
+                company.system_mail_address, company.system_mail_server_id
+            )
+            company.system_mail_state, company.system_mail_reason, company.system_mail_message = (
+                status
+            )
+            carrier = company.system_mail_state in OUT_OF_ORDER and company.system_mail_carrier()
+            if carrier:
+                company.system_mail_message += " " + self.env._(
+                    "Meanwhile, mail is sent from %(address)s.", address=carrier.address
+                )
 
-    def _system_mail_message(self, health):
-        if self.system_mail_state == "connected" or not self.system_mail_address:
-            return False
-        if self.system_mail_state == "not_connected":
-            return self.env._("Not in use yet: connect it, and it carries what others cannot.")
+    def _system_mail_status(self, address, server):
+        """The state of one of System Mail's mailboxes, the reason of its failure, and a message
+        that says what is the matter, since when, and what to do.
+
+        :param str address: of the mailbox; empty if it is not in use
+        :param server: its ``ir.mail_server``, or an empty one
+        :rtype: tuple[str, str | bool, str | bool]
+        """
+        used = address and server.active
+        health = server.system_mail_health_ids[:1] if used else self.env["system.mail.health"]
+        state = health.state or "not_connected"
+        if state == "connected" or not address:
+            return state, health.reason, False
+        if state == "not_connected":
+            message = self.env._("Not in use yet: connect it, and it carries what others cannot.")
+            return state, health.reason, message
         since = fields.Datetime.context_timestamp(self, health.since)
-        return self.env._(
+        message = self.env._(
             "Since %(date)s, %(time)s: %(reason)s. %(remedy)s",
             date=format_date(self.env, since, date_format="long"),
             time=format_time(self.env, since.time(), time_format="short"),
             reason=health.reason,
             remedy=health.remedy,
         )
+        return state, health.reason, message
+
+    @api.private
+    def system_mail_carrier(self):
+        """The first mailbox of System Mail that is not known to be out of order.
+
+        :return: None if there is none, or if System Mail is not in use
+        :rtype: SystemMailbox | None
+        """
+        policy = self.system_mail_policies().get(self.id)
+        mailboxes = policy.mailboxes if policy else ()
+        broken_sudo = (
+            self.env["system.mail.health"]
+            .sudo()
+            .search(
+                [
+                    ("server_id", "in", [mailbox.server_id for mailbox in mailboxes]),
+                    ("state", "in", OUT_OF_ORDER),
+                ]
+            )
+        )
+        broken_ids = broken_sudo.server_id.ids
+        return next((mailbox for mailbox in mailboxes if mailbox.server_id not in broken_ids), None)
 
     @api.constrains("system_mail_address")
     def _check_system_mail_address(self):
         for company in self.filtered("system_mail_address"):
-            address = company.system_mail_address
-            if not is_plain(address):
-                raise ValidationError(
-                    self.env._(
-                        "“%(address)s” is not an e-mail address that System Mail can use: it takes "
-                        "one plain address, such as hello@company.com.",
-                        address=address,
-                    )
+            company.check_system_mail_is_plain(company.system_mail_address)
+
+    @api.private
+    def check_system_mail_is_plain(self, address):
+        """:raises ValidationError: it is not one plain address"""
+        if not is_plain(address):
+            raise ValidationError(
+                self.env._(
+                    "“%(address)s” is not an e-mail address that System Mail can use: it takes "
+                    "one plain address, such as hello@company.com.",
+                    address=address,
                 )
+            )
 
     @api.constrains(*LIMIT_FIELDS)
     def _check_system_mail_limits(self):
@@ -176,12 +255,13 @@ class ResCompany(models.Model):
 
     @api.private
     def system_mail_forget(self):
-        """Delete the servers of these companies' System Mail, with their credentials. Without a
-        company, such a server would send anybody's mail.
+        """Delete the servers of these companies' System Mail, with their credentials, and their
+        further mailboxes. Without a company, such a server would send anybody's mail.
         """
         servers = self.sudo().with_context(active_test=False).system_mail_server_id
+        self.sudo().system_mail_backup_ids.unlink()
         self.sudo().filtered("system_mail_server_id").write({"system_mail_server_id": False})
-        servers.filtered(lambda server: not server.system_mail_company_ids).unlink()
+        servers.system_mail_drop_unused()
 
     @api.private
     def check_system_mail_access(self):
@@ -215,8 +295,7 @@ class ResCompany(models.Model):
             company.id: Policy(
                 company.id,
                 company.name,
-                company.system_mail_address.lower(),
-                company.system_mail_server_id.id,
+                tuple(company._system_mail_mailboxes()),
                 company.system_mail_scope,
                 company.system_mail_limit_minute,
                 company.system_mail_limit_day,
@@ -226,6 +305,15 @@ class ResCompany(models.Model):
             if company.system_mail_address and company.system_mail_server_id.active
         }
 
+    def _system_mail_mailboxes(self):
+        """The mailboxes of this company's System Mail that are in use, in order."""
+        first = self.system_mail_address, self.system_mail_server_id
+        accepted = self.system_mail_accepted_clash
+        yield SystemMailbox(*_in_use(*first, accepted))
+        for backup in self.system_mail_backup_ids.sorted().filtered("server_id.active"):
+            in_use = _in_use(backup.address, backup.server_id, backup.accepted_clash)
+            yield SystemMailbox(*in_use, backup.limit_minute, backup.limit_day)
+
     @api.model
     @ormcache()
     @api.private
@@ -233,4 +321,11 @@ class ResCompany(models.Model):
         """The ids of all servers that are a company's System Mail, in use or not. Cached."""
         companies = self.sudo().with_context(active_test=False)
         companies = companies.search([("system_mail_server_id", "!=", False)])
-        return frozenset(companies.system_mail_server_id.ids)
+        # pylint: disable-next=no-search-all
+        backups = self.env["system.mail.backup"].sudo().with_context(active_test=False).search([])
+        return frozenset((companies.system_mail_server_id | backups.server_id).ids)
+
+
+def _in_use(address, server, accepted_clash):
+    """The first values of a ``SystemMailbox``."""
+    return address.lower(), server.id, (accepted_clash or "").lower() == address.lower()

@@ -62,6 +62,22 @@ class ResCompany(models.Model):
             )
         )
 
+    def _system_mail_tell_backups(self):
+        """Tell all Super Users about the further mailboxes, after one was added, moved to another
+        address or server, or removed.
+        """
+        for company_sudo in self.sudo():
+            addresses = company_sudo.system_mail_backup_ids.mapped("address")
+            self.env["system.mail.alert"].sudo().tell_super_users(
+                self.env._(
+                    "%(user)s changed System Mail of %(company)s: its further mailboxes are now "
+                    "%(addresses)s.",
+                    user=self.env.user.name,
+                    company=company_sudo.name,
+                    addresses=", ".join(addresses) or self.env._("none"),
+                )
+            )
+
     @api.ondelete(at_uninstall=True)  # always: any caller can say that it is an uninstallation
     def _unlink_except_with_activity(self):
         """Keep a company that has or had a System Mail: its log belongs to it, and its server would

@@ -29,6 +29,9 @@ class ResConfigSettings(models.TransientModel):
     system_mail_server_id = fields.Many2one(
         related="company_id.system_mail_server_id", readonly=False, groups=GROUP
     )
+    system_mail_backup_ids = fields.One2many(
+        related="company_id.system_mail_backup_ids", groups=GROUP
+    )
     system_mail_scope = fields.Selection(
         related="company_id.system_mail_scope", readonly=False, groups=GROUP
     )
@@ -152,6 +155,10 @@ class ResConfigSettings(models.TransientModel):
             return action
         self.system_mail_new_address = False
         return self.company_id.action_system_mail_connect(address)
+
+    def action_system_mail_connect_backup(self):
+        """Open the connect dialog for a further mailbox."""
+        return self.company_id.action_system_mail_connect_backup()
 
     def action_system_mail_disconnect(self):
         """Delete System Mail's server and credentials; keep the address."""

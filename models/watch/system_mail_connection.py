@@ -43,7 +43,7 @@ def _known_providers():
 
 class SystemMailConnection(models.Model):
     """The status view: one row for each internal user, with or without a mailbox, and one for each
-    shared mailbox. Ids: even for users, odd for servers.
+    shared mailbox. Each kind of record that a row stands for has ids of its own.
     """
 
     _name = "system.mail.connection"
@@ -65,6 +65,7 @@ class SystemMailConnection(models.Model):
             "name",
         ],
         "res.company": ["system_mail_server_id", "system_mail_address"],
+        "system.mail.backup": ["company_id", "server_id", "address", "sequence"],
         "system.mail.health": [
             "state",
             "rule",
@@ -86,9 +87,10 @@ class SystemMailConnection(models.Model):
     kind = fields.Selection(
         [("system", "System Mail"), ("personal", "Personal"), ("shared", "Shared")], readonly=True
     )
-    priority = fields.Integer(readonly=True, help="System Mail comes first, in any order.")
+    priority = fields.Integer(readonly=True, help="System Mail comes first, in its own order.")
     user_id = fields.Many2one("res.users", readonly=True)
     server_id = fields.Many2one("ir.mail_server", "Mailbox", readonly=True)
+    backup_id = fields.Many2one("system.mail.backup", "Further Mailbox", readonly=True)
     company_id = fields.Many2one("res.company", readonly=True)
     address = fields.Char(readonly=True)
     provider = fields.Char(readonly=True)
@@ -127,7 +129,9 @@ class SystemMailConnection(models.Model):
             """
             WITH ends AS MATERIALIZED (%(ends)s), mailbox AS NOT MATERIALIZED (
                 SELECT s.id AS server_id, s.owner_user_id, s.name, s.from_filter, s.smtp_user,
-                       c.id AS system_company_id, c.system_mail_address,
+                       b.id AS backup_id, b.sequence,
+                       COALESCE(b.company_id, c.id) AS system_company_id,
+                       COALESCE(b.address, c.system_mail_address) AS system_mail_address,
                        COALESCE(h.state, 'not_connected') AS state, h.rule, h.smtp_code,
                        h.enhanced_code, h.remedy_key, h.answer, h.since, h.last_success,
                        h.next_probe_at, h.slow_seconds,
@@ -138,12 +142,14 @@ class SystemMailConnection(models.Model):
                            OR e.ending IS NOT NULL AS needs_attention
                   FROM ir_mail_server s
              LEFT JOIN res_company c ON c.system_mail_server_id = s.id
+             LEFT JOIN system_mail_backup b ON b.server_id = s.id
              LEFT JOIN system_mail_health h ON h.server_id = s.id
              LEFT JOIN ends e ON e.server_id = s.id
                  WHERE s.active
             )
-            SELECT 3 * u.id AS id, 'personal' AS kind, 1 AS priority, u.id AS user_id,
-                   m.server_id, u.company_id, COALESCE(m.from_filter, p.email) AS address,
+            SELECT 4 * u.id AS id, 'personal' AS kind, 1000 AS priority, u.id AS user_id,
+                   m.server_id, NULL::integer AS backup_id, u.company_id,
+                   COALESCE(m.from_filter, p.email) AS address,
                    CASE WHEN r.rule = 'personal_off' THEN 'not_connected'
                         WHEN r.rule IS NOT NULL THEN 'unstable'
                         ELSE COALESCE(m.state, 'not_connected') END AS state,
@@ -161,10 +167,12 @@ class SystemMailConnection(models.Model):
         CROSS JOIN LATERAL (SELECT %(refusal)s AS rule) r
              WHERE u.active AND NOT u.share
              UNION ALL
-            SELECT COALESCE(3 * m.system_company_id + 1, 3 * m.server_id + 2),
+            SELECT CASE WHEN m.backup_id IS NOT NULL THEN 4 * m.backup_id + 3
+                        ELSE COALESCE(4 * m.system_company_id + 1, 4 * m.server_id + 2) END,
                    CASE WHEN m.system_company_id IS NULL THEN 'shared' ELSE 'system' END,
-                   CASE WHEN m.system_company_id IS NULL THEN 1 ELSE 0 END,
-                   NULL, m.server_id, m.system_company_id,
+                   CASE WHEN m.system_company_id IS NULL THEN 1000
+                        ELSE COALESCE(LEAST(GREATEST(m.sequence, 0), 900) + 1, 0) END,
+                   NULL, m.server_id, m.backup_id, m.system_company_id,
                    COALESCE(m.system_mail_address, m.from_filter, m.name),
                    m.state, m.rule, m.smtp_code, m.enhanced_code, m.remedy_key, m.answer,
                    m.needs_attention, m.since, m.last_success, m.next_probe_at,
@@ -238,6 +246,8 @@ class SystemMailConnection(models.Model):
     def action_connect(self):
         """Open System Mail's connect dialog."""
         self.ensure_one()
+        if self.backup_id:
+            return self.backup_id.action_connect()
         return self.company_id.action_system_mail_connect()
 
     def action_connect_by_application(self):

@@ -224,10 +224,8 @@ class SystemMailMonitoring(models.AbstractModel):
 
     @api.model
     def _critical(self, figures):
-        if figures.state == "disconnected":
-            yield self.env._("System Mail is disconnected. Reconnect it.")
-        elif figures.state == "unstable":
-            yield self.env._("System Mail is unstable. It is tried again by itself.")
+        if not figures.mailboxes["system", "connected"]:
+            yield from self._of_system_mail(figures)
         if figures.oldest_due > LATE.total_seconds():
             yield self.env._(
                 "A mail has been due for %(hours)s hours. See whether Odoo's scheduled action for "
@@ -236,7 +234,16 @@ class SystemMailMonitoring(models.AbstractModel):
             )
 
     @api.model
+    def _of_system_mail(self, figures):
+        if figures.state == "disconnected":
+            yield self.env._("System Mail is disconnected. Reconnect it.")
+        elif figures.state == "unstable":
+            yield self.env._("System Mail is unstable. It is tried again by itself.")
+
+    @api.model
     def _warnings(self, figures):
+        if figures.mailboxes["system", "connected"]:  # a further mailbox sends
+            yield from self._of_system_mail(figures)
         if figures.has_address and figures.state == "not_connected":
             yield self.env._("System Mail has an address but is not connected. Connect it.")
         if figures.held:

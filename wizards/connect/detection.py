@@ -108,8 +108,10 @@ class SystemMailConnectDetection(models.TransientModel):
 
     def _proposed_limits(self, server, service, domain):
         """The limits to propose: those in use, or for a new System Mail those of the service."""
-        company = self.company_id
-        if company and (server or not service):
+        company, backup = self.company_id, self.backup_id
+        if backup and server:
+            return {"limit_minute": backup.limit_minute, "limit_day": backup.limit_day}
+        if company and not self.is_backup and (server or not service):
             return {
                 "limit_minute": company.system_mail_limit_minute,
                 "limit_day": company.system_mail_limit_day,

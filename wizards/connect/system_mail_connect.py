@@ -30,6 +30,10 @@ class SystemMailConnect(models.TransientModel):
     _description = "Connect a Mailbox"
 
     company_id = fields.Many2one("res.company", ondelete="cascade", readonly=True)
+    is_backup = fields.Boolean(readonly=True, help="It is a further mailbox of System Mail.")
+    backup_id = fields.Many2one(
+        "system.mail.backup", ondelete="cascade", readonly=True, help="Empty until it is tried."
+    )
     user_id = fields.Many2one("res.users", "Owner", ondelete="cascade", readonly=True)
     address = fields.Char()
     replaced_address = fields.Char(compute="_compute_replaced_address")
@@ -85,11 +89,11 @@ class SystemMailConnect(models.TransientModel):
             *((str(provider.id), provider.name) for provider in self._applications()),
         ]
 
-    @api.constrains("company_id", "user_id", "method")
+    @api.constrains("company_id", "backup_id", "user_id", "method")
     def _check_target(self):
         """:raises AccessError: the current user may not connect this mailbox"""
         for dialog in self:
-            if dialog.company_id:
+            if dialog.company_id or dialog.is_backup or dialog.backup_id:
                 dialog.company_id.check_system_mail_access()
             elif dialog.user_id != self.env.user and not dialog._connects_for_other():
                 raise AccessError(self.env._("Only its owner can connect a personal mailbox."))
@@ -110,8 +114,26 @@ class SystemMailConnect(models.TransientModel):
         return dialog.reopen()
 
     def _target(self):
-        """The company or the user whose mailbox it is; both have ``_system_mail_connect``."""
-        return self.company_id or self.user_id
+        """The record whose mailbox it is; each has ``_system_mail_connect``. A further mailbox of
+        System Mail is created before it is tried.
+        """
+        if self.is_backup and not self.backup_id:
+            address = self.address.strip()
+            accepts = self.accepts_clash and self.company_id.system_mail_clash_of(address)
+            self.backup_id = self.env["system.mail.backup"].create(
+                {
+                    "company_id": self.company_id.id,
+                    "address": address,
+                    "accepted_clash": accepts and address,
+                }
+            )
+        return self.backup_id or self.company_id or self.user_id
+
+    def _present(self):
+        """The address and the server of System Mail's mailbox that are in use now."""
+        if self.is_backup:
+            return self.backup_id.address, self.backup_id.server_id
+        return self.company_id.system_mail_address, self.company_id.system_mail_server_id
 
     @api.private
     def reopen(self):
@@ -127,6 +149,8 @@ class SystemMailConnect(models.TransientModel):
         }
 
     def _title(self):
+        if self.is_backup:
+            return self.env._("Connect a Further Mailbox of System Mail")
         if self.company_id:
             return self.env._("Connect System Mail")
         if self.is_of_other:
@@ -135,15 +159,15 @@ class SystemMailConnect(models.TransientModel):
 
     # --- what is shown
 
-    @api.depends("company_id", "user_id")
+    @api.depends("company_id", "backup_id", "user_id")
     def _compute_replaced_address(self):
         """The address that this dialog replaces. It doesn't depend on the typed address, or the
         form would move while somebody types or clicks.
         """
         for wizard in self:
-            company = wizard.company_id
-            used = company and company.system_mail_server_id and company.system_mail_address
-            wizard.replaced_address = used if used and used != wizard.address else False
+            address, server = wizard._present() if wizard.company_id else (False, False)
+            is_replaced = server and address and address != wizard.address
+            wizard.replaced_address = address if is_replaced else False
 
     @api.depends("address", "company_id", "smtp_user")
     def _compute_clash(self):
@@ -211,9 +235,9 @@ class SystemMailConnect(models.TransientModel):
             own_sudo = server.sudo().search([("owner_user_id", "=", self.user_id.id)])
             same = own_sudo.from_filter == email_normalize(address or "")
             return own_sudo if same else server.sudo()
-        company = self.company_id
-        same = address and address.strip() == company.system_mail_address
-        return company.system_mail_server_id if same else server
+        present_address, present_server = self._present()
+        same = address and address.strip() == present_address
+        return present_server if same else server
 
     # --- trying the account
 
@@ -250,18 +274,23 @@ class SystemMailConnect(models.TransientModel):
             problem = self._sentence(reason_of(self.env, failure, decision))
             page = self._remedy_page(decision)
             return self._show_failure(problem, self._remedy(decision), failure.text, page)
-        if self.company_id:
+        self._store_limits()
+        self._look_at_reach()
+        self.sudo().secret = False
+        nothing = dict.fromkeys(("problem", "remedy", "remedy_page", "answer"), False)
+        self.write({"state": "connected", **nothing})
+        return self.reopen()
+
+    def _store_limits(self):
+        if self.backup_id:
+            self.backup_id.write({"limit_minute": self.limit_minute, "limit_day": self.limit_day})
+        elif self.company_id:
             self.company_id.write(
                 {
                     "system_mail_limit_minute": self.limit_minute,
                     "system_mail_limit_day": self.limit_day,
                 }
             )
-        self._look_at_reach()
-        self.sudo().secret = False
-        nothing = dict.fromkeys(("problem", "remedy", "remedy_page", "answer"), False)
-        self.write({"state": "connected", **nothing})
-        return self.reopen()
 
     def _show_failure(self, problem, remedy="", answer="", page=""):
         self.write(
@@ -293,7 +322,7 @@ class SystemMailConnect(models.TransientModel):
             )
         clash = self.company_id and self.company_id.system_mail_clash_of(address)
         if clash and self.accepts_clash:
-            self.company_id.system_mail_accepted_clash = address
+            self._accept_clash(address)
         elif clash:
             raise ValidationError(
                 self.env._(
@@ -304,6 +333,13 @@ class SystemMailConnect(models.TransientModel):
             )
         if min(self.limit_minute, self.limit_day) < 0:
             raise ValidationError(self.env._("A limit is a number of recipients; 0 is no limit."))
+
+    def _accept_clash(self, address):
+        """Store that a Super User accepts that others read or write at this address."""
+        if self.backup_id:
+            self.backup_id.accepted_clash = address
+        elif not self.is_backup:
+            self.company_id.system_mail_accepted_clash = address
 
     def _check_account(self):
         """Check the server and the password before the account is tried.
@@ -397,6 +433,10 @@ class SystemMailConnect(models.TransientModel):
         """Open the dialog that sends a test message."""
         self.ensure_one()
         test = self.env["system.mail.test"].create(
-            {"company_id": self.company_id.id, "user_id": self.user_id.id}
+            {
+                "company_id": self.company_id.id,
+                "backup_id": self.backup_id.id,
+                "user_id": self.user_id.id,
+            }
         )
         return test.reopen()
