@@ -463,8 +463,9 @@ class TestAfterTheDot(PersonCase):
     def test_a_lease_from_before_the_clock_was_set_back_is_over(self):
         message = self.kill_watcher()
         mail = message.notification_ids.mail_mail_id
-        mail.system_mail_reply_until = datetime.now() + timedelta(days=3)
-        mail.send()
+        later = datetime.now() + timedelta(hours=6)
+        mail.write({"system_mail_reply_until": later, "scheduled_date": later})
+        self.run_queue()
         self.assertEqual(message.notification_ids.notification_status, "sent")
 
     def test_nothing_more_goes_by_the_mailbox_meanwhile(self):

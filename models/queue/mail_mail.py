@@ -15,7 +15,7 @@ AT_ONCE = 200
 """Mails that are taken from the queue before it is looked at again."""
 LATEST_BELIEVABLE = datetime.timedelta(seconds=LONGEST_WAIT, minutes=5)
 """A mail that is to be tried again later than this was put off before the clock was set back: it is
-due now."""
+due now. So is one whose reply is awaited, once nobody awaits it any longer."""
 AFTER_LAST_TURN = datetime.timedelta(minutes=1)
 """Until the queue runs again for a mail that is not through after its last turn."""
 DEATHS = 2
@@ -115,6 +115,7 @@ class MailMail(models.Model):
         """The mails that are due, by the clock of the database."""
         now = self.env.cr.now()
         put_off = Domain("system_mail_waiting_since", "!=", False)
+        put_off |= Domain("system_mail_reply_until", "!=", False)
         return Domain("state", "=", "outgoing") & (
             Domain("scheduled_date", "=", False)
             | Domain("scheduled_date", "<=", now)
