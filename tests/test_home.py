@@ -295,3 +295,113 @@ class TestWorkList(HomeCase):
         action = other.with_user(self.super_user).action_system_mail_settings()
         settings = self.env["res.config.settings"].with_user(self.super_user)
         self.assertEqual(settings.with_context(**action["context"]).create({}).company_id, other)
+
+    def test_a_server_that_is_down_is_named_once(self):
+        self.own.stop()
+        self.mention()
+        servers = self.env["system.mail.server.health"]
+        down = servers.search([("port", "=", self.own.port)])
+        down.breaker_state = "open"
+        self.assertEqual(self.lines()[0], down.in_words())
+
+
+class TestSetUp(HomeCase):
+    """Three steps: the address, the way to connect that fits its provider, the drill."""
+
+    def setUp(self):
+        super().setUp()
+        self.company.system_mail_address = False
+        self.providers = self.env["system.mail.oauth.provider"]
+
+    def open(self, address=""):
+        action = self.company.with_user(self.super_user).action_system_mail_connect(address)
+        return self.env["system.mail.connect"].with_user(self.super_user).browse(action["res_id"])
+
+    def test_it_asks_for_the_address_first(self):
+        dialog = self.open()
+        self.assertTrue(dialog.asks_address)
+        dialog.address = "nonsense"
+        dialog.action_detect()
+        self.assertTrue(dialog.asks_address)
+        self.assertIn("is not an address", dialog.problem)
+        dialog.address = "hello@gmail.com"
+        dialog.action_detect()
+        self.assertFalse(dialog.asks_address)
+        self.assertEqual((dialog.state, dialog.smtp_host), ("draft", "smtp.gmail.com"))
+
+    def test_only_what_fits_the_provider_is_offered(self):
+        google = self.env.ref("system_mail.oauth_provider_google")
+        microsoft = self.env.ref("system_mail.oauth_provider_microsoft")
+        offered = self.open("hello@gmail.com").offered
+        self.assertIn(str(google.id), offered)
+        self.assertNotIn(str(microsoft.id), offered)
+        self.assertIn("password", offered)
+
+    def test_of_an_unknown_provider_everything_is_offered(self):
+        offered = self.open("hello@nowhere.test").offered
+        for name in ("google", "microsoft"):
+            self.assertIn(str(self.env.ref(f"system_mail.oauth_provider_{name}").id), offered)
+
+    def test_where_passwords_end_an_application_is_chosen(self):
+        self.dns.publish("corp.test", "MX", "0 corp-test.mail.protection.outlook.com.")
+        dialog = self.open("hello@corp.test")
+        application = self.env.ref("system_mail.oauth_provider_microsoft_application")
+        self.assertEqual(dialog.method, str(application.id))
+        self.assertTrue(dialog.missing)
+        sign_in = self.env.ref("system_mail.oauth_provider_microsoft")
+        self.assertEqual(self.open("hello@outlook.com").method, str(sign_in.id))
+
+    def test_a_sign_in_that_is_not_set_up_leads_to_its_registration_and_back(self):
+        google = self.env.ref("system_mail.oauth_provider_google")
+        dialog = self.open("hello@gmail.com")
+        dialog.method = str(google.id)
+        self.assertIn("register this system there first", dialog.missing)
+        action = dialog.action_open_provider()
+        self.assertEqual(action["res_id"], google.id)
+        google.client_id = "ours"
+        back = google.with_context(action["context"]).action_go_on()
+        self.assertEqual(back["res_id"], dialog.id)
+        dialog.invalidate_recordset()
+        self.assertFalse(dialog.missing)
+
+    def test_an_employee_is_not_offered_a_sign_in_that_is_not_set_up(self):
+        google = self.env.ref("system_mail.oauth_provider_google")
+        dialogs = self.env["system.mail.connect"].with_user(self.ana)
+        dialog = dialogs.create({"user_id": self.ana.id})
+        self.assertNotIn(str(google.id), dialog.offered)
+        google.client_id = "ours"
+        dialog.invalidate_recordset()
+        self.assertIn(str(google.id), dialog.offered)
+        self.assertFalse(dialog.missing)
+
+    def test_the_drill_is_one_button_away(self):
+        dialog = self.open("hello@company.test")
+        dialog.write(
+            {
+                "method": "password",
+                "smtp_host": self.system.host,
+                "smtp_port": self.system.port,
+                "smtp_encryption": "none",
+                "smtp_user": "hello@company.test",
+                "smtp_pass": "neutral",
+            }
+        )
+        dialog.action_connect()
+        self.assertEqual(dialog.state, "connected", dialog.problem)
+        action = dialog.action_drill()
+        drill = self.env["system.mail.drill"].browse(action["res_id"])
+        self.assertEqual(drill.state, "passed", drill.verdict)
+
+    def test_after_the_installation_odoo_opens_the_home_page(self):
+        todo = self.env.ref("system_mail.system_mail_home_todo")
+        self.env["ir.actions.todo"].search([]).state = "done"
+        todo.state = "open"
+        modules = self.env["ir.module.module"]
+        administrator = self._user(
+            "Otto Outsider",
+            "otto@company.test",
+            group_ids=[(6, 0, self.env.ref("base.group_system").ids)],
+        )
+        self.assertNotIn("tag", modules.with_user(administrator).next())
+        self.assertEqual(modules.with_user(self.super_user).next()["tag"], "system_mail_home")
+        self.assertNotIn("tag", modules.with_user(self.super_user).next(), "once")

@@ -65,6 +65,20 @@ class TestTours(SystemMailCase, HttpCase):
 
     # --- the home page
 
+    def test_a_super_user_sets_system_mail_up_in_three_steps(self):
+        self.company.system_mail_address = False
+        self.own_server.unlink()
+        admin = self.env.ref("base.user_admin")
+        admin.email = False
+        self.walk(
+            "/odoo/system-mail",
+            "system_mail_set_up",
+            admin,
+            cookies={"system_mail_port": str(self.system.port)},
+        )
+        self.assertEqual(admin.email, "admin@company.test")
+        self.assertEqual(self.events("test").drill, "passed")
+
     def test_a_super_user_sees_what_needs_them_and_does_it(self):
         self.own.fail("dot", action="drop", accept=True)
         held = self.mention(partners=self.customer, body="Was it delivered?")

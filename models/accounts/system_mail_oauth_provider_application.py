@@ -277,12 +277,18 @@ class SystemMailOauthProvider(models.Model):
 
     @api.private
     def missing(self):
-        """What an application's set-up lacks, in a sentence; empty if nothing.
+        """What the set-up lacks, in a sentence; empty if nothing.
 
         :rtype: str
         """
         self.ensure_one()
         self_sudo = self.sudo()
+        if self.grant == SIGN_IN and not self.client_id:
+            return self.env._(
+                "Nobody can sign in with %(provider)s yet: register this system there first. That "
+                "is done once.",
+                provider=self.name,
+            )
         if self.grant == SERVICE_ACCOUNT and not _has(self_sudo.private_key):
             return self.env._("Upload the key file of the service account first.")
         if self.grant == CLIENT:

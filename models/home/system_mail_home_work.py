@@ -37,6 +37,7 @@ class SystemMailHome(models.AbstractModel):
         """
         others = [
             *self._system_tasks(rows, drills),
+            *self._server_tasks(),
             *self._queue_tasks(queue),
             *self._provider_tasks(),
             *self._ending_tasks(mailboxes),
@@ -161,6 +162,15 @@ class SystemMailHome(models.AbstractModel):
         )
         button = self._button(self.env._("Show"), company, "action_system_mail_settings")
         yield self._task("unstable", text, button)
+
+    # --- servers
+
+    def _server_tasks(self):
+        """Servers that many mailboxes share, each named once."""
+        for server in self.env["system.mail.server.health"].search([]):
+            if server.is_down():
+                button = self._button(self.env._("Show"), self, "action_open", "unstable")
+                yield self._task("unstable", server.in_words(), button)
 
     # --- the queue
 

@@ -40,21 +40,35 @@ class SystemMailConnectApplication(models.TransientModel):
         may = self._may_use_applications()
         return providers_sudo.filtered(lambda provider: may and provider.is_application())
 
-    @api.depends("company_id", "user_id")
+    @api.depends("company_id", "user_id", "address", "service_host")
     @api.depends_context("uid")
     def _compute_offered(self):
         """An application connects one kind of mailbox. There is no other way to connect another
-        person's.
+        person's. What cannot work is not offered.
         """
         methods = self._methods()
+        # pylint: disable-next=no-search-all
+        providers_sudo = self.env["system.mail.oauth.provider"].sudo().search([])
         for_people = {str(provider.id): provider.for_people for provider in self._applications()}
         for dialog in self:
             of_person = bool(dialog.user_id)
             dialog.is_of_other = of_person and dialog.user_id != self.env.user
             otherwise = None if dialog.is_of_other else of_person
+            unfit = {str(p.id) for p in providers_sudo if not dialog._fits(p)}
             dialog.offered = [
-                key for key, _label in methods if for_people.get(key, otherwise) == of_person
+                key
+                for key, _label in methods
+                if for_people.get(key, otherwise) == of_person and key not in unfit
             ]
+
+    def _fits(self, provider):
+        """Whether a provider is the detected one, if one was detected, and is set up or can be set
+        up by the current user. The one in use fits in any case.
+        """
+        if provider == self._server(self.address).sudo().system_mail_provider_id:
+            return True
+        is_it = provider.smtp_host == (self.service_host or provider.smtp_host)
+        return is_it and (bool(provider.client_id) or self._may_use_applications())
 
     def _ready_application(self, smtp_host):
         """An application for this dialog's mailbox that is set up, at a provider; empty if there is
@@ -82,7 +96,7 @@ class SystemMailConnectApplication(models.TransientModel):
             used = provider if is_shown else provider.browse()
             mailbox = (dialog.smtp_user or dialog.address or "").strip()
             dialog.grant = used.grant
-            dialog.missing = used.missing() if used else ""
+            dialog.missing = provider.missing() if provider and self._may_use_applications() else ""
             dialog.commands, dialog.narrow_commands = (
                 used.commands_for(mailbox, dialog.by_https) if used else ("", "")
             )

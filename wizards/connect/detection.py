@@ -2,6 +2,8 @@ from odoo import api, fields, models
 from odoo.tools import email_domain_extract
 
 from ...connect.detection import PATIENCE, detect
+from ...providers import known_at
+from ...tools.addresses import is_plain
 from .system_mail_connect import PASSWORD, PORTS
 
 
@@ -12,16 +14,23 @@ class SystemMailConnectDetection(models.TransientModel):
 
     wants_sign_in = fields.Boolean(readonly=True)
     provider_id = fields.Integer(readonly=True, help="The detected provider to sign in with.")
+    service_host = fields.Char(readonly=True, help="The server of the detected service.")
+    asks_address = fields.Boolean(readonly=True, help="The first step: only the address is asked.")
     detected = fields.Char(readonly=True, help="What the address says of its provider.")
     proposed = fields.Json(readonly=True, help="What was filled in for the address.")
 
     @api.onchange("address")
     def _onchange_address(self):
         """Detect the provider from the address. Only the button asks the DNS, which takes time."""
-        self._propose(0)
+        if not self.asks_address:
+            self._propose(0)
 
     def action_detect(self):
         """Detect the provider with the help of the DNS."""
+        if not is_plain((self.address or "").strip()):
+            return self._show_failure(self._not_plain())
+        if self.asks_address:
+            self.write({"asks_address": False, "state": "draft"})
         self._propose(PATIENCE)
         return self.reopen()
 
@@ -40,6 +49,7 @@ class SystemMailConnectDetection(models.TransientModel):
                 self[name] = value
         self.provider_id = service.provider_id if service else 0
         self.service_name = service.name if service else False
+        self.service_host = service.smtp_host if service else False
         self.app_password = bool(service and service.app_password)
         self.detected = self._describe_detected(address, found, asked=bool(seconds))
         self._propose_method(service)
@@ -49,11 +59,11 @@ class SystemMailConnectDetection(models.TransientModel):
 
     def _propose_method(self, service):
         """Choose how to connect: the way that is in use, else an application or a sign-in that is
-        set up, else by password.
+        set up, else what takes the place of passwords, else by password.
 
         :param Service service: the detected one, or None
         """
-        methods = self.offered
+        methods, others = self.offered, [key for key in self.offered if key != PASSWORD]
         signed_in_by = service and service.provider_id
         used = self._server(self.address).sudo().system_mail_provider_id
         application = service and self._ready_application(service.smtp_host)
@@ -64,10 +74,30 @@ class SystemMailConnectDetection(models.TransientModel):
             self.method = str(application.id)
         elif self._has_client(signed_in_by):
             self.method = str(signed_in_by)
-        elif self.wants_sign_in and len(methods) > 1:
-            self.method = str(signed_in_by) if signed_in_by else methods[1]
+        elif self.wants_sign_in and others:
+            self.method = str(signed_in_by) if str(signed_in_by) in others else others[0]
+        elif instead := self._instead_of_password(service):
+            self.method = instead
         elif self.method not in methods or not (service or self._provider().is_application()):
             self.method = PASSWORD
+
+    def _instead_of_password(self, service):
+        """The way to connect where the provider stops taking passwords, set up or not: as an
+        application, otherwise by a sign-in. Empty if passwords stay, or nobody here can set it up.
+
+        :param Service service: the detected one, or None
+        """
+        known, _server = known_at(service.smtp_host) if service else (None, None)
+        if not (known and known.passwords_end):
+            return ""
+        applications = self._applications().filtered(
+            lambda provider: provider.smtp_host == service.smtp_host
+        )
+        is_of_organisation = email_domain_extract(self.address) not in service.domains
+        keys = [*applications.ids] if is_of_organisation else []
+        return next(
+            (str(key) for key in (*keys, service.provider_id) if str(key) in self.offered), ""
+        )
 
     def _has_client(self, provider_id):
         """Whether people can sign in with a provider: a Super User has set up a client for it."""

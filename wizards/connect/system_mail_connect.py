@@ -108,7 +108,10 @@ class SystemMailConnect(models.TransientModel):
         :rtype: dict
         """
         dialog = self.create({**values, **self._outage_of(values.get("user_id"))})
-        dialog._propose(PATIENCE)
+        if dialog.address:
+            dialog._propose(PATIENCE)
+        else:
+            dialog.asks_address = True
         health_sudo = dialog._server(dialog.address).sudo().system_mail_health_ids
         dialog.shows_server = health_sudo.rule and health_sudo.remedy_key not in OF_PASSWORD
         return dialog.reopen()
@@ -313,13 +316,7 @@ class SystemMailConnect(models.TransientModel):
         if not address:
             raise ValidationError(self.env._("Type the address to send from."))
         if not is_plain(address):
-            raise ValidationError(
-                self.env._(
-                    "“%(address)s” is not an address that can be connected: it takes one plain "
-                    "address, such as hello@company.com.",
-                    address=address,
-                )
-            )
+            raise ValidationError(self._not_plain())
         clash = self.company_id and self.company_id.system_mail_clash_of(address)
         if clash and self.accepts_clash:
             self._accept_clash(address)
@@ -340,6 +337,13 @@ class SystemMailConnect(models.TransientModel):
             self.backup_id.accepted_clash = address
         elif not self.is_backup:
             self.company_id.system_mail_accepted_clash = address
+
+    def _not_plain(self):
+        return self.env._(
+            "“%(address)s” is not an address that can be connected: it takes one plain address, "
+            "such as hello@company.com.",
+            address=(self.address or "").strip(),
+        )
 
     def _check_account(self):
         """Check the server and the password before the account is tried.
@@ -428,6 +432,11 @@ class SystemMailConnect(models.TransientModel):
         if secret or not values["smtp_user"]:
             values |= {"system_mail_password": secret, "smtp_pass": False}
         return values
+
+    def action_drill(self):
+        """Try the fallback with the System Mail that has just been connected."""
+        self.ensure_one()
+        return self.company_id.action_system_mail_run_drill()
 
     def action_test(self):
         """Open the dialog that sends a test message."""

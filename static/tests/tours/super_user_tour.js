@@ -237,7 +237,7 @@ registry.category("web_tour.tours").add("system_mail_super_user", {
         },
         {
             content: "it says what stops, and does nothing yet",
-            trigger: `${DIALOG}:contains(Turn System Mail off?):contains(forgets its server and password) footer button:contains(Cancel)`,
+            trigger: `${DIALOG}:contains(Turn System Mail off?):contains(sends nothing more) footer button:contains(Cancel)`,
             run: "click",
         },
         {
