@@ -26,6 +26,7 @@ STATES = (
     "system_mail_domain_status",
     "system_mail_domain_checked_at",
 )
+WRITTEN_BY_SUPER_USERS = ("system.mail.backup", "system.mail.oauth.provider")
 REFUSALS = ("odoo.exceptions.AccessError", "odoo.http.SessionExpiredException")
 """How Odoo says no: to a user, and to a visitor."""
 TELLTALE = [
@@ -75,6 +76,9 @@ class AccessCase(HttpCase, SystemMailCase):
         )
         self.event = self.env["system.mail.event"].create(
             {"kind": "test", "company_id": self.company.id, "reason": "Made by hand"}
+        )
+        self.backup = self.env["system.mail.backup"].create(
+            {"company_id": self.company.id, "address": "second@company.test"}
         )
         self.usage = self.env["system.mail.usage"].create(
             {"company_id": self.company.id, "minute": "2026-01-01", "recipient_count": 1}
@@ -201,6 +205,7 @@ class TestAccess(AccessCase):
                     f"res.company {name}": (SUPER_USER, ("res.company", name, ids))
                     for name in (
                         "action_system_mail_connect",
+                        "action_system_mail_connect_backup",
                         "action_system_mail_test",
                         "action_system_mail_drill",
                         "action_system_mail_check_domain",
@@ -210,6 +215,23 @@ class TestAccess(AccessCase):
                 "the connect dialog of System Mail": (
                     SUPER_USER,
                     ("system.mail.connect", "create", wizards),
+                ),
+                **{
+                    f"system.mail.backup {name}": (
+                        SUPER_USER,
+                        ("system.mail.backup", name, self.backup.ids),
+                    )
+                    for name in (
+                        "action_connect",
+                        "action_test",
+                        "action_drill",
+                        "action_move_up",
+                        "action_remove",
+                    )
+                },
+                "the connect dialog of a further mailbox": (
+                    SUPER_USER,
+                    ("system.mail.connect", "create", {**wizards, "backup_id": self.backup.id}),
                 ),
                 "the dialog that tries the fallback": (
                     SUPER_USER,
@@ -293,6 +315,7 @@ class TestAccess(AccessCase):
             "system.mail.outage": (self.outage.id, {"message_count": 0}),
             "system.mail.alert": (self.alert.id, {"key": "x"}),
             "system.mail.domain.finding": (self.finding.id, {"status": "good"}),
+            "system.mail.backup": (self.backup.id, {"limit_day": 5}),
             "system.mail.oauth.token": (self.token.id, {"access_token": "x"}),
             "system.mail.oauth.provider": (self.provider.id, {"name": "Other"}),
         }
@@ -308,6 +331,7 @@ class TestAccess(AccessCase):
                 "kind": "mx",
                 "status": "good",
             },
+            "system.mail.backup": {"company_id": self.company.id, "address": "third@company.test"},
             "system.mail.oauth.token": {"server_id": self.own_server.id},
             "system.mail.oauth.provider": {
                 "name": "New",
@@ -320,7 +344,7 @@ class TestAccess(AccessCase):
         actions = {}
         for model, (id_, values) in records.items():
             readers = NOBODY if model == "system.mail.oauth.token" else SUPER_USER
-            writers = SUPER_USER if model == "system.mail.oauth.provider" else NOBODY
+            writers = SUPER_USER if model in WRITTEN_BY_SUPER_USERS else NOBODY
             actions |= {
                 f"read {model}": (readers, (model, "read", [id_], ["display_name"])),
                 f"search {model}": (readers, (model, "search", [])),

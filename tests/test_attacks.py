@@ -49,6 +49,7 @@ GUARDED = """
     SELECT to_jsonb(t) FROM ir_mail_server t WHERE id = %(server)s
     UNION ALL SELECT jsonb_build_array(system_mail_address, system_mail_server_id,
         system_mail_scope) FROM res_company WHERE id = %(company)s
+    UNION ALL SELECT to_jsonb(t) FROM system_mail_backup t
     UNION ALL SELECT to_jsonb(t) FROM system_mail_oauth_token t
     UNION ALL SELECT to_jsonb(t) FROM system_mail_oauth_provider t
     UNION ALL SELECT to_jsonb(t) FROM system_mail_health t WHERE server_id = %(server)s
@@ -101,6 +102,15 @@ class AttackCase(SystemMailCase):
         )
         self.env["system.mail.oauth.token"].store_tokens(
             self.system_server, Tokens("canarybird-access", "canarybird-refresh", None)
+        )
+        backup_server = self.mailbox(self.system, "canarybird-backup@company.test", False)
+        backup_server.write({"name": "canarybird-backup", **secrets})
+        self.env["system.mail.backup"].create(
+            {
+                "company_id": self.company.id,
+                "address": "canarybird-backup@company.test",
+                "server_id": backup_server.id,
+            }
         )
         provider = self.env["system.mail.oauth.provider"].search([], limit=1)
         provider.write({"client_id": "canarybird-id", "client_secret": "canarybird-secret"})

@@ -28,8 +28,13 @@ class SystemMailDrill(models.TransientModel):
 
     @api.model
     def _run_for(self, company, user):
-        """Run the drill of a company as if this user had pressed the button."""
+        """Run the drill of each mailbox of a company's System Mail as if this user had pressed the
+        button.
+        """
         drills = self.with_user(user).with_context(
             allowed_company_ids=company.ids, lang=user.lang, tz=user.tz
         )
-        drills.create({"company_id": company.id, "is_scheduled": True}).action_send()
+        values = {"company_id": company.id, "is_scheduled": True}
+        drills.create(values).action_send()
+        for backup in company.system_mail_backup_ids.filtered("server_id.active"):
+            drills.create({**values, "backup_id": backup.id}).action_send()
