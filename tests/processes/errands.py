@@ -215,6 +215,34 @@ def tell_settings(env):
     }
 
 
+def have_one_mailbox(env):
+    """As versions up to 19.0.1.1.0 had it: System Mail has no further mailbox, and a company has
+    one finding of each kind about its domain.
+    """
+    env.cr.execute(
+        """UPDATE ir_module_module SET latest_version = '19.0.1.1.0' WHERE name = 'system_mail';
+           DROP INDEX system_mail_domain_finding_mailbox_kind_uniq;
+           ALTER TABLE system_mail_domain_finding DROP backup_id,
+                 ADD CONSTRAINT system_mail_domain_finding_kind_uniq UNIQUE (company_id, kind);
+           ALTER TABLE system_mail_usage DROP server_id;
+           DROP TABLE system_mail_backup CASCADE"""
+    )
+
+
+def add_mailbox(env):
+    """Give System Mail a further mailbox, and check the domains of both.
+
+    :return: how many findings there are of each
+    """
+    company = env.company
+    server = company.system_mail_server_id.copy({"name": "Second", "from_filter": "b@other.test"})
+    backup = env["system.mail.backup"].create(
+        {"company_id": company.id, "address": "b@other.test", "server_id": server.id}
+    )
+    company._system_mail_check_domain()
+    return len(company.system_mail_finding_ids), len(backup.finding_ids)
+
+
 def tell_outages(env):
     """``{mailbox: (it began when the mailbox broke, it is over, messages carried)}``"""
     return {

@@ -106,6 +106,13 @@ def test_an_update_fills_in_the_apis_that_are_known(office, found):
     assert after == before == {**before, "used": 0}
 
 
+def test_after_an_update_system_mail_can_have_a_further_mailbox(office, found):
+    office.do(found, errands.have_one_mailbox)
+    office.update()
+    [[first, further]] = office.do(errands.add_mailbox)
+    assert first == further > 1
+
+
 def test_an_update_turns_stored_sentences_into_rules(office, found, own):
     own.fail("auth", reply=REJECTED)
     *_, before = office.do(found, errands.mention, errands.live_on, errands.tell_reasons)
