@@ -78,8 +78,11 @@ class SystemMailConnection(models.Model):
                 """SELECT id, 'passwords', %(day)s
                      FROM ir_mail_server
                     WHERE active AND smtp_authentication = 'login' AND smtp_user <> ''
-                      AND '.' || lower(smtp_host) LIKE ANY(%(hosts)s)
-                      AND '.' || lower(smtp_host) NOT LIKE ALL(%(others)s)
+                      AND smtp_host = ANY(ARRAY(  -- many mailboxes, few hosts
+                              SELECT host
+                                FROM (SELECT DISTINCT smtp_host FROM ir_mail_server) h (host)
+                               WHERE '.' || lower(host) LIKE ANY(%(hosts)s)
+                                 AND '.' || lower(host) NOT LIKE ALL(%(others)s)))
                       AND lower(split_part(COALESCE(system_mail_login, smtp_user), '@', 2))
                           <> ALL(%(domains)s)""",
                 hosts=[f"%.{host}" for host in provider.hosts()],
