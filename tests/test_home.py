@@ -202,6 +202,30 @@ class TestWorkList(HomeCase):
         self.assertIn("Ana Author", lines[1])
         self.assertEqual(self.page()["headline"], "2 mailboxes need you.")
 
+    def test_further_mailboxes_of_system_mail_are_listed_in_their_order(self):
+        for address, sequence in (("third@other.test", 20), ("second@other.test", 10)):
+            smtp = self.smtp(address, logins={address: "other"})
+            server = self.mailbox(smtp, address, "other")
+            self.env["system.mail.backup"].create(
+                {
+                    "company_id": self.company.id,
+                    "address": address,
+                    "sequence": sequence,
+                    "server_id": server.id,
+                }
+            )
+        [system] = self.page()["systems"]
+        addresses = ["hello@company.test", "second@other.test", "third@other.test"]
+        self.assertEqual([mailbox["address"] for mailbox in system["mailboxes"]], addresses)
+        for mailbox in system["mailboxes"]:
+            self.press(mailbox["buttons"][0])
+        self.assertEqual(self.lines(), [])
+        self.system.fail("auth", reply=REJECTED)
+        self.press(system["mailboxes"][0]["buttons"][0])
+        [line] = self.lines()
+        self.assertIn("System Mail hello@company.test: the password was rejected", line)
+        self.assertNotIn("waits", line, "another one sends it")
+
     def test_an_unstable_system_mail_shows_when_it_lasts(self):
         self.system.stop()
         self.press(self.page()["systems"][0]["mailboxes"][0]["buttons"][0])
@@ -292,9 +316,10 @@ class TestWorkList(HomeCase):
     def test_settings_open_those_of_the_company(self):
         other = self.env["res.company"].create({"name": "Harbour Foods"})
         self.super_user.company_ids += other
-        action = other.with_user(self.super_user).action_system_mail_settings()
-        settings = self.env["res.config.settings"].with_user(self.super_user)
-        self.assertEqual(settings.with_context(**action["context"]).create({}).company_id, other)
+        of_both = {"allowed_company_ids": (self.company + other).ids}
+        action = other.with_user(self.super_user).with_context(**of_both)
+        action = action.action_system_mail_settings()
+        self.assertEqual(action["params"]["company_ids"], (other + self.company).ids)
 
     def test_a_server_that_is_down_is_named_once(self):
         self.own.stop()

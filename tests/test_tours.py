@@ -91,6 +91,19 @@ class TestTours(SystemMailCase, HttpCase):
         self.assertEqual(held.notification_ids.notification_status, "canceled")
         self.assertEqual(self.events("test").drill, "passed")
 
+    def test_settings_open_those_of_another_company(self):
+        admin = self.env.ref("base.user_admin")
+        other = self.env["res.company"].create(
+            {"name": "Harbour Foods", "system_mail_address": "hello@harbour.test"}
+        )
+        admin.company_ids += other
+        self.walk(
+            "/odoo/system-mail",
+            "system_mail_other_company",
+            admin,
+            cookies={"cids": f"{self.company.id}-{other.id}"},
+        )
+
     # --- preferences
 
     def test_an_employee_connects_tests_and_disconnects_their_own_mailbox(self):

@@ -270,15 +270,17 @@ class ResCompany(models.Model):
             raise AccessError(self.env._("Only Super Users may see or change System Mail."))
 
     def action_system_mail_settings(self):
-        """Open the settings of this company's System Mail."""
+        """Open the settings of this company's System Mail. It becomes the user's current company:
+        Odoo has no settings of another one.
+        """
         self.ensure_one()
         self.check_system_mail_access()
-        action = self.env["ir.actions.act_window"]._for_xml_id(
-            "base_setup.action_general_configuration"
-        )
-        companies = [self.id, *(id_ for id_ in self.env.companies.ids if id_ != self.id)]
-        action["context"] = {"module": "system_mail", "allowed_company_ids": companies}
-        return action
+        others = self.env.companies - self
+        return {
+            "type": "ir.actions.client",
+            "tag": "system_mail_settings",
+            "params": {"company_ids": (self + others).ids},
+        }
 
     @api.model
     @ormcache()

@@ -80,3 +80,22 @@ registry.category("web_tour.tours").add("system_mail_home", {
         },
     ],
 });
+
+registry.category("web_tour.tours").add("system_mail_other_company", {
+    steps: () => [
+        {
+            trigger: `${HOME} .o_system_mail_home_system:contains(Harbour Foods) button:contains(Settings)`,
+            run: "click",
+            expectUnloadPage: true,
+        },
+        {
+            content: "its company is the current one",
+            trigger: ".o_switch_company_menu:contains(Harbour Foods)",
+        },
+        {
+            content: "and the tab is open",
+            trigger:
+                "#system_mail_connection_setting [name=system_mail_address]:contains(hello@harbour.test)",
+        },
+    ],
+});
