@@ -8,6 +8,7 @@ import smtplib
 import socket
 import ssl
 import threading
+import time
 import unittest
 import warnings
 
@@ -134,6 +135,17 @@ class TestFaultAtEachPhase(LabCase):
         for phase in PHASES:
             if phase not in ("connect", "tls"):
                 self.check(phase, reply="421 4.3.2 Closing", code=421)
+
+    def test_a_slow_server_does_it_in_the_end(self):
+        successes = {"mail": "250 OK", "rcpt": "250 OK", "data": "354 Go on", "dot": "250 OK"}
+        for phase, reply in successes.items():
+            with self.subTest(phase=phase):
+                server = self.lab.server()
+                server.fail(phase, reply, delay=SHORT)
+                begin = time.monotonic()
+                self.send(server)
+                self.assertGreater(time.monotonic() - begin, SHORT)
+                self.assertEqual(len(server.accepted), 1)
 
     def test_implicit_tls_fails_before_the_handshake(self):
         for phase in ("connect", "tls"):

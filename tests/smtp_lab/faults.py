@@ -40,6 +40,7 @@ class Fault:
     :param accept: at the dot, the server keeps the message whatever it then says
     :param after_bytes: in the body, strike once this much of it was read
     :param interval: seconds between the bytes of a drip
+    :param delay: seconds before the server does it; with a success as its reply, it is only slow
     """
 
     phase: str
@@ -53,6 +54,7 @@ class Fault:
     accept: bool = False
     after_bytes: int = 0
     interval: float = 0.02
+    delay: float = 0.0
     struck: int = 0
 
     def __post_init__(self):

@@ -135,6 +135,7 @@ class FaultySMTP(SMTP):
 
     async def _suffer(self, fault):
         """The fault's reply; does not return if the fault leaves nothing more to say."""
+        await asyncio.sleep(fault.delay)
         if fault.action == "reply":
             if not fault.closes:
                 return fault.reply
@@ -306,7 +307,8 @@ class FaultySMTP(SMTP):
 
     async def smtp_DATA(self, arg):
         await self._hear("DATA", arg)
-        if reply := await self._strike("data"):
+        reply = await self._strike("data")
+        if reply and not reply.startswith("354"):
             await self.push(reply)
         elif fault := self._due("body"):
             await self.push("354 End data with <CR><LF>.<CR><LF>")
