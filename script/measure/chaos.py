@@ -71,9 +71,9 @@ class Run:
 
     def _weather_the_storm(self):
         self._workers = [self._hire(number) for number in range(self.options.workers)]
-        arguments = (self.options.seed, self._stop, self._raging, self.clock)
-        clock = self._fork.Process(target=office.keep_time, args=arguments, daemon=True)
-        clock.start()
+        arguments = (self.options.seed, self._clock_diary, self._stop, self._raging, self.clock)
+        self._time = self._fork.Process(target=office.keep_time, args=arguments, daemon=True)
+        self._time.start()
         try:
             mails = sum(len(message.mails) for message in self.messages)
             self._servers.send(("rage",))
@@ -85,10 +85,10 @@ class Run:
             self.clock.healed_at.value = time.monotonic()
             office.lift_limit()
             self.clock.waiting.value = -1
-            self._supervise(0, 60 + self.options.messages / 10)
+            self._supervise(0, 60 + self.options.messages / 3)
         finally:
             self._stop.value = 1
-            for process in (*self._workers, clock):
+            for process in (*self._workers, self._time):
                 process.join(30)
                 process.kill()
         self._servers.send(("ledger",))
@@ -106,6 +106,8 @@ class Run:
             for number, worker in enumerate(self._workers):
                 if worker.exitcode is not None:
                     raise RuntimeError(f"worker {number} ended by itself: {worker.exitcode}")
+            if self._time.exitcode is not None:
+                raise RuntimeError("the clock stands still")
             if self._raging.value and time.monotonic() > next_tick:
                 next_tick = time.monotonic() + TICK
                 if self._rng.random() < KILL_AT_ANY_TIME:
@@ -148,10 +150,16 @@ class Run:
     def _diary(self, number):
         return self.directory / f"worker{number}"
 
+    @property
+    def _clock_diary(self):
+        return self.directory / "clock"
+
     def auditor(self, ledger):
         """:rtype: Auditor"""
         diaries = [office.Diary.read(self._diary(n)) for n in range(self.options.workers)]
-        return Auditor(self.messages, ledger.copies, diaries, office.read_facts(), self.clock)
+        jumps = [at for at, _what in office.Diary.read(self._clock_diary)]
+        facts = office.read_facts()
+        return Auditor(self.messages, ledger.copies, diaries, facts, self.clock, jumps)
 
 
 def main():
@@ -191,6 +199,7 @@ def _print_totals(run, ledger, auditor, verdicts, seconds):
         "faults": faults.total(),
         **{f"kills {place}": count for place, count in run.kills.items()},
         "database lines cut": run.clock.cuts.value,
+        "jumps of the clock": run.clock.jumps.value,
         "reconnections": run.clock.reconnections.value,
         "mails due at once by them": run.clock.woken.value,
         "rollbacks": sum(what == "U" for diary in auditor.diaries for _at, what in diary),

@@ -14,11 +14,17 @@ from typing import NamedTuple
 import psycopg2
 import psycopg2.errors
 
-from odoo import SUPERUSER_ID, api, fields
+from odoo import SUPERUSER_ID, api
+from odoo.fields import Domain
 from odoo.modules.registry import Registry
 from odoo.tools.mail import email_normalize_all
 
 from odoo.addons.base.models import ir_mail_server
+from odoo.addons.http_routing.tests.common import MockRequest
+from odoo.addons.system_mail.models.mail import mail_mail_reply
+from odoo.addons.system_mail.models.queue.mail_mail import LATEST_BELIEVABLE
+from odoo.addons.system_mail.sending import queue_run
+from odoo.addons.system_mail.tools.worker import scheduled_action
 
 from . import instance, plan
 from .instance import environment
@@ -30,12 +36,31 @@ TIMEOUT = 0.4
 TICK = 0.5
 """Seconds of ours in which all that is due later becomes due."""
 BATCH = 500
+QUEUE = "mail.ir_cron_mail_scheduler_action"
+PERSON_SECONDS = 2
+"""The budget of a request."""
+REPLY_SECONDS = 8
+"""For which a late reply is awaited, and may take some more for its storing."""
+HURRY = {
+    (ir_mail_server, "SMTP_TIMEOUT"): TIMEOUT,
+    (queue_run, "TURN"): 3.0,
+    (queue_run, "WINDOW"): 2.0,
+    (queue_run, "LAST_TURN"): 4.0,
+    (queue_run, "AFTER_DOT"): 1.0,
+    (mail_mail_reply, "STORING"): 14,
+}
+"""Odoo's and our patience, in seconds: the storm changes faster than the weather outside."""
+JUMPS = 0.04
+"""Of the ticks."""
+AHEAD = (-6, -2, 0, 2, 6)
+"""Hours by which the database's clock may be ahead of the workers'."""
 
 
 def load(config_file: str, log_file: str):
     """Load Odoo into this process, once; its log goes to the file."""
     instance.load(config_file, log_file)
-    ir_mail_server.SMTP_TIMEOUT = TIMEOUT
+    for (module, name), seconds in HURRY.items():
+        setattr(module, name, seconds)
 
 
 # --- the company
@@ -54,7 +79,11 @@ def found_company(ports: dict[str, int]):
             instance.server(env, mailbox, ports[mailbox.name], owner)
         instance.use_system_mail(env, plan.SYSTEM, ports[plan.SYSTEM.name])
         env.company.system_mail_limit_minute = plan.LIMIT
+        parameters = env["ir.config_parameter"]
+        parameters.set_param("system_mail.person_seconds", PERSON_SECONDS)
+        parameters.set_param("system_mail.reply_seconds", REPLY_SECONDS)
         env.cr.execute(_AUDIT)
+        env.cr.execute(_CLOCK)
 
 
 _AUDIT = """
@@ -68,6 +97,21 @@ CREATE FUNCTION chaos_audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RETURN NEW; END $$;
 CREATE TRIGGER chaos_audit AFTER INSERT OR UPDATE ON system_mail_health
     FOR EACH ROW EXECUTE FUNCTION chaos_audit();
+"""
+
+
+# Nobody touches the machine's clock: now() is looked up in the schemas of search_path, in their
+# order, and PostgreSQL's own come last here.
+_CLOCK = """
+CREATE TABLE chaos_clock (ahead interval);
+INSERT INTO chaos_clock VALUES ('0');
+CREATE FUNCTION now() RETURNS timestamptz STABLE LANGUAGE sql AS
+    'SELECT pg_catalog.now() + ahead FROM chaos_clock';
+CREATE FUNCTION clock_timestamp() RETURNS timestamptz VOLATILE LANGUAGE sql AS
+    'SELECT pg_catalog.clock_timestamp() + ahead FROM chaos_clock';
+DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database());
+END $$;
 """
 
 
@@ -162,9 +206,9 @@ class Diary:
     becomes of the process.
     """
 
-    COMMIT, UNDONE, END, KILLED, CLASH = "C", "U", "E", "K", "S"
+    COMMIT, UNDONE, END, KILLED, CLASH, JUMP = "C", "U", "E", "K", "S", "J"
     """``END`` of a transaction: by a rollback, unless it was committed just before. ``CLASH``: it
-    could not be serialized.
+    could not be serialized. ``JUMP`` of the clock, in its own diary.
     """
 
     def __init__(self, path: Path):
@@ -229,18 +273,19 @@ def _send_some(env, rng, mine, book):
 
     :param Diary book: where it is noted that all is undone; None: nothing is
     """
-    due = ["|", ("scheduled_date", "=", False), ("scheduled_date", "<=", fields.Datetime.now())]
-    how = rng.choices(("queue", "request", "undone"), (80, 15, 5))[0]
+    how = rng.choices(("queue", "request", "undone"), (75, 20, 5))[0]
     limit = rng.choice((1, 5, 20, 60)) if how == "queue" else rng.choice((1, 2, 4))
-    mails = env["mail.mail"].search(
-        [*mine, *due, ("state", "=", "outgoing")], limit=limit, order="id"
-    )
+    due = Domain(mine) & env["mail.mail"]._system_mail_due()
+    mails = env["mail.mail"].search(due, limit=limit, order="id")
     if not mails:
         return False
     if how == "queue":
-        env["mail.mail"].process_email_queue(email_ids=mails.ids)
+        with scheduled_action(env.cr):
+            queue = env["mail.mail"].with_context(cron_id=env.ref(QUEUE).id)
+            queue.process_email_queue(email_ids=mails.ids)
     else:
-        mails.send()
+        with MockRequest(env):
+            mails.send()
         if how == "undone" and book:
             book.note(Diary.UNDONE)
         else:
@@ -260,26 +305,32 @@ class Clock(NamedTuple):
     """Mails that a reconnection made due."""
     asleep: RawValue
     """Mails that it should have made due."""
+    jumps: RawValue
     healed_at: RawValue
     """``time.monotonic()``, when the storm was over."""
 
     @classmethod
     def new(cls):
         """:rtype: Clock"""
-        return cls(RawValue("l", -1), *(RawValue("l", 0) for _ in range(4)), RawValue("d", 0))
+        return cls(RawValue("l", -1), *(RawValue("l", 0) for _ in range(5)), RawValue("d", 0))
 
 
-def keep_time(seed: int, stop, raging, clock: Clock):
-    """What is due later becomes due, mailboxes are probed, people reconnect theirs, lines to the
-    database are cut, and the mails that wait are counted.
+def keep_time(seed: int, diary: Path, stop, raging, clock: Clock):
+    """What is due later becomes due, the database's clock jumps, mailboxes are probed, people
+    reconnect theirs, lines to the database are cut, and the mails that wait are counted.
     """
-    rng = generator(seed, "clock")
+    rng, book = generator(seed, "clock"), Diary(diary)
     while not stop.value:
         time.sleep(TICK)
         try:
             with environment() as env:
                 env.cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
                 env.cr.execute(_TIME_PASSES)
+            if raging.value and rng.random() < JUMPS:
+                with environment() as env:
+                    env.cr.execute("UPDATE chaos_clock SET ahead = %s", [f"{rng.choice(AHEAD)} h"])
+                book.note(Diary.JUMP)
+                clock.jumps.value += 1
             if raging.value and rng.random() < 0.1:
                 with environment() as env:
                     env.cr.execute(_CUT_A_LINE)
@@ -293,7 +344,7 @@ def keep_time(seed: int, stop, raging, clock: Clock):
                 _tell_others()
             with environment() as env:
                 clock.waiting.value = env["mail.mail"].search_count([("state", "=", "outgoing")])
-        except psycopg2.Error as exc:
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as exc:
             logging.getLogger(__name__).warning("The clock: %s", exc)
 
 
@@ -314,9 +365,7 @@ def _reconnect(env, rng, clock):
         return
     clock.reconnections.value += 1
     clock.woken.value += _waiting_mails(env, mailbox, [("scheduled_date", "=", False)])
-    clock.asleep.value += _waiting_mails(
-        env, mailbox, [("scheduled_date", ">", fields.Datetime.now())]
-    )
+    clock.asleep.value += _waiting_mails(env, mailbox, [("scheduled_date", ">", env.cr.now())])
 
 
 def _waiting_mails(env, mailbox, domain):
@@ -330,18 +379,26 @@ def _waiting_mails(env, mailbox, domain):
 
 
 # What Odoo has put off, to spare a mailbox, may go out in the same run after all: as long as one
-# takes, nobody else touches it.
-_TIME_PASSES = """
-UPDATE mail_mail SET scheduled_date = now() AT TIME ZONE 'utc' - interval '1 second'
- WHERE state = 'outgoing' AND scheduled_date > now() AT TIME ZONE 'utc'
-   AND (system_mail_attempts > 0 OR write_date < now() AT TIME ZONE 'utc' - interval '1 minute');
+# takes, nobody else touches it. Time does not pass for what the queue must find by itself: mail
+# that was put off before the clock jumped back, or whose reply is awaited.
+_NOW = "(now() AT TIME ZONE 'utc')"
+_TIME_PASSES = f"""
+UPDATE mail_mail SET scheduled_date = {_NOW} - interval '1 second'
+ WHERE state = 'outgoing' AND scheduled_date > {_NOW} AND system_mail_reply_until IS NULL
+   AND (system_mail_waiting_since IS NULL
+        OR scheduled_date < {_NOW} + interval '{LATEST_BELIEVABLE.total_seconds()} seconds')
+   AND (system_mail_attempts > 0
+        OR write_date NOT BETWEEN {_NOW} - interval '1 minute' AND {_NOW});
 UPDATE ir_mail_server SET owner_limit_time = owner_limit_time - interval '1 minute'
  WHERE owner_limit_time IS NOT NULL;
 UPDATE system_mail_event SET create_date = create_date - interval '1 day'
- WHERE create_date > now() AT TIME ZONE 'utc' - interval '1 hour'
-   AND create_date < now() AT TIME ZONE 'utc' - interval '10 seconds';
-UPDATE system_mail_health SET next_probe_at = now() AT TIME ZONE 'utc' - interval '1 minute'
- WHERE next_probe_at > now() AT TIME ZONE 'utc';
+ WHERE create_date > {_NOW} - interval '1 hour' AND create_date < {_NOW} - interval '10 seconds';
+UPDATE system_mail_server_health SET next_probe_at = {_NOW} - interval '1 minute'
+ WHERE next_probe_at > {_NOW};
+UPDATE system_mail_server_health SET next_login_at = {_NOW} - interval '1 minute'
+ WHERE next_login_at > {_NOW};
+UPDATE system_mail_health SET next_probe_at = {_NOW} - interval '1 minute'
+ WHERE next_probe_at > {_NOW};
 """
 _CUT_A_LINE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -403,6 +460,8 @@ class Facts(NamedTuple):
     events: list[Event]
     states: list[State]
     """Each that a mailbox was ever in."""
+    runs: int
+    """Runs of the queue that are still noted."""
 
 
 def read_facts():
@@ -446,7 +505,9 @@ def read_facts():
             for event in env["system.mail.event"].search([], order="id")
         ]
         env.cr.execute(_STATES)
-        return Facts(rows, notices, events, list(map(State._make, env.cr.fetchall())))
+        states = list(map(State._make, env.cr.fetchall()))
+        runs = env["system.mail.queue.run"].search_count([])
+        return Facts(rows, notices, events, states, runs)
 
 
 _STATES = """

@@ -7,14 +7,14 @@ from .weather import generator
 
 DOMAIN = "company.test"
 SYSTEM = Mailbox("system", f"hello@{DOMAIN}", "neutral", None)
-NOTIFICATIONS = Mailbox("notifications", f"notifications@{DOMAIN}", "plain", None)
+NOTIFICATIONS = Mailbox("notifications", f"notifications@{DOMAIN}", "plain", None, pipelining=False)
 """Odoo's own sender, for authors without a mailbox."""
 SHARED = Mailbox("sales", f"sales@{DOMAIN}", "sold", None)
 """No owner: it is Sam's by its from_filter."""
 PERSONAL = [
     Mailbox("ana", f"ana@{DOMAIN}", "secret-a", None),
-    Mailbox("bob", f"bob@{DOMAIN}", "secret-b", "starttls"),
-    Mailbox("cleo", f"cleo@{DOMAIN}", "secret-c", "ssl"),
+    Mailbox("bob", f"bob@{DOMAIN}", "secret-b", "starttls", pipelining="forgets"),
+    Mailbox("cleo", f"cleo@{DOMAIN}", "secret-c", "ssl", pipelining="closes"),
     Mailbox("client", f"client@{DOMAIN}", "secret-d", None),
 ]
 MAILBOXES = [SYSTEM, NOTIFICATIONS, SHARED, *PERSONAL]

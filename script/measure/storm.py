@@ -21,6 +21,8 @@ BLACKOUT = 0.1
 """Of the changes: so often every mailbox is out of order at once, System Mail's too."""
 KILL_PATIENCE = 5.0
 """Seconds that a server waits for the kill which it asked for, before it answers all the same."""
+SOCKETS_CLOSE = 0.5
+"""Seconds before a server was stopped in which a reply may not have left."""
 TAG = "X-Chaos"
 """Header of each mail: the worker that sends it and its name, ``w1 m7.0``."""
 
@@ -32,6 +34,8 @@ class Mailbox(NamedTuple):
     address: str
     password: str
     encryption: str | None
+    pipelining: bool | str = True
+    """As the lab has it."""
 
 
 class Copy(NamedTuple):
@@ -49,6 +53,8 @@ class Copy(NamedTuple):
     mail: str
     unanswered: bool
     """The client was never told."""
+    answered_after: float
+    """Seconds that the server took for its reply."""
 
 
 class Ledger(NamedTuple):
@@ -110,6 +116,7 @@ class Storm:
                 kind=StormServer,
                 logins={mailbox.address: mailbox.password},
                 encryption=mailbox.encryption,
+                pipelining=mailbox.pipelining,
                 keep=False,
             )
             server.storm, server.rng = self, generator(seed, mailbox.name)
@@ -171,8 +178,16 @@ class Storm:
         if new.down:
             self.faults[(server.name, "connect", "refused")] += 1
             server.stop()
+            self._lose_replies(server)
         else:
             server.start()
+
+    def _lose_replies(self, server):
+        """Who awaited a reply of the server, which has been stopped, never gets it."""
+        since = time.monotonic() - SOCKETS_CLOSE
+        for number, copy in enumerate(self.copies):
+            if copy.mailbox == server.name and copy.at + copy.answered_after > since:
+                self.copies[number] = copy._replace(unanswered=True)
 
 
 def serve(supervisor: Connection, seed: int, mailboxes: list[Mailbox], kill_rate: float):
@@ -199,4 +214,5 @@ def _as_copy(server, values):
         int(worker),
         mail,
         unanswered=bool(fault) and not fault.reply,
+        answered_after=fault.delay if fault else 0.0,
     )

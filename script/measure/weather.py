@@ -22,10 +22,20 @@ _ON_LEAVING = {
 }
 """The tables know little of these."""
 _TAKEN = "250 2.6.0 Taken"
+_SUCCESS = {
+    "mail": "250 2.1.0 OK",
+    "rcpt": "250 2.1.5 OK",
+    "data": "354 Go on",
+    "dot": "250 2.6.0 Taken at last",
+}
+_DELAYS = (0.1, 0.5, 2.5, 5.0)
+"""Seconds that a slow server takes for a reply: within the patience for it, or beyond."""
 _OF_MAILBOX = 0.12
 """The share of the replies of showers that are surely the mailbox's own fault: after one of them,
 it is left alone for a while.
 """
+_OF_SLOW_REPLIES = 0.15
+"""The share of the faults of showers that are a reply, good or bad, which takes its time."""
 _SLOW = {"hang": 0.4, "drip": 0.4}
 """They cost time: drawn that much less often."""
 
@@ -59,9 +69,13 @@ def weather(rng, encryption):
 
 def outage(rng, encryption):
     """What goes wrong for every client: on connecting, or with whatever it sends."""
-    if rng.random() < 0.5:
+    drawn = rng.random()
+    if drawn < 0.5:
         phase = rng.choice(SENDING)
-        return _fault(rng, phase, _texts(surely_of_mailbox(phase), phase), ())
+        if drawn < 0.1:
+            return _slow(rng, phase, _SUCCESS[phase])
+        silent = _ANY if drawn < 0.25 else ()
+        return _fault(rng, phase, _texts(surely_of_mailbox(phase), phase), silent)
     phases = {"connect", "banner", "ehlo", "auth"}
     phases |= {"tls"} if encryption else set()
     phases |= {"starttls"} if encryption == "starttls" else set()
@@ -80,6 +94,8 @@ def shower(rng, phase):
     replies = _texts(answers(phase), phase)
     if phase == "dot" and rng.random() < 0.1:
         replies = [_TAKEN]
+    if rng.random() < _OF_SLOW_REPLIES:
+        return _slow(rng, phase, rng.choice((_SUCCESS[phase], rng.choice(replies))))
     return _fault(rng, phase, replies, _ANY)
 
 
@@ -98,8 +114,13 @@ def cell(fault):
     """The fault's place in the matrix: ``("rcpt", "5xx")``, ``("dot", "drop, accepted")``."""
     if fault.reply:
         kind = f"{fault.reply[0]}xx" if fault.reply[0].isdigit() else "no SMTP"
-        return fault.phase, "421" if fault.closes else kind
+        kind = "421" if fault.closes else kind
+        return fault.phase, kind + (", slow" if fault.delay else "")
     return fault.phase, fault.action + (", accepted" if fault.accept else "")
+
+
+def _slow(rng, phase, reply):
+    return Fault(phase, "reply", reply, delay=rng.choice(_DELAYS))
 
 
 def _fault(rng, phase, replies, actions):
