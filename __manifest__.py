@@ -20,6 +20,7 @@
         "wizards/connect/system_mail_connect_views.xml",
         "wizards/system_mail_monitoring_token_views.xml",
         "wizards/system_mail_test_views.xml",
+        "wizards/system_mail_announcement_views.xml",
         "wizards/system_mail_drill_views.xml",
         "views/system_mail_connection_views.xml",
         "views/system_mail_backup_views.xml",

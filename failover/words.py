@@ -180,6 +180,27 @@ REMEDIES = {
     "refused": _lt("Read the server's own words and change the message or the address."),
 }
 
+RECONNECTABLE = {
+    "app_password",
+    "compromised",
+    "encryption",
+    "encryption_on",
+    "from_filter",
+    "login_characters",
+    "no_encryption",
+    "no_login",
+    "password",
+    "provider_blocked",
+    "reconnect",
+    "security_defaults",
+    "server_name",
+    "smtp_auth",
+    "use_oauth",
+    "user_name",
+    "web_login",
+}
+"""Remedies that a mailbox's owner can follow, and that end with reconnecting it."""
+
 
 def describe(failure, decision):
     """Why, in plain words, with the codes: ``the password was rejected (535 5.7.8)``."""

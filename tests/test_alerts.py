@@ -85,6 +85,16 @@ class TestAlerts(AlertsCase):
         self.company.system_mail_scope = "all"
         self.assertFalse(self.told(), "the scope is in Activity")
 
+    def test_an_emptied_address_is_one_change_and_told_once(self):
+        admin = self.env.ref("base.user_admin")
+        self.company.with_user(admin).system_mail_address = False
+        self.assertFalse(self.system_server.exists())
+        [body] = self.told()
+        self.assertIn("its address is now none, its server: none", body)
+        changes = self.events("configured").mapped("reason")
+        [change] = [text for text in changes if "hello@company.test → -" in text]
+        self.assertEqual(change.count("hello@company.test → -"), 2, "its server, too")
+
     def test_a_mailbox_blocked_as_compromised_is_told_once(self):
         self.own.fail("mail", reply="550 5.7.501 Access denied, spam abuse detected")
         self.mention()
@@ -107,6 +117,15 @@ class TestAlerts(AlertsCase):
         [body] = self.told()
         self.assertIn("limit", body)
         self.assertIn("2 messages wait", body)
+
+    def test_one_message_that_waits_is_one(self):
+        self.company.system_mail_limit_day = 1
+        self.own.stop()
+        self.mention()
+        self.mention()
+        self.tell()
+        [body] = self.told()
+        self.assertIn("1 message waits and is sent later.", body)
 
     def test_owners_are_told_in_all_ways_or_in_none(self):
         self.own.fail("auth", reply=REJECTED)
@@ -132,10 +151,19 @@ class TestAlerts(AlertsCase):
         self.tell()
         [body] = self.told()
         self.assertIn("3 of 3", body)
+        self.set_option("alert_share", "0")
+        self.tell()
+        self.assertFalse(self.told(), "a change of the setting mends nothing")
+        self.set_option("alert_share", "20")
+        self.tell()
+        self.assertEqual(len(self.told()), 1)
         self.set_option("alert_share", "100")
         self.tell()
         [body] = self.told()
-        self.assertIn("few again", body)
+        self.assertIn(
+            "Disconnected mailboxes: 3 of 3. You are told again when it is more than 100 percent",
+            body,
+        )
 
     def test_a_reminder_to_review_where_it_is_wanted(self):
         self.ana.group_ids += self.env.ref("system_mail.group_super_user")
@@ -200,6 +228,23 @@ class TestAlerts(AlertsCase):
         self.assertIn("works again", self.told_to(self.ana)[2])
         self.assertEqual(len(self.told_to(self.ana)), 3)
         self.assertEqual(len(self.received("ana@company.test")), 0, "never by mail")
+
+    def test_a_mailbox_that_is_removed_does_not_work_again(self):
+        self.set_option("alert_owners", "1")
+        self.own.fail("auth", reply=REJECTED)
+        self.mention()
+        self.tell()
+        self.own_server.unlink()
+        self.tell()
+        self.assertEqual(len(self.told_to(self.ana)), 1)
+
+    def test_an_owner_who_can_do_nothing_is_not_told(self):
+        self.set_option("alert_owners", "1")
+        self.own.fail("auth", reply=REJECTED)
+        self.mention()
+        self.health(self.own_server).remedy_key = "https_on"
+        self.tell()
+        self.assertFalse(self.told_to(self.ana))
 
     def test_an_unstable_mailbox_is_no_news_for_its_owner(self):
         self.set_option("alert_owners", "1")

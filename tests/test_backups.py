@@ -381,15 +381,6 @@ class TestScreens(BackupCase):
         self.assertIn("second@other.test", drill.verdict)
         self.assertFalse(self.system.connections)
 
-    def test_a_scheduled_drill_tries_each(self):
-        self.ana.group_ids += self.env.ref(GROUP)
-        self.env.flush_all()
-        self.env["system.mail.drill"]._run_for(self.company, self.ana)
-        self.assertEqual(
-            self.events("test").mapped("server_id"), self.system_server | self.second_server
-        )
-        self.assertEqual(set(self.events("test").mapped("drill")), {"passed"})
-
     def test_its_domain_is_checked(self):
         self.company.action_system_mail_check_domain()
         self.assertEqual(set(self.backup.finding_ids.mapped("domain")), {"other.test"})

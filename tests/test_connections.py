@@ -1,3 +1,5 @@
+import datetime
+
 from odoo.tests import tagged
 from odoo.tests.common import HttpCase
 
@@ -73,11 +75,11 @@ class TestConnections(SystemMailCase):
         self.assertEqual(overview["counts"]["needs_attention"], 1)
         [system] = [s for s in overview["systems"] if s["company_id"] == self.company.id]
         self.assertEqual(system["address"], "hello@company.test")
-        self.assertEqual(system["last_test"], "Not tested yet.")
+        self.assertIn("Last success on", system["last_test"])
         self.company.with_user(self.super_user).system_mail_send_test("ben@company.test")
         [system] = self.connections.get_overview()["systems"]
         self.assertIn("passed", system["last_test"])
-        self.assertTrue(self.row(self.system_server).last_test)
+        self.assertTrue(self.row(self.system_server).last_check)
 
     def test_it_opens_on_what_needs_attention_if_anything_does(self):
         action = self.env["ir.actions.act_window"].with_user(self.super_user)
@@ -95,7 +97,14 @@ class TestConnections(SystemMailCase):
         self.own.fail("auth", reply=REJECTED)
         action = self.row(self.own_server).action_test()
         self.assertEqual(action["params"]["type"], "warning")
+        self.assertIn(
+            "ana@company.test: The test failed: the password was rejected (535 5.7.8). "
+            "Reconnect with the new password.",
+            action["params"]["message"],
+        )
+        self.assertRegex(action["params"]["message"], r"\d+:\d\d:\d\d", "when")
         self.assertEqual(self.row(self.own_server).state, "disconnected")
+        self.assertTrue(self.row(self.own_server).last_check)
         self.own.heal()
         action = self.row(self.own_server).action_test()
         self.assertEqual(action["params"]["type"], "success")
@@ -108,7 +117,14 @@ class TestConnections(SystemMailCase):
         self.assertEqual(action["tag"], "system_mail_test")
         self.assertEqual(set(action["params"]["ids"]), set(rows.ids), "those that can be tested")
         self.own.fail("auth", reply=REJECTED)
-        self.assertEqual(rows.test_chunk(), 1)
+        outcome = rows.test_chunk()
+        self.assertEqual(outcome["servers"], [])
+        results = {result["address"]: result for result in outcome["results"]}
+        self.assertFalse(results["ana@company.test"]["works"])
+        self.assertIn("the password was rejected", results["ana@company.test"]["text"])
+        self.assertTrue(results["hello@company.test"]["works"])
+        self.assertEqual(results["hello@company.test"]["text"], "It works.")
+        self.assertTrue(all(result["time"] for result in results.values()))
         self.assertEqual(self.row(self.own_server).state, "disconnected")
         self.assertEqual(self.row(self.system_server).state, "connected")
 
@@ -122,6 +138,58 @@ class TestConnections(SystemMailCase):
         chats = self.env["discuss.channel"].search([("channel_type", "=", "chat")])
         chat = chats.filtered(lambda c: self.ana.partner_id in c.channel_member_ids.partner_id)
         self.assertIn("/odoo/reconnect-mailbox", chat.message_ids[0].body)
+
+    def test_a_test_says_that_the_network_is_down(self):
+        network = self.env["system.mail.server.health"].create(
+            {"key": "network", "breaker_state": "open"}
+        )
+        self.own.stop()
+        [result], [sentence] = self.row(self.own_server).test_chunk().values()
+        self.assertFalse(result["works"])
+        self.assertIn("network seems down", sentence)
+        self.assertTrue(network.is_down())
+
+    def test_who_can_do_nothing_is_not_asked(self):
+        health = self.env["system.mail.health"].create(
+            {"server_id": self.own_server.id, "state": "unstable", "effect": "transient"}
+        )
+        for effect, remedy in (
+            ("transient", "unavailable"),
+            ("provider_misconfigured", "client_secret"),
+            ("misconfigured", "application_access"),
+            ("misconfigured", "mailbox_full"),
+        ):
+            health.write({"effect": effect, "rule": "unavailable", "remedy_key": remedy})
+            row = self.row(self.own_server)
+            self.assertFalse(row.can_ask, remedy)
+            self.assertIn("Nobody was asked", row.action_ask_to_reconnect()["params"]["message"])
+        self.assertFalse(self.env["discuss.channel"].search([("channel_type", "=", "chat")]))
+
+    def test_an_owner_whose_address_changed_is_told_so(self):
+        self.ana.email = "ana.author@company.test"
+        row = self.row(self.own_server)
+        self.assertTrue(row.can_ask)
+        row.action_ask_to_reconnect()
+        chat = self.env["discuss.channel"].search([("channel_type", "=", "chat")])
+        self.assertIn("is not used: its FROM Filtering", chat.message_ids[0].body)
+
+    def test_when_somebody_was_asked_is_shown(self):
+        self.break_own()
+        self.assertFalse(self.row(self.own_server).asked)
+        self.row(self.own_server).action_ask_to_reconnect()
+        self.assertEqual(self.row(self.own_server).asked, "Asked today")
+        alert = self.env["system.mail.alert"].search([("key", "like", "owner:")])
+        alert.told_at -= datetime.timedelta(days=1)
+        self.assertEqual(self.row(self.own_server).asked, "Asked yesterday")
+        alert.told_at -= datetime.timedelta(days=3)
+        self.assertRegex(self.row(self.own_server).asked, r"Asked on \w+ \d+")
+
+    def test_connected_is_never_beside_not_tested(self):
+        self.row(self.system_server).test_chunk()
+        self.env.invalidate_all()
+        [system] = self.connections.get_overview()["systems"]
+        self.assertEqual(system["state"], "connected")
+        self.assertIn("Last success on", system["last_test"])
 
     def test_the_form_tells_the_mailboxs_history(self):
         self.break_own()

@@ -5,7 +5,7 @@ from odoo.fields import Command
 from odoo.tests import Form
 
 from ..constants import GROUP
-from .common import AlertsCase
+from .common import AlertsCase, SystemMailCase
 
 REJECTED = "535 5.7.8 Rejected"
 
@@ -70,6 +70,22 @@ class TestDrillSchedule(AlertsCase):
         drill.create({"company_id": self.company.id}).action_send()
         self.run_drills()
         self.assertEqual(self.drills(), ["passed"])
+
+    def test_each_further_mailbox_has_its_own(self):
+        spare = self.smtp("spare", logins={"spare@company.test": "spare"})
+        server = self.mailbox(spare, "spare@company.test", "spare")
+        self.env["system.mail.backup"].create(
+            {
+                "company_id": self.company.id,
+                "address": "spare@company.test",
+                "server_id": server.id,
+            }
+        )
+        self.run_drills()
+        self.run_drills()
+        self.assertEqual(len(self.system.accepted), 1)
+        self.assertEqual(len(spare.accepted), 1)
+        self.assertEqual(self.events("test").server_id, self.system_server + server)
 
     def test_one_that_does_not_pass_is_told_once_and_taken_back(self):
         self.run_drills()
@@ -185,3 +201,18 @@ class TestDrillSchedule(AlertsCase):
                 company.read([name])
             with self.assertRaises(AccessError):
                 company.write({name: False})
+
+
+class TestAnnouncement(SystemMailCase):
+    def test_it_tells_colleagues_in_a_text_to_copy(self):
+        admin = self.env.ref("base.user_admin")
+        action = self.company.with_user(admin).action_system_mail_announce()
+        announcement = self.env[action["res_model"]].with_user(admin)
+        text = announcement.with_context(**action["context"]).default_get(["text"])["text"]
+        self.assertIn("from hello@company.test. Nothing changes", text)
+        self.assertIn("use.html#why-a-message-comes-from-another-address", text)
+        self.assertIn(f"Ask {admin.name}.", text)
+
+    def test_only_super_users_see_it(self):
+        with self.assertRaises(AccessError):
+            self.company.with_user(self.ana).action_system_mail_announce()

@@ -2,6 +2,7 @@ from . import (
     base_module_uninstall,
     base_partner_merge,
     connect,
+    system_mail_announcement,
     system_mail_drill,
     system_mail_drill_schedule,
     system_mail_monitoring_token,

@@ -10,31 +10,33 @@ class SystemMailDrill(models.TransientModel):
 
     @api.model
     def _cron_run(self):
-        """Run the drill of each company where one is due, and send it to the company's steward. A
-        drill that does not pass stays due: it runs again the next day.
+        """Run the drills that are due, and send each to the company's steward. A drill that does
+        not pass stays due: it runs again the next day.
         """
-        due = self.env["system.mail.event"].companies_due_for_drill()
         if parameter(self.env, "database.is_neutralized"):
             return
+        due = self.env["system.mail.event"].due_for_drill()
         cron = self.env["ir.cron"]
         cron._commit_progress(remaining=len(due))
-        for company in due:
+        for policy, mailbox in due:
+            company = self.env["res.company"].browse(policy.company_id)
             if steward := company.system_mail_drill_user():
-                self._run_for(company, steward)
+                self._run_for(company, mailbox, steward)
             if not cron._commit_progress(1):
                 break
         if due:
             self.env["system.mail.alert"].look_soon()
 
     @api.model
-    def _run_for(self, company, user):
-        """Run the drill of each mailbox of a company's System Mail as if this user had pressed the
-        button.
+    def _run_for(self, company, mailbox, user):
+        """Run the drill of a mailbox of System Mail as if this user had pressed the button.
+
+        :param SystemMailbox mailbox: one of the company's
         """
+        backups = company.system_mail_backup_ids
+        backup = backups.filtered(lambda each: each.server_id.id == mailbox.server_id)
         drills = self.with_user(user).with_context(
             allowed_company_ids=company.ids, lang=user.lang, tz=user.tz
         )
-        values = {"company_id": company.id, "is_scheduled": True}
+        values = {"company_id": company.id, "backup_id": backup.id, "is_scheduled": True}
         drills.create(values).action_send()
-        for backup in company.system_mail_backup_ids.filtered("server_id.active"):
-            drills.create({**values, "backup_id": backup.id}).action_send()

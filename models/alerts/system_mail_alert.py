@@ -9,6 +9,7 @@ from odoo.tools import format_datetime
 
 from ...constants import BATCH, GROUP
 from ...failover.rules import COMPROMISED
+from ...failover.words import RECONNECTABLE
 
 DOWN_AFTER = datetime.timedelta(minutes=5)
 """System Mail may be unstable for so long before the Super Users hear of it."""
@@ -108,11 +109,10 @@ class SystemMailAlert(models.Model):
 
     @api.model
     @api.private
-    def ask_to_reconnect(self, health):
-        """Ask the mailbox's owner to reconnect it: nobody else can."""
-        user = health.server_id.owner_user_id
-        alert = self.with_context(lang=user.lang)
-        trouble = user.with_env(alert.env).system_mail_trouble(health.with_env(alert.env))
+    def ask_to_reconnect(self, user):
+        """Ask a user to reconnect their mailbox, with what they read of it in My Preferences."""
+        alert = self.with_context(lang=user.lang, tz=user.tz)
+        trouble = user.with_env(alert.env).with_user(user).system_mail_message
         link = self._link(RECONNECT, alert.env._("Reconnect"))
         alert._tell_user(user, Markup("%s %s") % (trouble, link))
 
@@ -271,13 +271,17 @@ class SystemMailAlert(models.Model):
         )
         for company, count in counts:
             if self._is_new(f"limit:{company.id}:{today}"):
+                waiting = (
+                    self.env._("1 message waits and is sent later.")
+                    if count == 1
+                    else self.env._("%(count)s messages wait and are sent later.", count=count)
+                )
                 self.tell_super_users(
                     self.env._(
-                        "System Mail of %(company)s reached a limit set for it: %(count)s messages "
-                        "wait their turn so far. None is lost. If this is not expected, look in "
-                        "Activity who sends so much.",
+                        "System Mail of %(company)s reached one of its limits. %(waiting)s If you "
+                        "don't expect this, look in Activity who sends so much.",
                         company=company.name,
-                        count=count,
+                        waiting=waiting,
                     )
                 )
 
@@ -308,7 +312,7 @@ class SystemMailAlert(models.Model):
     def _tell_many(self):
         """Many mailboxes at once: the cause is then rarely their owners'."""
         share = self.env["ir.config_parameter"].system_mail_number("system_mail.alert_share")
-        personal = Domain("server_id.owner_user_id", "!=", False)
+        personal = Domain("server_id.owner_user_id.active", "=", True)
         personal &= Domain("server_id.active", "=", True)
         groups = self.env["system.mail.health"]._read_group(personal, ["state"], ["__count"])
         counts = dict(groups)
@@ -316,20 +320,23 @@ class SystemMailAlert(models.Model):
         if share and disconnected >= MANY and disconnected * 100 > share * total:
             if self._is_new("many"):
                 what = self.env._(
-                    "%(count)s of %(total)s mailboxes are disconnected. So many at once have "
-                    "mostly one cause: a provider's new rule, an expired secret, a changed server.",
+                    "%(count)s of %(total)s mailboxes are disconnected. When many disconnect at "
+                    "once, look for one cause: a new provider rule, an expired client secret or a "
+                    "server change.",
                     count=disconnected,
                     total=total,
                 )
                 self.tell_super_users(
                     Markup("%s %s") % (what, self._link(CONNECTIONS, self.env._("Connections")))
                 )
-        elif self._is_over("many"):
+        elif self._is_over("many") and share:
             self.tell_super_users(
                 self.env._(
-                    "%(count)s of %(total)s mailboxes are disconnected: few again.",
+                    "Disconnected mailboxes: %(count)s of %(total)s. You are told again when it is "
+                    "more than %(share)s percent.",
                     count=disconnected,
                     total=total,
+                    share=share,
                 )
             )
 
@@ -339,7 +346,8 @@ class SystemMailAlert(models.Model):
         owned = Domain("user_id.active", "=", True) & Domain("state", "=", "disconnected")
         over = owned & Domain("ended_at", ">=", fields.Datetime.now() - REMIND_AFTER)
         for outage in outages.search(over):
-            if self._is_over(f"owner:{outage.id}"):
+            works = outage.server_id.system_mail_health_ids.state == "connected"
+            if self._is_over(f"owner:{outage.id}") and works:
                 alert = self.with_context(lang=outage.user_id.lang)
                 alert._tell_user(
                     outage.user_id,
@@ -351,6 +359,10 @@ class SystemMailAlert(models.Model):
             return
         for outage in outages.search(owned & Domain("ended_at", "=", False)):
             health = outage.server_id.system_mail_health_ids
-            still = health.state == "disconnected" and outage.server_id.active
-            if still and self._is_new(f"owner:{outage.id}", again_after=REMIND_AFTER):
-                self.ask_to_reconnect(health)
+            can_mend = (
+                health.state == "disconnected"
+                and health.remedy_key in RECONNECTABLE
+                and outage.server_id.active
+            )
+            if can_mend and self._is_new(f"owner:{outage.id}", again_after=REMIND_AFTER):
+                self.ask_to_reconnect(outage.user_id)

@@ -17,57 +17,58 @@ class SystemMailAlert(models.Model):
     _inherit = "system.mail.alert"
 
     def _tell_drills(self):
-        """Once, and once when a drill passes again. While System Mail itself is out of order, its
-        own alert says so.
-        """
+        """Once for each mailbox of System Mail, and once when its drill passes again."""
         events = self.env["system.mail.event"]
-        due, overdue = events.companies_due_for_drill(), events.companies_due_for_drill(LATE)
+        due, overdue = events.due_for_drill(), events.due_for_drill(LATE)
+        for policy in self.env["res.company"].system_mail_policies().values():
+            for mailbox in policy.mailboxes:
+                each = policy, mailbox
+                self._tell_drill(*each, is_due=each in due, is_overdue=each in overdue)
+
+    def _tell_drill(self, policy, mailbox, *, is_due, is_overdue):
+        server = self.env["ir.mail_server"].browse(mailbox.server_id)
+        if server.system_mail_health_ids.state != "connected":
+            return  # its own alert says so
+        key = f"drill:{server.id}"
+        if is_due:
+            trouble = self._drill_trouble(policy, mailbox, is_overdue=is_overdue)
+            if trouble and self._is_new(key):
+                self.tell_super_users(trouble)
+            return
         is_on = self.env["ir.config_parameter"].system_mail_number("system_mail.drill_days")
-        companies = self.env["res.company"]
-        companies = companies.browse(companies.system_mail_policies())
-        last = events.last_drills(companies.system_mail_server_id)
-        for company in companies.filtered(lambda each: each.system_mail_state == "connected"):
-            drill, key = last.get(company.system_mail_server_id), f"drill:{company.id}"
-            if company in due:
-                trouble = self._drill_trouble(company, drill, is_overdue=company in overdue)
-                if trouble and self._is_new(key):
-                    self.tell_super_users(trouble)
-            elif self._is_over(key) and is_on:
-                self.tell_super_users(
-                    self.env._(
-                        "The drill of System Mail %(address)s passed.",
-                        address=company.system_mail_address,
-                    )
-                )
+        if self._is_over(key) and is_on:
+            self.tell_super_users(
+                self.env._("The drill of System Mail %(address)s passed.", address=mailbox.address)
+            )
 
-    def _drill_trouble(self, company, drill, *, is_overdue):
-        """What is the matter with the drill of a company where one is due, and what to do.
-
-        :param drill: the last one, or None
-        :return: False if nothing is
-        """
-        address = company.system_mail_address
+    def _drill_trouble(self, policy, mailbox, *, is_overdue):
+        """What is the matter with a drill that is due, and what to do; False if nothing is."""
+        company = self.env["res.company"].browse(policy.company_id)
         if not company.system_mail_drill_user():
             what = self.env._(
                 "The drill of System Mail %(address)s is due, but nobody can get it. Choose a "
                 "steward: a Super User of %(company)s with an e-mail address.",
-                address=address,
+                address=mailbox.address,
                 company=company.name,
             )
             return Markup("%s %s") % (what, self._link(SETTINGS, self.env._("Settings")))
+        server = self.env["ir.mail_server"].browse(mailbox.server_id)
+        drill = self.env["system.mail.event"].last_drills(server).get(server)
         if not drill or (drill.drill == "passed" and not is_overdue):
             return False
+        values = {
+            "address": mailbox.address,
+            "date": format_date(self.env, drill.create_date, date_format="medium"),
+        }
         if drill.drill == "passed":
             return self.env._(
                 "The drill of System Mail %(address)s is overdue: the last one was on %(date)s. "
                 "See whether the scheduled action for drills runs.",
-                address=address,
-                date=format_date(self.env, drill.create_date),
+                **values,
             )
         what = self.env._(
             "The drill of System Mail %(address)s on %(date)s did not pass. It runs again "
             "tomorrow. To see why it failed, run it now.",
-            address=address,
-            date=format_date(self.env, drill.create_date),
+            **values,
         )
         return Markup("%s %s") % (what, self._link(HOME, self.env._("Run Drill")))

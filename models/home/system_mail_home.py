@@ -20,6 +20,7 @@ FIELDS = (
     "enhanced_code",
     "remedy_key",
     "needs_attention",
+    "failed_server",
     "ending",
     "ends_on",
     "since",

@@ -247,25 +247,24 @@ class SystemMailHome(models.AbstractModel):
     # --- mailboxes
 
     def _mailbox_tasks(self, rows):
-        asked = self.env["system.mail.alert"].asked_at(rows.server_id)
         now = fields.Datetime.now()
         worst_first = rows.sorted(lambda row: (row.state != "disconnected", row.since or now))
-        return [self._mailbox_task(row, asked.get(row.server_id.id)) for row in worst_first]
+        return [self._mailbox_task(row) for row in worst_first]
 
-    def _mailbox_task(self, row, asked_at):
+    def _mailbox_task(self, row):
         user = row.user_id
         who = f"{user.name} ({row.address})" if user else row.address
         text = " ".join(filter(None, [self._trouble(row, who), self._carried(row)]))
         if user == self.env.user:
             label = self.env._("Reconnect")
             button = self._button(label, user, "action_system_mail_reconnect")
-        elif user:
+        elif row.can_ask:
             label = self.env._("Ask %(name)s to Reconnect", name=user.name)
             button = self._button(label, row, "action_ask_to_reconnect")
         else:
-            button = self._button(self.env._("Open"), row.server_id, "get_formview_action")
-        note = self._asked(asked_at) if asked_at else ""
-        return self._task(row.state, text, button, note, is_mailbox=True)
+            opened = row if user else row.server_id
+            button = self._button(self.env._("Open"), opened, "get_formview_action")
+        return self._task(row.state, text, button, row.asked or "", is_mailbox=True)
 
     def _trouble(self, row, who):
         """What is the matter with a mailbox, since when, and what to do."""
@@ -279,7 +278,7 @@ class SystemMailHome(models.AbstractModel):
             if row.since
             else self.env._("%(who)s: %(reason)s.", who=who, reason=row.reason)
         )
-        return f"{what} {row.remedy}" if row.remedy and not row.user_id else what
+        return f"{what} {row.remedy}" if row.remedy and not row.can_ask else what
 
     def _carried(self, row):
         if row.fallback_count == 1:
@@ -289,13 +288,3 @@ class SystemMailHome(models.AbstractModel):
                 "System Mail sent %(count)s messages instead.", count=row.fallback_count
             )
         return ""
-
-    def _asked(self, moment):
-        """When the owner was asked to reconnect it."""
-        today = fields.Date.context_today(self)
-        day = fields.Datetime.context_timestamp(self, moment).date()
-        if day == today:
-            return self.env._("Asked today")
-        if day == today - datetime.timedelta(days=1):
-            return self.env._("Asked yesterday")
-        return self.env._("Asked on %(time)s", time=self._when(moment))

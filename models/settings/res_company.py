@@ -226,6 +226,8 @@ class ResCompany(models.Model):
 
     def write(self, vals):
         vals = self._system_mail_clean(vals)
+        is_emptied = vals.get("system_mail_address", True) is False
+        servers = self._system_mail_servers() if is_emptied else None
         before = self._system_mail_audit_snapshot(vals)
         guard = self.env["res.groups"].system_mail_guard() if "user_ids" in vals else nullcontext()
         domains = self.system_mail_log_own_domains() if "email" in vals else nullcontext()
@@ -234,8 +236,8 @@ class ResCompany(models.Model):
         if {"name", *AUDITED_FIELDS} & vals.keys():
             clear_caches(self.env)
         self._system_mail_log_changes(before)
-        if vals.get("system_mail_address", True) is False:
-            self.system_mail_forget()
+        if is_emptied:
+            self._system_mail_drop(servers)
         elif vals.get("system_mail_server_id"):
             self._system_mail_encrypt_password()
         if {"system_mail_address", "system_mail_server_id"} & vals.keys():
@@ -244,10 +246,14 @@ class ResCompany(models.Model):
 
     @staticmethod
     def _system_mail_clean(vals):
-        """The values of a write, with a blank address turned into False."""
+        """The values of a write, with a blank address turned into False. It takes the server along:
+        that is one change.
+        """
         if "system_mail_address" not in vals:
             return vals
-        return {**vals, "system_mail_address": (vals["system_mail_address"] or "").strip() or False}
+        address = (vals["system_mail_address"] or "").strip() or False
+        server = {} if address else {"system_mail_server_id": False}
+        return {**vals, "system_mail_address": address, **server}
 
     def _system_mail_encrypt_password(self):
         if self.env["system.mail.secret"].has_key():
@@ -258,9 +264,17 @@ class ResCompany(models.Model):
         """Delete the servers of these companies' System Mail, with their credentials, and their
         further mailboxes. Without a company, such a server would send anybody's mail.
         """
-        servers = self.sudo().with_context(active_test=False).system_mail_server_id
-        self.sudo().system_mail_backup_ids.unlink()
+        servers = self._system_mail_servers()
         self.sudo().filtered("system_mail_server_id").write({"system_mail_server_id": False})
+        self._system_mail_drop(servers)
+
+    def _system_mail_servers(self):
+        """The servers of these companies' first mailboxes, also archived ones."""
+        return self.sudo().with_context(active_test=False).system_mail_server_id
+
+    def _system_mail_drop(self, servers):
+        """Delete the further mailboxes of these companies, and servers that no company has now."""
+        self.sudo().system_mail_backup_ids.unlink()
         servers.system_mail_drop_unused()
 
     @api.private

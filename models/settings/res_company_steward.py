@@ -39,6 +39,12 @@ class ResCompany(models.Model):
                     self.env._("%(user)s is not a Super User. Choose one.", user=steward.name)
                 )
 
+    def action_system_mail_announce(self):
+        """Show a text that tells colleagues about System Mail."""
+        self.ensure_one()
+        self.check_system_mail_access()
+        return self.env["system.mail.announcement"].show(self)
+
     @api.private
     def system_mail_drill_user(self):
         """The steward, if scheduled drills can be sent to them: an active Super User of this

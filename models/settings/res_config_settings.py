@@ -176,6 +176,10 @@ class ResConfigSettings(models.TransientModel):
         """Open the dialog that tries the fallback with one real notification to the user."""
         return self.company_id.action_system_mail_drill()
 
+    def action_system_mail_announce(self):
+        """Show a text that tells colleagues about System Mail."""
+        return self.company_id.action_system_mail_announce()
+
     def action_system_mail_encrypt(self):
         """Encrypt all stored secrets with the newest key."""
         self.company_id.check_system_mail_access()

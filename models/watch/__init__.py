@@ -6,6 +6,7 @@ from . import (
     ir_http,
     mail_message,
     system_mail_connection,
+    system_mail_connection_ask,
     system_mail_connection_ends,
     system_mail_event,
     system_mail_event_drill,

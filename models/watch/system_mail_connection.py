@@ -1,9 +1,9 @@
 from odoo import api, fields, models
-from odoo.tools import SQL, format_datetime
+from odoo.tools import SQL, format_datetime, format_time
 
 from ...providers import all_providers
 from ...tools.odoo_20 import parameter
-from ...tools.reasons import remedy_in_words
+from ...tools.reasons import reason_of, remedy_in_words, remedy_of
 
 FALLBACK_DAYS = 7
 HISTORY = 80
@@ -17,9 +17,9 @@ LOOKED_UP = {
         SELECT count(*) FROM system_mail_event event
          WHERE event.server_id = %(server)s AND event.kind = 'fallback'
            AND event.create_date >= now() AT TIME ZONE 'utc' - %(days)s * interval '1 day')""",
-    "last_test": """(
-        SELECT max(event.create_date) FROM system_mail_event event
-         WHERE event.server_id = %(server)s AND event.kind = 'test')""",
+    "last_check": """(
+        SELECT GREATEST(health.last_success, health.last_failure) FROM system_mail_health health
+         WHERE health.server_id = %(server)s)""",
 }
 """For the rows that are shown, not for the whole list: that may have 10,000 of them."""
 
@@ -77,6 +77,7 @@ class SystemMailConnection(models.Model):
             "by_server",
             "since",
             "last_success",
+            "last_failure",
             "next_probe_at",
             "slow_seconds",
             "server_id",
@@ -114,7 +115,9 @@ class SystemMailConnection(models.Model):
         "messages in a row end that.",
     )
     fallback_count = fields.Integer("Fallbacks in 7 Days", readonly=True)
-    last_test = fields.Datetime(readonly=True)
+    last_check = fields.Datetime(
+        readonly=True, help="When it last worked or failed, in a test or with a message."
+    )
     event_ids = fields.One2many("system.mail.event", compute="_compute_history", string="History")
     outage_ids = fields.One2many("system.mail.outage", compute="_compute_history")
 
@@ -273,9 +276,14 @@ class SystemMailConnection(models.Model):
         for state, needs_attention, count in groups:
             counts[state] += count
             counts["needs_attention"] += count if needs_attention else 0
+        systems, servers = self._system_mails(), self._servers_down()
+        return {"counts": counts, "systems": systems, "servers": servers}
+
+    @api.model
+    def _servers_down(self):
+        """A sentence on each server that is down, and on our own network if that is."""
         down = self.env["system.mail.server.health"].search([]).filtered(lambda row: row.is_down())
-        servers = [row.in_words() for row in down]
-        return {"counts": counts, "systems": self._system_mails(), "servers": servers}
+        return [row.in_words() for row in down]
 
     @api.model
     def _system_mails(self):
@@ -297,14 +305,29 @@ class SystemMailConnection(models.Model):
                 "state_label": states[company.system_mail_state],
                 "message": company.system_mail_message or "",
                 "clash": company.system_mail_clash or "",
-                "last_test": self._last_test(last_tests.get(company.system_mail_server_id)),
+                "last_test": self._last_test(
+                    company, last_tests.get(company.system_mail_server_id)
+                ),
             }
             for company in companies
         ]
 
-    def _last_test(self, event):
-        if not event:
-            return self.env._("Not tested yet.")
+    def _last_test(self, company, event):
+        """What came of a company's last test; or its last success, if no test says more.
+
+        :param event: the last test, or None
+        """
+        success = company.system_mail_server_id.system_mail_health_ids.last_success
+        is_older = event and success and not event.sent_from and event.create_date < success
+        if not event or is_older:
+            if success:
+                date = format_datetime(self.env, success, dt_format="medium")
+                return self.env._("Last success on %(date)s.", date=date)
+            return (
+                ""
+                if company.system_mail_state != "not_connected"
+                else self.env._("Not tested yet.")
+            )
         date = format_datetime(self.env, event.create_date, dt_format="medium")
         if event.sent_from:
             return self.env._("Last test on %(date)s: passed.", date=date)
@@ -325,41 +348,51 @@ class SystemMailConnection(models.Model):
                 "tag": "system_mail_test",
                 "params": {"ids": tried.ids, "chunk": CHUNK},
             }
-        if tried.test_chunk():
-            outcome = "warning", self.env._("The mailbox did not work: its line says why.")
-        else:
-            outcome = "success", self.env._("The mailbox works.")
-        reload = {"type": "ir.actions.client", "tag": "soft_reload"}
-        return self._notification(*outcome, next=reload)
+        outcome = tried.test_chunk()
+        [result] = outcome["results"]
+        sentences = [*outcome["servers"], "{address}: {text} {time}".format(**result)]
+        return self._notification(
+            "success" if result["works"] else "warning",
+            " ".join(sentences),
+            sticky=not result["works"],
+            next={"type": "ir.actions.client", "tag": "soft_reload"},
+        )
 
     def test_chunk(self):
         """Try the log-in of some mailboxes, all at the same time.
 
-        :return: how many did not work
-        :rtype: int
+        :return: what came of each, and a sentence on each server that is down:
+            ``{"results": [{"id", "address", "works", "text", "time"}], "servers": [str]}``
+        :rtype: dict
         """
         self.check_access("read")
-        servers = self[:CHUNK].server_id
-        checks = servers.sudo().system_mail_check_in_parallel()
-        return len([server for server, trouble in checks if trouble])
+        tried = self[:CHUNK]
+        troubles = dict(tried.server_id.sudo().system_mail_check_in_parallel())
+        return {
+            "results": [row._test_result(troubles.get(row.server_id)) for row in tried],
+            "servers": self._servers_down(),
+        }
 
-    # --- ask
+    def _test_result(self, trouble):
+        """What came of the test of one mailbox, which has just ended.
 
-    def action_ask_to_reconnect(self):
-        """Have OdooBot ask the owners of mailboxes that do not work."""
-        self.check_access("read")
-        asked = self.filtered(lambda c: c.user_id and c.state in ("unstable", "disconnected"))
-        alert = self.env["system.mail.alert"].sudo()
-        for health in asked.server_id.sudo().system_mail_health_ids:
-            alert.ask_to_reconnect(health)
-        alert.note_asked(asked.server_id)
-        if len(asked) == 1:
-            message = self.env._("Asked %(name)s to reconnect.", name=asked.user_id.name)
-        elif asked:
-            message = self.env._("Asked %(count)s people to reconnect.", count=len(asked))
-        else:
-            message = self.env._("Nobody was asked: these mailboxes work, or are nobody's own.")
-        return self._notification("success" if asked else "info", message)
+        :param trouble: as of ``system_mail_check``
+        """
+        text = self.env._("It works.")
+        if trouble:
+            text = self.env._(
+                "The test failed: %(reason)s. %(remedy)s",
+                reason=reason_of(self.env, *trouble),
+                remedy=remedy_of(self.env, trouble[1]),
+            )
+        now = fields.Datetime.context_timestamp(self, fields.Datetime.now())
+        return {
+            "id": self.id,
+            "address": self.address,
+            "works": not trouble,
+            "text": text,
+            "time": format_time(self.env, now.time(), time_format="medium"),
+        }
 
     @staticmethod
     def _notification(kind, message, **params):

@@ -30,22 +30,22 @@ class SystemMailEvent(models.Model):
 
     @api.model
     @api.private
-    def companies_due_for_drill(self, late=datetime.timedelta()):
-        """The companies with System Mail in use whose last drill did not pass, or is older than
-        the settings allow; none if drills are not scheduled.
+    def due_for_drill(self, late=datetime.timedelta()):
+        """The mailboxes of System Mail in use whose last drill did not pass, or is older than the
+        settings allow; none if drills are not scheduled.
 
         :param timedelta late: for so much longer
+        :return: ``[(Policy, SystemMailbox)]``
         """
-        companies = self.env["res.company"]
         days = self.env["ir.config_parameter"].system_mail_number("system_mail.drill_days")
-        if not days:
-            return companies
-        companies = companies.browse(companies.system_mail_policies())
-        last = self.last_drills(companies.system_mail_server_id)
+        policies = self.env["res.company"].system_mail_policies().values() if days else ()
+        mailboxes = [(policy, mailbox) for policy in policies for mailbox in policy.mailboxes]
+        servers = self.env["ir.mail_server"].browse(box.server_id for _policy, box in mailboxes)
+        last = {server.id: drill for server, drill in self.last_drills(servers).items()}
         since = fields.Datetime.now() - datetime.timedelta(days=days) - late + SLACK
 
-        def is_due(company):
-            drill = last.get(company.system_mail_server_id)
+        def is_due(mailbox):
+            drill = last.get(mailbox.server_id)
             return not drill or drill.drill != "passed" or drill.create_date < since
 
-        return companies.filtered(is_due)
+        return [(policy, mailbox) for policy, mailbox in mailboxes if is_due(mailbox)]

@@ -22,6 +22,10 @@ patch(Message.prototype, {
         const { notification_ids } = this._proxy;
         return [...new Set(notification_ids.flatMap((n) => n.systemMailTale))].filter(Boolean);
     },
+    /** Whether a short page can say why it comes from another address. */
+    get isCarriedBySystemMail() {
+        return this._proxy.notification_ids.some((n) => n.isSystemMailCarried);
+    },
     /** What the viewer may do about it: methods of mail.message, and what people call them. */
     get systemMailActions() {
         const theirs = this._proxy.notification_ids.filter((n) => n.system_mail_may_decide);

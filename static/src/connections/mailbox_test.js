@@ -3,6 +3,10 @@ import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
 import { Component, reactive, useState } from "@odoo/owl";
 
+const NOTHING_DONE = { done: 0, failed: 0, results: [], servers: [], problem: "" };
+/** So many results are listed, those that failed first. */
+const LISTED = 100;
+
 /**
  * Tests many mailboxes, some at a time, while the page stays free; there is one test at a time, and
  * it goes on on any page of the web client.
@@ -10,14 +14,19 @@ import { Component, reactive, useState } from "@odoo/owl";
 export const mailboxTestService = {
     dependencies: ["notification", "orm"],
     start(env, { notification, orm }) {
-        const progress = reactive({ total: 0, done: 0, failed: 0, isRunning: false, problem: "" });
+        const progress = reactive({ ...NOTHING_DONE, total: 0, isRunning: false });
 
         async function run(ids, chunk) {
             for (let first = 0; first < ids.length && progress.isRunning; first += chunk) {
                 const some = ids.slice(first, first + chunk);
-                progress.failed += await orm.silent.call("system.mail.connection", "test_chunk", [
-                    some,
-                ]);
+                const { results, servers } = await orm.silent.call(
+                    "system.mail.connection",
+                    "test_chunk",
+                    [some],
+                );
+                progress.failed += results.filter((result) => !result.works).length;
+                progress.results.push(...results);
+                progress.servers = servers;
                 progress.done += some.length;
                 env.bus.trigger("SYSTEM_MAIL_TESTED");
             }
@@ -30,11 +39,10 @@ export const mailboxTestService = {
                     return;
                 }
                 Object.assign(progress, {
+                    ...NOTHING_DONE,
+                    results: [],
                     total: ids.length,
-                    done: 0,
-                    failed: 0,
                     isRunning: true,
-                    problem: "",
                 });
                 try {
                     await run(ids, chunk);
@@ -77,11 +85,15 @@ export class MailboxTestProgress extends Component {
             return _t("%(done)s of %(total)s mailboxes tested", { done, total });
         }
         return failed
-            ? _t("%(failed)s of %(done)s mailboxes did not work: the list says why.", {
-                  failed,
-                  done,
-              })
+            ? _t("Tests that failed: %(failed)s of %(done)s", { failed, done })
             : _t("%(done)s of %(total)s mailboxes work.", { done, total });
+    }
+
+    /** What came of each mailbox, those that failed first. */
+    get results() {
+        const { results } = this.progress;
+        const failed = results.filter((result) => !result.works);
+        return [...failed, ...results.filter((result) => result.works)].slice(0, LISTED);
     }
 }
 

@@ -51,6 +51,10 @@ registry.category("web_tour.tours").add("system_mail_mention", {
                 content: "and why",
                 trigger: `${POPOVER}:contains(Sent from hello@company.test, because the mailbox ana@company.test failed: the password was rejected):not(:has(button))`,
             },
+            {
+                content: "a short page for colleagues explains it",
+                trigger: `${POPOVER} a[href$='use.html#why-a-message-comes-from-another-address']`,
+            },
         ]),
     ],
 });
