@@ -34,7 +34,7 @@ class Person:
         self.slow = []
 
     def _connect(self):
-        smtp = smtplib.SMTP(self._server.host, self._server.port, local_hostname="here")
+        smtp = smtplib.SMTP(self._server.host, self._server.port, "here", timeout=MANY)
         if self._encryption:
             smtp.starttls(context=ssl._create_unverified_context())
         return smtp

@@ -384,7 +384,7 @@ class TestSetUp(HomeCase):
         action = dialog.action_open_provider()
         self.assertEqual(action["res_id"], google.id)
         google.client_id = "ours"
-        back = google.with_context(action["context"]).action_go_on()
+        back = google.with_context(**action["context"]).action_go_on()
         self.assertEqual(back["res_id"], dialog.id)
         dialog.invalidate_recordset()
         self.assertFalse(dialog.missing)

@@ -232,7 +232,8 @@ class SystemMailAlert(models.Model):
 
     def _tell_servers(self):
         """A server that many mailboxes share, or our own network: once, not for each mailbox."""
-        for server in self.env["system.mail.server.health"].search([]):
+        servers = self.env["system.mail.server.health"].search([])  # pylint: disable=no-search-all
+        for server in servers:
             key = f"server:{server.key}"
             if not server.is_down():
                 if self._is_over(key):

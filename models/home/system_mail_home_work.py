@@ -167,7 +167,8 @@ class SystemMailHome(models.AbstractModel):
 
     def _server_tasks(self):
         """Servers that many mailboxes share, each named once."""
-        for server in self.env["system.mail.server.health"].search([]):
+        servers = self.env["system.mail.server.health"].search([])  # pylint: disable=no-search-all
+        for server in servers:
             if server.is_down():
                 button = self._button(self.env._("Show"), self, "action_open", "unstable")
                 yield self._task("unstable", server.in_words(), button)

@@ -419,6 +419,7 @@ class SystemMailServerHealth(models.Model):
             return
         self.write({**self._breaker_values(circuit.after_success(self._breaker())), "since": now})
         if self.key == NETWORK:
+            # pylint: disable-next=no-search-all
             servers = self.env["ir.mail_server"].search([])
             _logger.info("Odoo's own network works again")
         else:

@@ -11,13 +11,11 @@ class ResCompany(models.Model):
 
     system_mail_steward_id = fields.Many2one(
         "res.users",
-        "System Mail Steward",
         groups=GROUP,
         copy=False,
         help="The Super User who looks after System Mail and gets its scheduled drills.",
     )
     system_mail_note = fields.Text(
-        "System Mail Note",
         groups=GROUP,
         copy=False,
         help="Where its password is kept, and what to do when it fails. Only Super Users read it. "

@@ -282,7 +282,8 @@ class SystemMailConnection(models.Model):
     @api.model
     def _servers_down(self):
         """A sentence on each server that is down, and on our own network if that is."""
-        down = self.env["system.mail.server.health"].search([]).filtered(lambda row: row.is_down())
+        servers = self.env["system.mail.server.health"].search([])  # pylint: disable=no-search-all
+        down = servers.filtered(lambda row: row.is_down())
         return [row.in_words() for row in down]
 
     @api.model
