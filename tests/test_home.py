@@ -1,4 +1,7 @@
 import datetime
+from ast import literal_eval
+
+from lxml import etree
 
 from odoo import fields
 from odoo.exceptions import AccessError
@@ -56,14 +59,12 @@ class HomeCase(SystemMailCase):
 
     @staticmethod
     def context_of(action):
-        return eval(str(action["context"]), {})
+        return literal_eval(str(action["context"]))
 
     @staticmethod
     def domain_of(arch, filter_name):
-        from lxml import etree  # noqa: PLC0415
-
         [found] = etree.fromstring(arch).xpath(f"//filter[@name='{filter_name}']")
-        return eval(found.get("domain"), {})
+        return literal_eval(found.get("domain"))
 
     def drill(self):
         """Run a drill, as the button does."""
