@@ -56,7 +56,9 @@ class SystemMailConnection(models.Model):
             alert.ask_to_reconnect(user)
         alert.note_asked(asked.server_id)
         self.invalidate_recordset(["asked"])
-        return self._notification("success" if asked else "info", self._asked_whom(asked))
+        kind, message = "success" if asked else "info", self._asked_whom(asked)
+        reload = {"type": "ir.actions.client", "tag": "soft_reload"}
+        return self._notification(kind, message, next=reload)
 
     def _asked_whom(self, asked):
         """Who of the owners of these mailboxes was asked, as a sentence."""

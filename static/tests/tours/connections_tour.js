@@ -46,6 +46,10 @@ registry.category("web_tour.tours").add("system_mail_connections", {
             trigger: ".o_notification:contains(Asked Ana Author to reconnect.)",
         },
         {
+            content: "the line says so",
+            trigger: `${ANA}:contains(Asked today)`,
+        },
+        {
             content: "all are chosen",
             trigger: ".o_list_record_selector input:first",
             run: "click",
