@@ -1,7 +1,10 @@
 """Much slow work in few threads, and no more of it at one place than that place should bear."""
 
 import collections
+import contextlib
 import math
+import queue
+import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
@@ -48,3 +51,27 @@ def run_in_groups(work, groups, *, workers, per_group, seconds=math.inf):
                     yield task, future.result()
     if errors:
         raise errors[0]
+
+
+def run_within(work, tasks, seconds):
+    """Call ``work(task)`` for each task, each in a thread of its own, and wait no longer than
+    ``seconds`` for all of them. What takes longer goes on behind, and its result is lost.
+
+    An exception of ``work`` goes to ``threading.excepthook``, and the task has no result.
+
+    :param tasks: hashable, a few of them
+    :return: ``{task: result}`` of those that ended in time
+    :rtype: dict
+    """
+    ended = queue.SimpleQueue()
+    for task in tasks:
+        run = threading.Thread(
+            target=lambda task=task: ended.put((task, work(task))), name="system_mail", daemon=True
+        )
+        run.start()
+    results, end = {}, time.monotonic() + seconds
+    with contextlib.suppress(queue.Empty):
+        while len(results) < len(tasks):
+            task, result = ended.get(timeout=max(0, end - time.monotonic()))
+            results[task] = result
+    return results

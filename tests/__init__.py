@@ -61,6 +61,7 @@ from . import (
     test_home,
     test_hostile_mailbox,
     test_https,
+    test_incoming,
     test_life,
     test_log,
     test_matrix,

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ..failover.parallel import run_in_groups
+from ..failover.parallel import run_in_groups, run_within
 
 
 class Office:
@@ -104,3 +104,26 @@ def test_an_error_keeps_no_other_task_from_its_end(office):
 
 def test_nothing_to_do():
     assert not list(run_in_groups(None, [], workers=4, per_group=2))
+
+
+def test_what_takes_too_long_is_not_waited_for():
+    release = threading.Event()
+
+    def work(task):
+        if task == "silent":
+            release.wait(5)
+        return task.upper()
+
+    begin = time.monotonic()
+    try:
+        results = run_within(work, ["one", "silent", "two"], seconds=0.3)
+        assert time.monotonic() - begin < 3
+        assert results == {"one": "ONE", "two": "TWO"}
+    finally:
+        release.set()
+
+
+def test_what_is_in_time_ends_the_wait():
+    begin = time.monotonic()
+    assert run_within(str.upper, ["one", "two"], seconds=30) == {"one": "ONE", "two": "TWO"}
+    assert time.monotonic() - begin < 10

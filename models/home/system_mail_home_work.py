@@ -38,6 +38,7 @@ class SystemMailHome(models.AbstractModel):
         others = [
             *self._system_tasks(rows, drills),
             *self._server_tasks(),
+            *self._incoming_tasks(mailboxes),
             *self._queue_tasks(queue),
             *self._provider_tasks(),
             *self._ending_tasks(mailboxes),
@@ -52,12 +53,14 @@ class SystemMailHome(models.AbstractModel):
 
     @staticmethod
     def _broken(mailboxes):
-        """Those of the mailboxes, without System Mail, that somebody has to mend one by one."""
+        """Those of the mailboxes that send, without System Mail, that somebody has to mend one by
+        one.
+        """
         return [
             group
             for group in mailboxes
             if group.needs_attention
-            and group.kind != "system"
+            and group.kind not in ("system", "incoming")
             and group.state in BROKEN
             and group.rule not in OF_PROVIDER
         ]
@@ -172,6 +175,26 @@ class SystemMailHome(models.AbstractModel):
             if server.is_down():
                 button = self._button(self.env._("Show"), self, "action_open", "unstable")
                 yield self._task("unstable", server.in_words(), button)
+
+    # --- incoming mail
+
+    def _incoming_tasks(self, mailboxes):
+        groups = [row for row in mailboxes if row.kind == "incoming" and row.needs_attention]
+        count = sum(group.count for group in groups)
+        if not count:
+            return
+        text = (
+            self.env._("Odoo can't fetch mail from 1 incoming mail server: replies don't arrive.")
+            if count == 1
+            else self.env._(
+                "Odoo can't fetch mail from %(count)s incoming mail servers: replies don't arrive.",
+                count=count,
+            )
+        )
+        states = {group.state for group in groups}
+        state = "disconnected" if "disconnected" in states else "unstable"
+        button = self._button(self.env._("Show"), self, "action_open", "incoming")
+        yield self._task(state, text, button)
 
     # --- the queue
 

@@ -8,6 +8,7 @@ from . import (
     system_mail_connection,
     system_mail_connection_ask,
     system_mail_connection_ends,
+    system_mail_connection_incoming,
     system_mail_event,
     system_mail_event_drill,
     system_mail_monitoring,

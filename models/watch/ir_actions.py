@@ -25,11 +25,15 @@ class IrActionsActWindow(models.Model):
         if (
             self.res_model == "system.mail.connection"
             and healths.has_access("read")
-            and (healths.search_count(NEEDS_ATTENTION, limit=1) or self._system_mail_ends())
+            and (healths.search_count(NEEDS_ATTENTION, limit=1) or self._system_mail_others_need())
         ):
             action["context"] = "{'search_default_needs_attention': 1}"
         return action
 
-    def _system_mail_ends(self):
-        """Whether something ends on a day that is known."""
-        return self.env[self.res_model].search_count([("ending", "!=", False)], limit=1)
+    def _system_mail_others_need(self):
+        """Whether something ends on a day that is known, or incoming mail is not fetched."""
+        connections = self.env[self.res_model]
+        incoming = [("kind", "=", "incoming"), ("needs_attention", "=", True)]
+        return connections.search_count(
+            [("ending", "!=", False)], limit=1
+        ) or connections.search_count(incoming, limit=1)

@@ -11,8 +11,9 @@ HISTORY = 80
 CHUNK = 16
 """Mailboxes that are tested at once, while the page shows how far it is."""
 LOOKED_UP = {
-    "provider": """(
-        SELECT CASE %(known)s ELSE smtp_host END FROM ir_mail_server WHERE id = %(server)s)""",
+    "provider": """COALESCE(
+        (SELECT CASE %(known)s ELSE smtp_host END FROM ir_mail_server WHERE id = %(server)s),
+        (SELECT server FROM fetchmail_server WHERE id = %(incoming)s))""",
     "fallback_count": """(
         SELECT count(*) FROM system_mail_event event
          WHERE event.server_id = %(server)s AND event.kind = 'fallback'
@@ -42,8 +43,8 @@ def _known_providers():
 
 
 class SystemMailConnection(models.Model):
-    """The status view: one row for each internal user, with or without a mailbox, and one for each
-    shared mailbox. Each kind of record that a row stands for has ids of its own.
+    """The status view: one row for each internal user, with or without a mailbox, one for each
+    shared mailbox, and one for each incoming mail server. Each sort of row has ids of its own.
     """
 
     _name = "system.mail.connection"
@@ -86,7 +87,13 @@ class SystemMailConnection(models.Model):
     }
 
     kind = fields.Selection(
-        [("system", "System Mail"), ("personal", "Personal"), ("shared", "Shared")], readonly=True
+        [
+            ("system", "System Mail"),
+            ("personal", "Personal"),
+            ("shared", "Shared"),
+            ("incoming", "Incoming"),
+        ],
+        readonly=True,
     )
     priority = fields.Integer(readonly=True, help="System Mail comes first, in its own order.")
     user_id = fields.Many2one("res.users", readonly=True)
@@ -150,7 +157,7 @@ class SystemMailConnection(models.Model):
              LEFT JOIN ends e ON e.server_id = s.id
                  WHERE s.active
             )
-            SELECT 4 * u.id AS id, 'personal' AS kind, 1000 AS priority, u.id AS user_id,
+            SELECT 5 * u.id AS id, 'personal' AS kind, 1000 AS priority, u.id AS user_id,
                    m.server_id, NULL::integer AS backup_id, u.company_id,
                    COALESCE(m.from_filter, p.email) AS address,
                    CASE WHEN r.rule = 'personal_off' THEN 'not_connected'
@@ -163,15 +170,16 @@ class SystemMailConnection(models.Model):
                    CASE WHEN r.rule IS NULL THEN m.since END AS since,
                    m.last_success, m.next_probe_at, m.slow_seconds,
                    CASE WHEN r.rule IS NULL THEN m.failed_server END AS failed_server,
-                   m.ending, m.ends_on
+                   m.ending, m.ends_on, NULL::integer AS incoming_id,
+                   NULL::varchar AS incoming_trouble
               FROM res_users u
               JOIN res_partner p ON p.id = u.partner_id
          LEFT JOIN mailbox m ON m.owner_user_id = u.id
         CROSS JOIN LATERAL (SELECT %(refusal)s AS rule) r
              WHERE u.active AND NOT u.share
              UNION ALL
-            SELECT CASE WHEN m.backup_id IS NOT NULL THEN 4 * m.backup_id + 3
-                        ELSE COALESCE(4 * m.system_company_id + 1, 4 * m.server_id + 2) END,
+            SELECT CASE WHEN m.backup_id IS NOT NULL THEN 5 * m.backup_id + 3
+                        ELSE COALESCE(5 * m.system_company_id + 1, 5 * m.server_id + 2) END,
                    CASE WHEN m.system_company_id IS NULL THEN 'shared' ELSE 'system' END,
                    CASE WHEN m.system_company_id IS NULL THEN 1000
                         ELSE COALESCE(LEAST(GREATEST(m.sequence, 0), 900) + 1, 0) END,
@@ -179,12 +187,15 @@ class SystemMailConnection(models.Model):
                    COALESCE(m.system_mail_address, m.from_filter, m.name),
                    m.state, m.rule, m.smtp_code, m.enhanced_code, m.remedy_key, m.answer,
                    m.needs_attention, m.since, m.last_success, m.next_probe_at,
-                   m.slow_seconds, m.failed_server, m.ending, m.ends_on
+                   m.slow_seconds, m.failed_server, m.ending, m.ends_on, NULL, NULL
               FROM mailbox m
              WHERE m.owner_user_id IS NULL
+             UNION ALL
+            %(incoming)s
             """,
             refusal=self._refusal(),
             ends=self._ends(),
+            incoming=self._incoming(),
         )
 
     def _refusal(self):
@@ -207,19 +218,24 @@ class SystemMailConnection(models.Model):
         if field_expr not in LOOKED_UP:
             return super()._field_to_sql(alias, field_expr, query)
         self._check_field_access(self._fields[field_expr], "read")
-        server = SQL.identifier(alias, "server_id")
         return SQL(
-            LOOKED_UP[field_expr], server=server, days=FALLBACK_DAYS, known=_known_providers()
+            LOOKED_UP[field_expr],
+            server=SQL.identifier(alias, "server_id"),
+            incoming=SQL.identifier(alias, "incoming_id"),
+            days=FALLBACK_DAYS,
+            known=_known_providers(),
         )
 
     def _order_to_sql(self, order, query, alias=None, reverse=False):
         terms = super()._order_to_sql(order, query, alias, reverse)
         return SQL("%s, %s", SQL.identifier(alias or self._table, "priority"), terms)
 
-    @api.depends("remedy_key", "rule", "ending")
+    @api.depends("remedy_key", "rule", "ending", "incoming_trouble", "needs_attention", "state")
     @api.depends_context("lang")
     def _compute_remedy(self):
-        for connection in self:
+        for connection in self.filtered("incoming_id"):
+            connection.remedy = connection._incoming_remedy()
+        for connection in self.filtered(lambda row: not row.incoming_id):
             key, ending = connection.remedy_key, not connection.rule and connection.ending
             connection.remedy = self.way_out(ending) if ending else remedy_in_words(self.env, key)
 
@@ -340,7 +356,7 @@ class SystemMailConnection(models.Model):
         """Try the log-in of each mailbox: of one at once, of more while the page shows how far it
         is.
         """
-        tried = self.filtered("server_id")
+        tried = self.filtered(lambda row: row.server_id or row.incoming_id)
         if not tried:
             return self._notification("warning", self.env._("There is no mailbox to test."))
         if len(tried) > 1:
@@ -369,17 +385,22 @@ class SystemMailConnection(models.Model):
         self.check_access("read")
         tried = self[:CHUNK]
         troubles = dict(tried.server_id.sudo().system_mail_check_in_parallel())
+        problems = tried._test_incoming()
         return {
-            "results": [row._test_result(troubles.get(row.server_id)) for row in tried],
+            "results": [
+                row._test_result(troubles.get(row.server_id), problems.get(row.incoming_id.id))
+                for row in tried
+            ],
             "servers": self._servers_down(),
         }
 
-    def _test_result(self, trouble):
+    def _test_result(self, trouble, problem):
         """What came of the test of one mailbox, which has just ended.
 
         :param trouble: as of ``system_mail_check``
+        :param str problem: as of ``_test_incoming``
         """
-        text = self.env._("It works.")
+        text = self._incoming_result(problem) if problem else self.env._("It works.")
         if trouble:
             text = self.env._(
                 "The test failed: %(reason)s. %(remedy)s",
@@ -390,7 +411,7 @@ class SystemMailConnection(models.Model):
         return {
             "id": self.id,
             "address": self.address,
-            "works": not trouble,
+            "works": not (trouble or problem),
             "text": text,
             "time": format_time(self.env, now.time(), time_format="medium"),
         }

@@ -146,9 +146,11 @@ class SystemMailConnection(models.Model):
             ),
         }[ending]
 
-    @api.depends("ending", "ends_on", "failed_server")
+    @api.depends("ending", "ends_on", "failed_server", "incoming_trouble", "answer")
     def _compute_reason(self):
         super()._compute_reason()
+        for connection in self.filtered("incoming_trouble"):
+            connection.reason = connection._incoming_reason()
         for connection in self.filtered("failed_server"):
             connection.reason = at_server(self.env, connection.failed_server, connection.reason)
         for connection in self.filtered(lambda each: each.ending and not each.rule):
@@ -159,7 +161,8 @@ class SystemMailConnection(models.Model):
     @api.model
     def _reason_says(self, text):
         if not text:
-            return super()._reason_says(text) & Domain("ending", "=", False)
+            nothing = Domain("ending", "=", False) & Domain("incoming_trouble", "=", False)
+            return super()._reason_says(text) & nothing
         wanted = text.strip().casefold()
         days = (datetime.date.min, datetime.date.max)  # after it, and before it
         endings = [
@@ -168,6 +171,5 @@ class SystemMailConnection(models.Model):
             for words in [self.end_in_words(ending, day).casefold() for day in days]
             if wanted in words or words in wanted
         ]
-        return super()._reason_says(text) | (
-            Domain("rule", "=", False) & Domain("ending", "in", endings)
-        )
+        ends = Domain("rule", "=", False) & Domain("ending", "in", endings)
+        return super()._reason_says(text) | ends | self._incoming_says(text)

@@ -142,7 +142,7 @@ class SystemMailMonitoring(models.AbstractModel):
     def _add_mailboxes(self, by_company):
         states = self.states()
         for company_id, figures in by_company.items():  # a monitor wants to read 0, not nothing
-            kinds = ("system", "personal") if company_id else ("shared",)
+            kinds = ("system", "personal") if company_id else ("shared", "incoming")
             figures.mailboxes.update({(kind, state): 0 for kind in kinds for state in states})
         groups = (
             self.env["system.mail.connection"]
