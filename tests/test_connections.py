@@ -198,6 +198,31 @@ class TestConnections(SystemMailCase):
         self.assertEqual(row.outage_ids.message_count, 1)
         self.assertEqual(row.answer, "Rejected")
 
+    def test_an_outage_tells_its_messages_and_whom_they_reached(self):
+        self.break_own()
+        self.env.cr.execute(
+            """UPDATE system_mail_outage SET started_at = started_at - interval '1 hour'"""
+        )
+        self.env.invalidate_all()
+        outage = self.env["system.mail.outage"].with_user(self.super_user).search([])
+        self.assertEqual(outage.event_ids.mapped("kind"), ["fallback"])
+        self.assertEqual(outage.partner_ids, self.ben.partner_id)
+
+    def test_what_failed_is_decided_on_in_its_line(self):
+        self.own.fail("dot", action="drop", accept=True)
+        customer = self.env["res.partner"].create({"name": "Cora", "email": "cora@customer.test"})
+        for decide, status in (("action_drop", "canceled"), ("action_send_again", "sent")):
+            message = self.mention(partners=customer)
+            held = self.events("held").with_user(self.super_user)[-1]
+            self.assertTrue(held.is_undecided)
+            self.own.heal()
+            getattr(held, decide)()
+            self.run_queue()
+            self.env.invalidate_all()
+            self.assertFalse(held.is_undecided)
+            self.assertEqual(message.notification_ids.notification_status, status)
+            self.own.fail("dot", action="drop", accept=True)
+
     def test_the_number_of_queries_does_not_grow(self):
         def queries():
             self.env.flush_all()

@@ -87,7 +87,9 @@ class TestDrill(DrillCase):
         self.assertIn("ana@company.test was treated as down", event.reason)
         message = self.env["mail.message"].browse(event.mail_message_id)
         self.assertEqual((message.model, message.res_id), ("res.partner", self.ana.partner_id.id))
-        self.assertEqual(event.action_open_document()["url"], f"/mail/message/{message.id}")
+        opened = event.action_open_document()["params"]
+        self.assertEqual(opened["message_id"], message.id)
+        self.assertEqual(opened["action"]["res_model"], message.model)
 
     def test_nobody_else_reads_of_it(self):
         partner = self.ana.partner_id

@@ -60,6 +60,9 @@ class SystemMailEvent(models.Model):
     phase = fields.Char(readonly=True, help="The step of the SMTP conversation that failed.")
     note = fields.Char(readonly=True, help="What happened, where no mailbox failed.")
     answer = fields.Char("Provider's Answer", readonly=True)
+    is_undecided = fields.Boolean(
+        compute="_compute_is_undecided", help="It was held or failed, and nobody has decided on it."
+    )
 
     _kind_date = models.Index("(kind, create_date)")
     _server_date = models.Index("(server_id, kind, create_date) WHERE server_id IS NOT NULL")
@@ -108,6 +111,36 @@ class SystemMailEvent(models.Model):
             )
         self.invalidate_model(["user_name"])
 
+    # --- what people decide
+
+    @api.depends("kind", "mail_message_id")
+    def _compute_is_undecided(self):
+        messages = self._undecided_mails().mail_message_id
+        for event in self:
+            event.is_undecided = event._is_bad() and event.mail_message_id in messages.ids
+
+    def _is_bad(self):
+        return self.kind in ("held", "failed")
+
+    def _undecided_mails(self):
+        """The mails of these messages that were not sent, and are not to be sent."""
+        message_ids = self.filtered(lambda event: event._is_bad()).mapped("mail_message_id")
+        return self.env["mail.mail"].search(
+            [("mail_message_id", "in", message_ids), ("state", "=", "exception")]
+        )
+
+    def action_send_again(self):
+        """Send again what was held or failed. Whoever clicks accepts a second copy of what may have
+        been delivered.
+        """
+        self._undecided_mails().action_system_mail_send_again()
+
+    def action_drop(self):
+        """Send nothing more of what was held or failed."""
+        self._undecided_mails().action_system_mail_drop()
+
+    # --- documents
+
     def action_open_document(self):
         """Open the message in its document, if the user may read it."""
         self.ensure_one()
@@ -126,9 +159,12 @@ class SystemMailEvent(models.Model):
             document = self.env[message_sudo.model].browse(message_sudo.res_id).exists()
             if document and document.has_access("read"):
                 return {
-                    "type": "ir.actions.act_url",
-                    "url": f"/mail/message/{mail_message_id}",
-                    "target": "self",
+                    "type": "ir.actions.client",
+                    "tag": "system_mail_open_message",
+                    "params": {
+                        "action": document.get_formview_action(),
+                        "message_id": mail_message_id,
+                    },
                 }
         return {
             "type": "ir.actions.client",

@@ -1,9 +1,14 @@
 import collections
 
 from odoo import api, fields, models
+from odoo.fields import Domain
 
 OF_HEALTH = ("state", "rule", "smtp_code", "enhanced_code", "answer")
 """What an outage keeps of a mailbox's health at its worst."""
+MESSAGES = ("fallback", "held", "deferred", "failed")
+"""Kinds of events that are about a message."""
+SHOWN = 80
+"""Messages that an outage shows."""
 
 
 class SystemMailOutage(models.Model):
@@ -36,7 +41,16 @@ class SystemMailOutage(models.Model):
         compute="_compute_duration", help="Hours, until now for one that is not over."
     )
     message_count = fields.Integer("Messages Carried", default=0, readonly=True)
-    recipient_count = fields.Integer("People Reached", default=0, readonly=True)
+    recipient_count = fields.Integer("Recipients", default=0, readonly=True)
+    event_ids = fields.One2many(
+        "system.mail.event", compute="_compute_event_ids", string="Messages"
+    )
+    partner_ids = fields.Many2many(
+        "res.partner",
+        compute="_compute_partner_ids",
+        string="People Reached",
+        help="All who got one of these messages. Nothing shows who got which.",
+    )
 
     _one_at_a_time = models.UniqueIndex("(server_id) WHERE ended_at IS NULL")
 
@@ -51,6 +65,38 @@ class SystemMailOutage(models.Model):
         for outage in self:
             lasted = (outage.ended_at or now) - (outage.started_at or now)
             outage.duration = lasted.total_seconds() / 3600
+
+    @api.depends("server_id", "started_at")
+    def _compute_event_ids(self):
+        for outage in self:
+            outage.event_ids = self.env["system.mail.event"].search(outage._messages(), limit=SHOWN)
+
+    @api.depends("server_id", "started_at")
+    def _compute_partner_ids(self):
+        events = self.env["system.mail.event"]
+        for outage in self:
+            carried = outage._messages() & Domain("kind", "=", "fallback")
+            reached_sudo = self.env["mail.notification"].sudo()
+            reached_sudo = reached_sudo.search(
+                [
+                    ("mail_message_id", "in", events.search(carried).mapped("mail_message_id")),
+                    ("notification_type", "=", "email"),
+                    ("notification_status", "=", "sent"),
+                ]
+            )
+            partners = reached_sudo.res_partner_id.with_env(self.env)
+            outage.partner_ids = partners._filtered_access("read")
+
+    def _messages(self):
+        """The domain of the events about messages that the mailbox did not send: those until its
+        next outage, since a batch may end after it works again.
+        """
+        own = Domain("server_id", "=", self.server_id.id or 0)
+        events = own & Domain("kind", "in", MESSAGES) & Domain("create_date", ">=", self.started_at)
+        later = self.search(own & Domain("started_at", ">", self.started_at), order="started_at")
+        if later:
+            events &= Domain("create_date", "<", later[0].started_at)
+        return events
 
     @api.model
     def _current(self, server):

@@ -4,9 +4,9 @@ import { KanbanController } from "@web/views/kanban/kanban_controller";
 import { KanbanRenderer } from "@web/views/kanban/kanban_renderer";
 import { kanbanView } from "@web/views/kanban/kanban_view";
 import { ListController } from "@web/views/list/list_controller";
-import { ListRenderer } from "@web/views/list/list_renderer";
 import { listView } from "@web/views/list/list_view";
 
+import { SystemMailListRenderer } from "../lists/list";
 import { ConnectionsOverview } from "./overview";
 
 /** Shows what a test changed while it goes on. */
@@ -21,9 +21,9 @@ class ConnectionsListController extends ListController {
     }
 }
 
-class ConnectionsListRenderer extends ListRenderer {
+class ConnectionsListRenderer extends SystemMailListRenderer {
     static template = "system_mail.ConnectionsListRenderer";
-    static components = { ...ListRenderer.components, ConnectionsOverview };
+    static components = { ...SystemMailListRenderer.components, ConnectionsOverview };
 }
 
 class ConnectionsKanbanController extends KanbanController {

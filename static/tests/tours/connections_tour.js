@@ -37,8 +37,8 @@ registry.category("web_tour.tours").add("system_mail_connections", {
             trigger: ".o_data_row:first-child:contains(hello@company.test)",
         },
         {
-            content: "its owner is asked",
-            trigger: `${ANA} button[name=action_ask_to_reconnect]`,
+            content: "its owner is asked, by a button with a name",
+            trigger: `${ANA} button[name=action_ask_to_reconnect][aria-label="Ask to reconnect"]`,
             run: "click",
         },
         {
@@ -112,11 +112,33 @@ registry.category("web_tour.tours").add("system_mail_activity", {
         { trigger: ".dropdown-item:contains(Activity)", run: "click" },
         {
             content: "to the message in its document",
-            trigger: ".o_data_row:contains(Sent by System Mail) button[name=action_open_document]",
+            trigger:
+                ".o_data_row:contains(Sent by System Mail) button[name=action_open_document][aria-label=Document]",
             run: "click",
-            expectUnloadPage: true,
         },
         { trigger: ".o-mail-Message:contains(See this)" },
+        {
+            content: "and back to the list",
+            trigger: ".o_breadcrumb .breadcrumb-item:contains(Activity) a",
+            run: "click",
+        },
+        {
+            content: "it shows messages: a connection is one filter away",
+            trigger:
+                ".o_list_view:has(.o_data_row:contains(Sent by System Mail)):not(:has(.o_data_row:contains(Mailbox disconnected)))",
+        },
+        { trigger: ".o_menu_sections button:contains(System Mail)", run: "click" },
+        { trigger: ".dropdown-item:contains(Outages)", run: "click" },
+        {
+            content: "an outage opens",
+            trigger: ".o_data_row:contains(ana@company.test) td[name=server_name]",
+            run: "click",
+        },
+        {
+            content: "to its messages, and whom they reached",
+            trigger:
+                ".o_form_view:has(.o_field_widget[name=partner_ids]:contains(Ben Reader)) .o_field_widget[name=event_ids] .o_data_row:contains(Sent by System Mail)",
+        },
     ],
 });
 
