@@ -1,1 +1,13 @@
-from . import accounts, alerts, domain, guard, home, mail, mailboxes, queue, settings, watch
+from . import (
+    accounts,
+    alerts,
+    domain,
+    guard,
+    home,
+    mail,
+    mailboxes,
+    monitor,
+    queue,
+    settings,
+    watch,
+)

@@ -2,7 +2,7 @@ from odoo.tests import HttpCase, JsonRpcException, tagged
 from odoo.tools import SQL, mute_logger
 
 from ..hooks import uninstall_hook
-from ..models.watch.system_mail_monitoring import TOKEN_PARAMETER
+from ..models.monitor.system_mail_monitoring import TOKEN_PARAMETER
 from .common import SystemMailCase
 
 HEALTH, METRICS = "/system_mail/health", "/system_mail/metrics"

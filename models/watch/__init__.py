@@ -11,7 +11,6 @@ from . import (
     system_mail_connection_incoming,
     system_mail_event,
     system_mail_event_drill,
-    system_mail_monitoring,
     system_mail_outage,
     system_mail_summary,
 )

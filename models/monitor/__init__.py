@@ -1,0 +1,3 @@
+"""What a monitoring system reads."""
+
+from . import system_mail_monitoring
