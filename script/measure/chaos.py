@@ -198,6 +198,8 @@ def _print_totals(run, ledger, auditor, verdicts, seconds):
         **{name: count for name, count in verdicts.items() if " " in name},
         "faults": faults.total(),
         **{f"kills {place}": count for place, count in run.kills.items()},
+        "mails with a queue run killed": auditor.facts.deaths.get(1, 0),
+        "mails with several killed": auditor.facts.deaths.get(2, 0),
         "database lines cut": run.clock.cuts.value,
         "jumps of the clock": run.clock.jumps.value,
         "reconnections": run.clock.reconnections.value,

@@ -97,6 +97,13 @@ CREATE FUNCTION chaos_audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RETURN NEW; END $$;
 CREATE TRIGGER chaos_audit AFTER INSERT OR UPDATE ON system_mail_health
     FOR EACH ROW EXECUTE FUNCTION chaos_audit();
+CREATE TABLE chaos_deaths (deaths integer);
+CREATE FUNCTION chaos_deaths() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO chaos_deaths VALUES (NEW.system_mail_deaths);
+    RETURN NEW; END $$;
+CREATE TRIGGER chaos_deaths AFTER UPDATE OF system_mail_deaths ON mail_mail
+    FOR EACH ROW WHEN (NEW.system_mail_deaths > COALESCE(OLD.system_mail_deaths, 0))
+    EXECUTE FUNCTION chaos_deaths();
 """
 
 
@@ -462,6 +469,8 @@ class Facts(NamedTuple):
     """Each that a mailbox was ever in."""
     runs: int
     """Runs of the queue that are still noted."""
+    deaths: dict[int, int]
+    """How many mails were once said to have had a worker killed, by how often."""
 
 
 def read_facts():
@@ -507,7 +516,9 @@ def read_facts():
         env.cr.execute(_STATES)
         states = list(map(State._make, env.cr.fetchall()))
         runs = env["system.mail.queue.run"].search_count([])
-        return Facts(rows, notices, events, states, runs)
+        env.cr.execute("SELECT deaths, count(*) FROM chaos_deaths GROUP BY deaths")
+        deaths = dict(env.cr.fetchall())
+        return Facts(rows, notices, events, states, runs, deaths)
 
 
 _STATES = """

@@ -15,7 +15,7 @@ PERSONAL = [
     Mailbox("ana", f"ana@{DOMAIN}", "secret-a", None),
     Mailbox("bob", f"bob@{DOMAIN}", "secret-b", "starttls", pipelining="forgets"),
     Mailbox("cleo", f"cleo@{DOMAIN}", "secret-c", "ssl", pipelining="closes"),
-    Mailbox("client", f"client@{DOMAIN}", "secret-d", None),
+    Mailbox("client", f"client@{DOMAIN}", "secret-d", None, neighbour="ana"),
 ]
 MAILBOXES = [SYSTEM, NOTIFICATIONS, SHARED, *PERSONAL]
 

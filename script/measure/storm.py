@@ -36,6 +36,8 @@ class Mailbox(NamedTuple):
     encryption: str | None
     pipelining: bool | str = True
     """As the lab has it."""
+    neighbour: str = ""
+    """At whose server it is; by default, at one of its own."""
 
 
 class Copy(NamedTuple):
@@ -90,7 +92,7 @@ class StormServer(SmtpServer):
 
     async def accept(self, connection, **values):
         # Nothing ran since the fault at the dot was picked.
-        copy = _as_copy(self, values)
+        copy = self.storm.as_copy(self, values)
         self.storm.copies.append(copy)
         await super().accept(connection, **values)
         await self.storm.maybe_kill(copy, self.rng)
@@ -109,18 +111,49 @@ class Storm:
         self._kill_rate = kill_rate
         self._killed = collections.defaultdict(threading.Event)
         self._rng = generator(seed, "weather")
-        self.servers = []
+        self.at = {}
+        """The server of each mailbox, by the mailbox's name."""
+        self._names = {mailbox.address: mailbox.name for mailbox in mailboxes}
         for mailbox in mailboxes:
-            server = lab.server(
-                mailbox.name,
-                kind=StormServer,
-                logins={mailbox.address: mailbox.password},
-                encryption=mailbox.encryption,
-                pipelining=mailbox.pipelining,
-                keep=False,
-            )
-            server.storm, server.rng = self, generator(seed, mailbox.name)
-            self.servers.append(server)
+            server = self.at.get(mailbox.neighbour) or self._open(lab, mailbox, seed)
+            server.logins[mailbox.address] = mailbox.password
+            self.at[mailbox.name] = server
+        self.servers = list(dict.fromkeys(self.at.values()))
+
+    def _open(self, lab, mailbox, seed):
+        server = lab.server(
+            mailbox.name,
+            kind=StormServer,
+            logins={mailbox.address: mailbox.password},
+            encryption=mailbox.encryption,
+            pipelining=mailbox.pipelining,
+            keep=False,
+        )
+        server.storm, server.rng = self, generator(seed, mailbox.name)
+        return server
+
+    def as_copy(self, server, values):
+        """What the server has just accepted.
+
+        :rtype: Copy
+        """
+        head = values["content"].partition(b"\r\n\r\n")[0]
+        message = email.message_from_bytes(head + b"\r\n\r\n", policy=email.policy.default)
+        worker, _, mail = message[TAG].partition(" ")
+        fault = server.suffered
+        return Copy(
+            values["at"],
+            self._names[values["login"]],
+            values["login"],
+            values["mail_from"],
+            values["rcpt_to"],
+            str(message["Message-Id"]).strip(),
+            str(message["From"]),
+            int(worker),
+            mail,
+            unanswered=bool(fault) and not fault.reply,
+            answered_after=fault.delay if fault else 0.0,
+        )
 
     async def maybe_kill(self, copy, rng):
         """Have the worker killed: now, when the message is accepted and it does not know; or soon,
@@ -186,7 +219,7 @@ class Storm:
         """Who awaited a reply of the server, which has been stopped, never gets it."""
         since = time.monotonic() - SOCKETS_CLOSE
         for number, copy in enumerate(self.copies):
-            if copy.mailbox == server.name and copy.at + copy.answered_after > since:
+            if self.at[copy.mailbox] is server and copy.at + copy.answered_after > since:
                 self.copies[number] = copy._replace(unanswered=True)
 
 
@@ -194,25 +227,5 @@ def serve(supervisor: Connection, seed: int, mailboxes: list[Mailbox], kill_rate
     """The process: tells the ports of the mailboxes, then runs."""
     with SmtpLab() as lab:
         storm = Storm(lab, supervisor, seed, mailboxes, kill_rate)
-        supervisor.send({server.name: server.port for server in storm.servers})
+        supervisor.send({name: server.port for name, server in storm.at.items()})
         storm.run()
-
-
-def _as_copy(server, values):
-    head = values["content"].partition(b"\r\n\r\n")[0]
-    message = email.message_from_bytes(head + b"\r\n\r\n", policy=email.policy.default)
-    worker, _, mail = message[TAG].partition(" ")
-    fault = server.suffered
-    return Copy(
-        values["at"],
-        server.name,
-        values["login"],
-        values["mail_from"],
-        values["rcpt_to"],
-        str(message["Message-Id"]).strip(),
-        str(message["From"]),
-        int(worker),
-        mail,
-        unanswered=bool(fault) and not fault.reply,
-        answered_after=fault.delay if fault else 0.0,
-    )
