@@ -302,6 +302,13 @@ SEAMS = (
     ),
     # --- What becomes of a message, in the chatter
     Seam(
+        "res.partner",
+        "_filtered_access",
+        "(operation)",
+        "models/watch/system_mail_outage.py",
+        "Shows of those whom System Mail reached only the contacts that the reader may see.",
+    ),
+    Seam(
         "mail.notification",
         "_filtered_for_web_client",
         "()",

@@ -302,7 +302,7 @@ class TestCompromisedAuthor(SystemMailCase):
         channel = self.env.ref("system_mail.channel_alerts")
         for _ in range(2):
             self.env["system.mail.alert"]._tell_limits()
-        told = [m.body for m in channel.message_ids if "reached a limit" in m.body]
+        told = [m.body for m in channel.message_ids if "reached one of its limits" in m.body]
         self.assertEqual(len(told), 1)
         self.assertIn(f"{count} messages", told[0])
 

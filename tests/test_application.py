@@ -521,5 +521,6 @@ class TestPersonBehind(ApplicationCase):
         dialog = self.env["system.mail.connect"].with_user(self.admin)
         with Form(dialog.browse(company.action_system_mail_connect()["res_id"])) as form:
             self.assertEqual(form.smtp_user, ANA)
+            form.shows_server = True
             form.method = str(self.provider.id)
             self.assertEqual(form.smtp_user, HELLO)

@@ -160,8 +160,9 @@ class SystemMailHealth(models.Model):
     def _as_allowed(self, place, is_system_mail):
         if self and self.breaker_state != circuit.State.CLOSED:
             raise RouteClosed(self._last_failure(), self._last_decision())
-        # the password of System Mail is taken for right
-        proven_at = datetime.datetime.max if is_system_mail else self.last_success
+        # the password of System Mail is taken for right, and so is a new one of a person
+        is_taken_for_right = is_system_mail or self.state == "disconnected"
+        proven_at = datetime.datetime.max if is_taken_for_right else self.last_success
         return self._as_seen(self.env["system.mail.server.health"].look(place, proven_at))
 
     def _as_seen(self, server):

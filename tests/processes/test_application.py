@@ -68,6 +68,7 @@ def _system_mail(company, monkeypatch):
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
     with OAuthLab() as lab:
         yield SystemMail(lab, company)
+    monkeypatch.delenv(VARIABLE, raising=False)  # else the next tests cannot read the password
     with environment() as env:
         env.company.system_mail_server_id.write(
             {

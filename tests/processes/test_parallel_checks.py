@@ -132,7 +132,7 @@ def test_the_callers_transaction_is_its_own(mailboxes, lab):
         servers = mailboxes.of(env)
         servers.name = "written, not committed"
         env.flush_all()
-        assert len(list(servers.system_mail_check_in_parallel())) == 6
+        assert len(list(servers.system_mail_check_in_parallel(always=True))) == 6
         assert set(servers.mapped("name")) == {"written, not committed"}
         env.cr.rollback()
         assert "written, not committed" not in servers.mapped("name")
@@ -163,9 +163,12 @@ def test_the_sweep_as_a_cron_of_a_server(company, mailboxes, lab):
     mailboxes.at(lab.server("healthy"), 30)
     with environment() as env:
         cron = env.ref("system_mail.ir_cron_sweep")
+        own = [("cron_id", "=", cron.id)]
+        env["ir.cron.progress"].search(own).unlink()
+        env.cr.commit()
         cron.method_direct_trigger()
     with environment() as env:
-        progress = env["ir.cron.progress"].search([("cron_id", "=", cron.id)], order="id")
+        progress = env["ir.cron.progress"].search(own, order="id")
         assert sum(progress.mapped("done")) == len(mailboxes.ids) + 2, "and the company's own two"
         assert progress[-1].remaining == 0
     assert mailboxes.states() == {"connected": 30, "unstable": 4}
