@@ -205,6 +205,8 @@ def test_no_more_than_eight_replies_are_awaited_in_a_process(company):
         assert office.awaited().count(True) == 8
         office.reply.set()
         office.assert_sent_once()
+    with environment() as env:
+        env["ir.mail_server"].search([("name", "=like", "colleague%")]).unlink()
 
 
 def _colleague(number, company):
@@ -218,6 +220,5 @@ def _colleague(number, company):
         user = env["res.users"].search([("login", "=", mailbox.name)])
         if not user:
             user = instance.user(env, mailbox.name, mailbox.address)
-            instance.server(env, mailbox, company.own.port, user)
-        user.outgoing_mail_server_id.smtp_port = company.own.port
+        instance.server(env, mailbox, company.own.port, user)
     return mailbox.name

@@ -224,6 +224,10 @@ class SmtpServer:
 
     async def accept(self, connection, **values):
         delivery = Delivery(connection=connection.number, **values)
+        # a client that hangs up now has sent all of the message: it is delivered
+        await asyncio.shield(asyncio.create_task(self._accept(connection, delivery)))
+
+    async def _accept(self, connection, delivery):
         if self.deliver:
             await asyncio.to_thread(self.deliver, delivery)
         with self._changed:
