@@ -1,5 +1,8 @@
 import datetime
 import functools
+import logging
+
+import psycopg2
 
 from odoo import api, fields, models
 from odoo.fields import Domain
@@ -14,6 +17,9 @@ from ...sending.ledger import MailInfo, Why
 from ...sending.parts import Part
 from ...sending.watcher import STORING, watch
 from ...tools.database_clock import database_now
+from ...tools.own_cursor import own_environment
+
+_logger = logging.getLogger(__name__)
 
 NO_REPLY = Failure(Phase.DOT, kind=Kind.TIMEOUT)
 
@@ -76,11 +82,26 @@ class MailMail(models.Model):
     @api.private
     def system_mail_busy_until(self, server):
         """Until when a mailbox is not used, since its server may still reply to a message; False if
-        it may be used.
+        it may be used. What the caller puts off until then is due once the reply has come.
         """
         sent_by_it = [("state", "=", "outgoing"), ("system_mail_reply_server_id", "=", server.id)]
         awaited = self.sudo().search(sent_by_it).filtered(lambda m: m._system_mail_is_awaited())
-        return max(awaited.mapped("system_mail_reply_until"), default=False)
+        until = max(awaited.mapped("system_mail_reply_until"), default=False)
+        if until:
+            self.env.cr.postcommit.add(functools.partial(self._system_mail_look_again, until))
+        return until
+
+    def _system_mail_look_again(self, until):
+        """The reply may have come while mails were put off until then: nobody saw them."""
+        try:
+            with own_environment(self.env) as env:
+                env.cr.execute(
+                    "SELECT FROM mail_mail WHERE system_mail_reply_until = %s FOR SHARE", [until]
+                )
+                if not env.cr.rowcount:
+                    env[self._name]._system_mail_wake_behind(until)
+        except psycopg2.Error as exc:
+            _logger.warning("Mail that waits until %s may be due now: %s", until, exc)
 
     # --- the reply has come, or will not come
 
@@ -115,10 +136,14 @@ class MailMail(models.Model):
         until = self.system_mail_reply_until
         self.write({"system_mail_reply_until": False, "system_mail_reply_server_id": False})
         if until:
-            waits = Domain("state", "=", "outgoing") & Domain("scheduled_date", "=", until)
-            behind = self.search(waits & Domain("id", "!=", self.id)).try_lock_for_update()
-            behind.filtered(lambda mail: not mail.system_mail_reply_until).scheduled_date = False
-            behind.system_mail_trigger_queue()
+            self._system_mail_wake_behind(until)
+
+    def _system_mail_wake_behind(self, until):
+        """Send at once the other mails that wait until then for the same mailbox."""
+        waits = Domain("state", "=", "outgoing") & Domain("scheduled_date", "=", until)
+        behind = self.search(waits & Domain("id", "not in", self.ids)).try_lock_for_update()
+        behind.filtered(lambda mail: not mail.system_mail_reply_until).scheduled_date = False
+        behind.system_mail_trigger_queue()
 
     def _system_mail_confirm(self, awaited, notifications):
         """The server has accepted the message.

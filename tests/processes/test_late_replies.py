@@ -1,6 +1,7 @@
 """A server that replies late to a whole message, and the process in which somebody waits for it."""
 
 import contextlib
+import datetime
 import signal
 import threading
 import time
@@ -148,6 +149,26 @@ def test_the_queue_sends_what_comes_after_it_when_the_reply_has_come(office):
     office.reply.set()
     office.assert_sent_once()
     assert office.copies(office.company.own) == [1, 1, 1]
+
+
+def test_what_is_put_off_while_the_reply_comes_is_sent_at_once(company):
+    first, second = company.compose(2)
+    with environment() as env:
+        server = env["ir.mail_server"].search([("name", "=", OWN.name)])
+        env["mail.mail"].browse(first).write(
+            {
+                "system_mail_reply_until": env.cr.now() + datetime.timedelta(minutes=5),
+                "system_mail_reply_server_id": server.id,
+            }
+        )
+    with environment() as env:
+        mail = env["mail.mail"].browse(second)
+        mail.scheduled_date = mail.system_mail_busy_until(server.with_env(env))
+        assert mail.scheduled_date
+        with environment() as watcher:
+            watcher["mail.mail"].browse(first).system_mail_reply_until = False
+    with environment() as env:
+        assert not env["mail.mail"].browse(second).scheduled_date
 
 
 def test_a_worker_that_is_recycled_waits_for_the_reply(office):
