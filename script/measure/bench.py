@@ -12,7 +12,9 @@ from statistics import median
 from .mailboxes import serve
 from .mentions import work
 
-FAILING = ("rejected", "refused", "silent")
+FAILING = ("rejected", "backed", "refused", "silent")
+CPU_TARGETS = {"unset": 1, "healthy": 0.93} | dict.fromkeys(FAILING, 0.98)
+"""At most so much of stock's."""
 RUNS_TO_OPEN_A_BREAKER = 3
 PATIENCE = 12
 """Seconds that a silent mailbox may cost, once."""
@@ -123,7 +125,7 @@ def main():
 
 
 def _print_table(cases, options):
-    stock = cases[0]
+    stock, rejected = cases[0], next((case for case in cases if case.name == "rejected"), None)
     cpu, queries = stock.median("cpu_seconds"), stock.median("queries")
     print(f"\nMedians of {options.rounds} rounds of {options.mails} mails, {options.batch} a run\n")
     print(
@@ -133,11 +135,15 @@ def _print_table(cases, options):
     for case in cases:
         cpu_ratio = case.median("cpu_seconds") / cpu
         query_ratio = case.median("queries") / queries
+        verdict = _verdict(case, cpu_ratio, query_ratio)
+        if case.name == "backed" and rejected:
+            more = case.median("queries") / rejected.median("queries") - 1
+            verdict += f"; queries {more:+.1%} to rejected"
         print(
             f"{case.name:10}{options.mails / case.median('seconds'):9.1f}"
             f"{1000 * case.median('cpu_seconds') / options.mails:13.2f}{cpu_ratio:7.2f}"
             f"{case.median('queries') / options.mails:14.2f}{query_ratio:7.2f}"
-            f"{case.first_delivery:14.2f} s  {_verdict(case, cpu_ratio, query_ratio)}"
+            f"{case.first_delivery:14.2f} s  {verdict}"
         )
 
 
@@ -146,8 +152,8 @@ def _verdict(case, cpu_ratio, query_ratio):
     if case.name == "stock":
         return ""
     missed = []
-    if round(cpu_ratio, 2) > 1:
-        missed.append(f"CPU {cpu_ratio - 1:+.0%}")
+    if round(cpu_ratio, 2) > CPU_TARGETS[case.name]:
+        missed.append(f"CPU {cpu_ratio:.2f} for {CPU_TARGETS[case.name]:.2f}")
     if case.name in ("unset", "healthy") and round(query_ratio, 2) > 1:
         missed.append(f"queries {query_ratio - 1:+.0%}")
     if case.name == "silent" and case.first_delivery > PATIENCE + 1:

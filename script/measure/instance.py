@@ -95,3 +95,14 @@ def use_system_mail(env, mailbox, port):
             "system_mail_server_id": server(env, mailbox, port).id,
         }
     )
+
+
+def add_backup(env, mailbox, port):
+    """Put the mailbox behind the company's System Mail."""
+    env["system.mail.backup"].create(
+        {
+            "company_id": env.company.id,
+            "address": mailbox.address,
+            "server_id": server(env, mailbox, port).id,
+        }
+    )

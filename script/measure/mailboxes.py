@@ -14,6 +14,7 @@ from .storm import Mailbox
 DOMAIN = "company.test"
 OWN = Mailbox("author", f"author@{DOMAIN}", "secret", None)
 SYSTEM = Mailbox("system", f"hello@{DOMAIN}", "neutral", None)
+BACKUP = Mailbox("backup", f"backup@{DOMAIN}", "neutral", None)
 NOTIFICATIONS = f"notifications@{DOMAIN}"
 
 
@@ -70,7 +71,7 @@ class Mailboxes:
     def fail(self, case):
         """From now on, the author's mailbox is as the case has it."""
         own = self.servers[case][0]
-        if case == "rejected":
+        if case in ("rejected", "backed"):
             own.fail("auth", reply="535 5.7.8 Username and Password not accepted")
         elif case == "refused":
             own.stop()

@@ -12,11 +12,13 @@ from odoo import sql_db
 
 from . import instance
 from .instance import environment
-from .mailboxes import DOMAIN, NOTIFICATIONS, OWN, SYSTEM
+from .mailboxes import BACKUP, DOMAIN, NOTIFICATIONS, OWN, SYSTEM
 
 READER = ("reader", f"reader@{DOMAIN}")
 ADDON = "odoo.addons.system_mail"
 BATCH = 500
+NOWHERE = 1
+"""A port that nobody listens at: it is not tried."""
 _COPIED = (
     "body_html",
     "headers",
@@ -70,6 +72,8 @@ class Mentions:
             instance.server(env, OWN, own, author)
             if case not in ("stock", "unset"):
                 instance.use_system_mail(env, SYSTEM, system)
+            if case == "backed":
+                instance.add_backup(env, BACKUP, NOWHERE)
             lead = env["res.partner"].create({"name": "A lead"})
             # Posted as a person does it: the others are made alike, without the work of rendering.
             lead.with_user(author).sudo().message_post(
