@@ -224,12 +224,17 @@ class SmtpServer:
 
     async def accept(self, connection, **values):
         delivery = Delivery(connection=connection.number, **values)
-        # a client that hangs up now has sent all of the message: it is delivered
-        await asyncio.shield(asyncio.create_task(self._accept(connection, delivery)))
-
-    async def _accept(self, connection, delivery):
         if self.deliver:
-            await asyncio.to_thread(self.deliver, delivery)
+            # a client that hangs up now has sent all of the message: it is delivered
+            await asyncio.shield(asyncio.create_task(self._deliver(connection, delivery)))
+        else:
+            self._keep(connection, delivery)
+
+    async def _deliver(self, connection, delivery):
+        await asyncio.to_thread(self.deliver, delivery)
+        self._keep(connection, delivery)
+
+    def _keep(self, connection, delivery):
         with self._changed:
             connection.accepted += 1
             self.accepted_count += 1
