@@ -38,6 +38,8 @@ _logger = logging.getLogger(__name__)
 LIMIT_FIELDS = {"owner_limit_time", "owner_limit_count"}
 BUDGET = "system_mail.budget"
 """Where the Budget of a request is kept, in its environ."""
+FOR_MAIL = 0.95
+"""The part of a person's time that mail may take: the request has other work, too."""
 LATE_REPLIES = LateReplies(8)
 """Those of this process: a thread waits for each (``sending/watcher.py``)."""
 
@@ -90,7 +92,7 @@ class SendRun(Ledger):
         environ = request.httprequest.environ
         if BUDGET not in environ:
             seconds = env["ir.config_parameter"].system_mail_number("system_mail.person_seconds")
-            environ[BUDGET] = Budget(seconds) if seconds else Budget()
+            environ[BUDGET] = Budget(seconds * FOR_MAIL) if seconds else Budget()
         return environ[BUDGET]
 
     # --- routes
