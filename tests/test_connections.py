@@ -2,6 +2,7 @@ import datetime
 
 from odoo.tests import tagged
 from odoo.tests.common import HttpCase
+from odoo.tools import SQL
 
 from .common import SystemMailCase
 
@@ -222,6 +223,20 @@ class TestConnections(SystemMailCase):
             self.assertFalse(held.is_undecided)
             self.assertEqual(message.notification_ids.notification_status, status)
             self.own.fail("dot", action="drop", accept=True)
+
+    def test_a_count_reads_only_what_it_counts(self):
+        """PostgreSQL leaves out joins only where all parts of the view have the same types."""
+        query = self.connections._search([("company_id", "=", self.company.id)])
+        plan = self.env.execute_query(SQL("EXPLAIN %s", query.select(SQL("count(*)"))))
+        read = "\n".join(line for [line] in plan)
+        self.assertIn("res_users", read)
+        self.assertNotIn("Unique", read, "the first end of each mailbox")
+
+    def test_what_is_shown_is_read_at_once(self):
+        shown = ("kind", "address", "provider", "state", "reason", "remedy", "speed", "can_ask")
+        rows = self.connections.search_fetch([], shown)
+        with self.assertQueryCount(0):
+            rows.mapped(lambda row: [row[name] for name in shown])
 
     def test_the_number_of_queries_does_not_grow(self):
         def queries():

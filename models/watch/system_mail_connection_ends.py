@@ -38,10 +38,10 @@ class SystemMailConnection(models.Model):
         ]
 
     def _ends(self):
-        """The first end of each mailbox, as a query. What worked after its day has not ended."""
+        """The ends of the mailboxes, as a query. What worked after its day has not ended."""
         return SQL(
             """
-            SELECT DISTINCT ON (server_id) server_id, ending, ends_on
+            SELECT server_id, ending, ends_on
               FROM (%(passwords)s
                      UNION ALL
                     SELECT s.id, 'client_secret', r.client_secret_ends_on
@@ -60,8 +60,7 @@ class SystemMailConnection(models.Model):
                      WHERE certificate_ends_on <= %(soon)s AND last_success >= %(lately)s
                    ) AS known (server_id, ending, ends_on)
          LEFT JOIN system_mail_health h USING (server_id)
-             WHERE COALESCE(h.last_success < ends_on + 1, TRUE)
-          ORDER BY server_id, ends_on""",
+             WHERE COALESCE(h.last_success < ends_on + 1, TRUE)""",
             passwords=self._passwords_end(),
             oauth=OAUTH,
             lately=fields.Datetime.now() - LATELY,
@@ -80,7 +79,7 @@ class SystemMailConnection(models.Model):
                     WHERE active AND smtp_authentication = 'login' AND smtp_user <> ''
                       AND smtp_host = ANY(ARRAY(  -- many mailboxes, few hosts
                               SELECT host
-                                FROM (SELECT DISTINCT smtp_host FROM ir_mail_server) h (host)
+                                FROM (SELECT DISTINCT smtp_host FROM ir_mail_server OFFSET 0) h (host)
                                WHERE '.' || lower(host) LIKE ANY(%(hosts)s)
                                  AND '.' || lower(host) NOT LIKE ALL(%(others)s)))
                       AND lower(split_part(COALESCE(system_mail_login, smtp_user), '@', 2))

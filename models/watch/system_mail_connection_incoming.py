@@ -60,15 +60,15 @@ class SystemMailConnection(models.Model):
             """
             SELECT 5 * f.id + 4, 'incoming', 1000, NULL, NULL, NULL, NULL,
                    COALESCE(f.user, f.name),
-                   CASE WHEN t.trouble IN ('stopped', 'rejected') THEN 'disconnected'
-                        WHEN t.trouble = 'failing' THEN 'unstable'
-                        WHEN f.state = 'done' THEN 'connected'
-                        ELSE 'not_connected' END,
-                   NULL, NULL, NULL, NULL, f.error_message,
+                   (CASE WHEN t.trouble IN ('stopped', 'rejected') THEN 'disconnected'
+                         WHEN t.trouble = 'failing' THEN 'unstable'
+                         WHEN f.state = 'done' THEN 'connected'
+                         ELSE 'not_connected' END)::varchar,
+                   NULL, NULL, NULL, NULL, f.error_message::varchar,
                    COALESCE(t.trouble IN ('stopped', 'rejected')
                             OR f.error_date < %(patience)s, FALSE),
                    f.error_date, CASE WHEN f.error_date IS NULL THEN f.date END,
-                   NULL, NULL, NULL, NULL, NULL, f.id, t.trouble
+                   NULL, NULL, NULL, NULL, NULL, f.id, t.trouble::varchar
               FROM fetchmail_server f
         CROSS JOIN LATERAL (
                    SELECT CASE WHEN f.error_date IS NULL THEN NULL
