@@ -77,9 +77,10 @@ class SystemMailConnection(models.Model):
                 """SELECT id, 'passwords', %(day)s
                      FROM ir_mail_server
                     WHERE active AND smtp_authentication = 'login' AND smtp_user <> ''
-                      AND smtp_host = ANY(ARRAY(  -- many mailboxes, few hosts
+                      AND smtp_host = ANY(ARRAY(  -- many mailboxes, few hosts: OFFSET 0 keeps it so
                               SELECT host
-                                FROM (SELECT DISTINCT smtp_host FROM ir_mail_server OFFSET 0) h (host)
+                                FROM (SELECT DISTINCT smtp_host AS host
+                                        FROM ir_mail_server OFFSET 0) AS hosts
                                WHERE '.' || lower(host) LIKE ANY(%(hosts)s)
                                  AND '.' || lower(host) NOT LIKE ALL(%(others)s)))
                       AND lower(split_part(COALESCE(system_mail_login, smtp_user), '@', 2))
