@@ -158,7 +158,7 @@ def store_sentences(env):
 
 
 def forget_apis(env):
-    """As versions up to 19.0.1.1.0 left it, which knew no APIs of providers."""
+    """As versions up to 19.0.1.2.0 left it, which knew no APIs of providers."""
     env.cr.execute(
         """ALTER TABLE system_mail_oauth_provider
             DROP COLUMN api_form, DROP COLUMN api_endpoint, DROP COLUMN api_scope;
@@ -216,11 +216,11 @@ def tell_settings(env):
 
 
 def have_one_mailbox(env):
-    """As versions up to 19.0.1.1.0 had it: System Mail has no further mailbox, and a company has
+    """As versions up to 19.0.1.2.0 had it: System Mail has no further mailbox, and a company has
     one finding of each kind about its domain.
     """
     env.cr.execute(
-        """UPDATE ir_module_module SET latest_version = '19.0.1.1.0' WHERE name = 'system_mail';
+        """UPDATE ir_module_module SET latest_version = '19.0.1.2.0' WHERE name = 'system_mail';
            DROP INDEX system_mail_domain_finding_mailbox_kind_uniq;
            ALTER TABLE system_mail_domain_finding DROP backup_id,
                  ADD CONSTRAINT system_mail_domain_finding_kind_uniq UNIQUE (company_id, kind);
