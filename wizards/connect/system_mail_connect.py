@@ -59,6 +59,9 @@ class SystemMailConnect(models.TransientModel):
     accepts_clash = fields.Boolean("Use it all the same")
     limit_minute = fields.Integer("Recipients a Minute")
     limit_day = fields.Integer("Recipients a Day")
+    runs_drill = fields.Boolean(
+        readonly=True, help="It sets System Mail up: the drill at its end runs by itself."
+    )
     state = fields.Selection(
         [("draft", "Draft"), ("failed", "Failed"), ("connected", "Connected")], default="draft"
     )
@@ -112,6 +115,7 @@ class SystemMailConnect(models.TransientModel):
             dialog._propose(PATIENCE)
         else:
             dialog.asks_address = True
+            dialog.runs_drill = bool(dialog.company_id) and not dialog.is_backup
         health_sudo = dialog._server(dialog.address).sudo().system_mail_health_ids
         dialog.shows_server = health_sudo.rule and health_sudo.remedy_key not in OF_PASSWORD
         return dialog.reopen()
@@ -436,6 +440,7 @@ class SystemMailConnect(models.TransientModel):
     def action_drill(self):
         """Try the fallback with the System Mail that has just been connected."""
         self.ensure_one()
+        self.runs_drill = False
         return self.company_id.action_system_mail_run_drill()
 
     def action_test(self):
