@@ -1,7 +1,9 @@
 """The ground the tests stand on: real servers on loopback, nothing under test patched."""
 
+import datetime
 from unittest.mock import patch
 
+from odoo import fields
 from odoo.tests import HttpCase, TransactionCase
 
 from odoo.addons.base.models import ir_mail_server
@@ -136,6 +138,11 @@ class SystemMailCase(TransactionCase):
         if mails:
             mails.scheduled_date = False
         self.env["mail.mail"].process_email_queue()
+
+    def clock_ahead(self, minutes):
+        """Within the block, this host's clock is so far ahead of the database's."""
+        wrong = fields.Datetime.now() + datetime.timedelta(minutes=minutes)
+        return patch.object(fields.Datetime, "now", staticmethod(lambda *_args: wrong))
 
     def received(self, address):
         """The messages that any server accepted for the address."""

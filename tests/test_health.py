@@ -62,6 +62,14 @@ class TestHealth(SystemMailCase):
         self.assertEqual((health.state, health.failure_count), ("connected", 0))
         self.assertTrue(self.env["system.mail.outage"].search([]).ended_at)
 
+    def test_a_success_on_a_host_whose_clock_is_fast_hides_no_failure_on_another(self):
+        with self.clock_ahead(5):
+            self.mention()
+        self.own.fail("mail", reply="451 4.3.0 Not now", times=1)
+        self.mention()
+        health = self.health(self.own_server)
+        self.assertGreaterEqual(health.last_failure, health.last_success)
+
     def test_why_nothing_could_be_sent_is_told_in_the_chatter(self):
         customer = self.env["res.partner"].create({"name": "C", "email": "c@elsewhere.test"})
         self.own.fail("auth", reply="535 5.7.8 Rejected")

@@ -3,6 +3,7 @@
 import datetime
 from unittest.mock import patch
 
+from odoo import fields
 from odoo.tests import tagged
 
 from ..sending import queue_run
@@ -152,6 +153,15 @@ class TestClock(QueueCase):
         mail = self.mail()
         self.wait_until(mail, 30)
         self.assertEqual(mail.state, "sent")
+
+    def test_it_runs_at_once_also_where_the_clock_of_this_host_is_wrong(self):
+        for minutes in (5, -5):
+            with self.clock_ahead(minutes):
+                self.triggers().unlink()
+                self.env["mail.mail"].system_mail_trigger_queue()
+                [trigger] = self.triggers()
+                self.assertLessEqual(trigger.call_at, self.env.cr.now(), "then Odoo runs it")
+                self.assertLessEqual(trigger.call_at, fields.Datetime.now(), "workers are woken")
 
     def test_mail_that_waits_is_not(self):
         mail = self.mail()

@@ -5,6 +5,7 @@ from odoo.exceptions import ValidationError
 from odoo.tools import format_time
 
 from ...constants import BATCH
+from ...tools.database_clock import database_now
 from ...tools.own_cursor import own_environment
 
 MOST = 10
@@ -30,11 +31,10 @@ class SystemMailAttempt(models.Model):
 
         :raises ValidationError: the user made too many attempts within the last minutes
         """
-        now = fields.Datetime.now()
         with own_environment(self.env) as env:
             key = f"{self._name}{self.env.uid}"
             env.cr.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [key])
-            attempts = env[self._name]
+            attempts, now = env[self._name], database_now(env)
             recent = [("user_id", "=", self.env.uid), ("tried_at", ">", now - WINDOW)]
             found = attempts.search(recent, order="tried_at DESC", limit=MOST)
             if len(found) < MOST:
@@ -53,7 +53,7 @@ class SystemMailAttempt(models.Model):
 
     @api.autovacuum
     def _gc_attempts(self):
-        old = [("tried_at", "<", fields.Datetime.now() - WINDOW)]
+        old = [("tried_at", "<", database_now(self.env) - WINDOW)]
         rows = self.search(old, limit=BATCH)
         rows.unlink()
         return len(rows), int(len(rows) == BATCH)

@@ -186,9 +186,14 @@ class MailMail(models.Model):
         """Have Odoo's queue run then, or now: a run of it that is going on looks for what is due by
         itself. Administrators can delete its scheduled action, or its external ID: then the mail
         waits for whatever sends it, as in Odoo.
+
+        Now is what both the database's clock and this host's have reached: Odoo runs the queue by
+        the former, and wakes its workers by the latter.
         """
-        if at is None and self.env.context.get(QUEUE):
-            return
+        if at is None:
+            if self.env.context.get(QUEUE):
+                return
+            at = min(fields.Datetime.now(), self._system_mail_now())
         queue = self.env.ref("mail.ir_cron_mail_scheduler_action", raise_if_not_found=False)
         if queue and queue._name == "ir.cron":
             queue.sudo()._trigger(at)

@@ -283,7 +283,7 @@ class SystemMailUsage(models.Model):
 
     @api.autovacuum
     def _gc_usage(self):
-        old = [("minute", "<", fields.Datetime.now() - DAY)]
+        old = [("minute", "<", database_now(self.env) - DAY)]
         rows = self.search(old, limit=BATCH)
         rows.unlink()
         return len(rows), int(len(rows) == BATCH)

@@ -181,7 +181,7 @@ class SystemMailHealth(models.Model):
         :param bytes certificate: as for ``note_success``
         """
         ends_on = self._certificate_end(server, certificate)
-        self._of(server)._write_success(fields.Datetime.now(), ends_on)
+        self._of(server)._write_success(ends_on)
         hosts = self.env["system.mail.server.health"]
         hosts.note_served(hosts.place(server), ServerSnapshot(in_trouble=True))
 
@@ -256,16 +256,16 @@ class SystemMailHealth(models.Model):
 
     @api.model
     def _note_success(self, server, seen, certificate, seconds):
-        now = fields.Datetime.now()
+        now = fields.Datetime.now()  # this host's clock costs no query, and need not be right here
         known = seen.state == "connected" and seen.last_success and not seen.server.in_trouble
         speed_is_known = seconds is None or not (seen.is_slow or seconds >= SLOW)
         if known and speed_is_known and now - seen.last_success < SUCCESS_INTERVAL:
             return
         ends_on = self._certificate_end(server, certificate)
-        self._record(server, seen, lambda health: health._write_success(now, ends_on, seconds))
+        self._record(server, seen, lambda health: health._write_success(ends_on, seconds))
 
-    def _write_success(self, now, certificate_ends_on, seconds=None):
-        before = self.state
+    def _write_success(self, certificate_ends_on, seconds=None):
+        before, now = self.state, database_now(self.env)
         self.write(
             {
                 **self._breaker_values(circuit.after_success(self._breaker())),
