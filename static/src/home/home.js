@@ -1,11 +1,20 @@
+import { browser } from "@web/core/browser/browser";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { user } from "@web/core/user";
-import { useService } from "@web/core/utils/hooks";
+import { useBus, useService } from "@web/core/utils/hooks";
 import { Layout } from "@web/search/layout";
 import { standardActionServiceProps } from "@web/webclient/actions/action_service";
 
-import { Component, onWillStart, status, useComponent, useState } from "@odoo/owl";
+import {
+    Component,
+    onWillStart,
+    status,
+    useComponent,
+    useEffect,
+    useRef,
+    useState,
+} from "@odoo/owl";
 
 import { STATES } from "../badge/badge";
 
@@ -21,8 +30,17 @@ export class SystemMailHome extends Component {
         this.action = useService("action");
         this.orm = useService("orm");
         this.component = useComponent();
+        this.root = useRef("root");
         this.state = useState({ page: null });
         onWillStart(() => this.load());
+        useEffect(
+            () => this.focusNextStep(),
+            () => [this.state.page],
+        );
+        // after a dialog, which first tries to give the focus back
+        useBus(useService("ui").bus, "active-element-changed", () =>
+            browser.setTimeout(() => this.focusNextStep()),
+        );
     }
 
     async load() {
@@ -31,6 +49,14 @@ export class SystemMailHome extends Component {
 
     get page() {
         return this.state.page;
+    }
+
+    /** Where nothing has the focus, or the button that had it is gone: what to do, or the news. */
+    focusNextStep() {
+        const { el } = this.root;
+        if (el && document.activeElement === document.body) {
+            (el.querySelector(".btn-primary") ?? el.querySelector("h1")).focus();
+        }
     }
 
     icon(state) {

@@ -30,14 +30,14 @@ function takeToken() {
     return [
         {
             content: "the token can be copied",
-            trigger: `${DIALOG} [name=token]:has(button.o_clipboard_button)`,
+            trigger: `${DIALOG} [name=token]:has(~ [name=token] button:contains(Copy))`,
             run({ anchor }) {
                 tokens.push(anchor.textContent.trim());
             },
         },
         {
             content: "and the addresses",
-            trigger: `${DIALOG} [name=metrics_address]:contains(/system_mail/metrics):has(button.o_clipboard_button)`,
+            trigger: `${DIALOG} [name=metrics_address]:contains(/system_mail/metrics):has(~ [name=metrics_address] button:contains(Copy))`,
         },
         confirm("Done"),
         {
