@@ -2,6 +2,7 @@ from . import (
     property_tests,
     test_abuse,
     test_access,
+    test_accessible,
     test_alerts,
     test_application,
     test_attacks,

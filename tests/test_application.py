@@ -8,12 +8,13 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
 
 from odoo.exceptions import AccessError, UserError, ValidationError
-from odoo.tests import Form, HttpCase, tagged
+from odoo.tests import Form, tagged
 
 from ..connect.keys import make_key_pair, read_private_key
 from ..constants import GROUP, OAUTH
 from ..models.accounts.system_mail_attempt import MOST
 from ..tools.encrypted import VARIABLE
+from .browser_case import BrowserCase
 from .common import SystemMailCase
 from .oauth_lab import Application, OAuthLab, ServiceAccount
 from .test_failover_application import KEY, service_account
@@ -291,7 +292,7 @@ class TestApplication(ApplicationCase):
 
 
 @tagged("post_install", "-at_install")
-class TestInBrowser(HttpCase, ApplicationCase):
+class TestInBrowser(BrowserCase, ApplicationCase):
     def test_nobody_waits_for_a_silent_provider(self):
         self.connect()
         self.env["system.mail.oauth.token"].search([]).expires_at = datetime.datetime(2020, 1, 1)

@@ -1,6 +1,7 @@
 from odoo.fields import Command
-from odoo.tests import HttpCase, tagged
+from odoo.tests import tagged
 
+from .browser_case import BrowserCase
 from .common import SystemMailCase
 
 PASSWORD = "ana's own"
@@ -117,7 +118,7 @@ class TestAlert(BannerCase):
 
 
 @tagged("post_install", "-at_install")
-class TestBanner(BannerCase, HttpCase):
+class TestBanner(BannerCase, BrowserCase):
     """The line under the navbar, in a real browser."""
 
     def setUp(self):

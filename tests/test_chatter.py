@@ -8,6 +8,7 @@ from odoo.tests import HttpCase, JsonRpcException, tagged
 from odoo.addons.mail.tools.discuss import Store
 
 from ..constants import GROUP
+from .browser_case import BrowserCase
 from .common import SystemMailCase
 
 PASSWORD = "a reader's own"
@@ -339,7 +340,7 @@ class TestHeldAndFailed(ChatterCase):
 
 
 @tagged("post_install", "-at_install")
-class TestReader(ChatterCase, HttpCase):
+class TestReader(ChatterCase, BrowserCase):
     """What a colleague sees, in a real browser; its author's chatter is walked in test_tours."""
 
     def test_a_colleague_sees_from_where_and_not_why(self):

@@ -1,9 +1,9 @@
 import datetime
 
 from odoo.tests import tagged
-from odoo.tests.common import HttpCase
 from odoo.tools import SQL
 
+from .browser_case import BrowserCase
 from .common import SystemMailCase
 
 REJECTED = "535 5.7.8 Rejected"
@@ -264,7 +264,7 @@ class TestConnections(SystemMailCase):
 
 
 @tagged("post_install", "-at_install")
-class TestConnectionsTours(SystemMailCase, HttpCase):
+class TestConnectionsTours(SystemMailCase, BrowserCase):
     def setUp(self):
         super().setUp()
         self.own.fail("auth", reply=REJECTED)

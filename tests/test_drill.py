@@ -2,12 +2,13 @@ from email.utils import parseaddr
 
 from odoo.exceptions import AccessError
 from odoo.fields import Command
-from odoo.tests import HttpCase, tagged
+from odoo.tests import tagged
 
 from ..constants import GROUP
 from ..failover.drill_check import Copy, Expected
 from ..failover.session import Report
 from ..sending.fire_drill import FireDrill
+from .browser_case import BrowserCase
 from .common import SystemMailCase
 
 
@@ -346,7 +347,7 @@ class TestDrill(DrillCase):
 
 
 @tagged("post_install", "-at_install")
-class TestDrillTour(DrillCase, HttpCase):
+class TestDrillTour(DrillCase, BrowserCase):
     def test_a_super_user_tries_the_fallback(self):
         self.system.fail("auth", reply="535 5.7.8 Rejected", times=1)
         self.start_tour("/odoo/settings", "system_mail_drill", login=self.ana.login)

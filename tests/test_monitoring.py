@@ -1,14 +1,15 @@
-from odoo.tests import HttpCase, JsonRpcException, tagged
+from odoo.tests import JsonRpcException, tagged
 from odoo.tools import SQL, mute_logger
 
 from ..hooks import uninstall_hook
 from ..models.monitor.system_mail_monitoring import TOKEN_PARAMETER
+from .browser_case import BrowserCase
 from .common import SystemMailCase
 
 HEALTH, METRICS = "/system_mail/health", "/system_mail/metrics"
 
 
-class MonitoringCase(HttpCase, SystemMailCase):
+class MonitoringCase(BrowserCase, SystemMailCase):
     """What tests of monitoring share."""
 
     @classmethod

@@ -6,9 +6,10 @@ import threading
 from unittest.mock import patch
 
 from odoo import SUPERUSER_ID, api, fields
-from odoo.tests import HttpCase, TransactionCase, tagged
+from odoo.tests import TransactionCase, tagged
 
 from ..constants import OAUTH
+from .browser_case import BrowserCase
 from .common import SystemMailCase
 from .oauth_lab import OAuthLab
 
@@ -16,7 +17,7 @@ HOUR = datetime.timedelta(hours=1)
 HELLO, ANA = "hello@company.test", "ana@company.test"
 
 
-class OAuthCase(HttpCase, SystemMailCase):
+class OAuthCase(BrowserCase, SystemMailCase):
     """A provider where hello@ and ana@ can sign in, and an SMTP server that knows its tokens."""
 
     def setUp(self):

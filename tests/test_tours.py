@@ -1,12 +1,13 @@
-from odoo.tests import HttpCase, tagged
+from odoo.tests import tagged
 
 from ..models.settings.res_company import AUDITED_FIELDS
 from ..tools.changes import snapshot
+from .browser_case import BrowserCase
 from .common import SystemMailCase
 
 
 @tagged("post_install", "-at_install")
-class TestTours(SystemMailCase, HttpCase):
+class TestTours(SystemMailCase, BrowserCase):
     """What a person sees, walked in a real browser."""
 
     @classmethod

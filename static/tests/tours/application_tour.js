@@ -1,5 +1,7 @@
 import { registry } from "@web/core/registry";
 
+import { isAccessible } from "./accessible";
+
 const DIALOG = ".modal:not(.o_inactive_modal)";
 const SETTING = "#system_mail_setting";
 
@@ -20,11 +22,17 @@ registry.category("web_tour.tours").add("system_mail_application", {
         {
             content: "no browser goes to the provider: there is no sign-in",
             trigger: `${DIALOG} footer:not(:has(button[name=action_sign_in])) button[name=action_connect]`,
+        },
+        isAccessible("connecting by an application"),
+        {
+            trigger: `${DIALOG} footer button[name=action_connect]`,
             run: "click",
         },
         {
-            trigger: `${DIALOG} [role=status]:contains(Connected.):contains(hello@company.test)`,
+            content: "the next step has the focus",
+            trigger: `${DIALOG}:has([role=status]:contains(Connected.):contains(hello@company.test)) footer button:contains(Run Drill):focus`,
         },
+        isAccessible("a mailbox that is connected"),
         {
             trigger: `${DIALOG} footer button:contains(Done)`,
             run: "click",

@@ -1,6 +1,8 @@
 import { browser } from "@web/core/browser/browser";
 import { registry } from "@web/core/registry";
 
+import { isAccessible } from "./accessible";
+
 const BANNER = ".o_system_mail_banner";
 const DIALOG = ".modal:not(.o_inactive_modal)";
 
@@ -26,6 +28,7 @@ const isShown = [
             }
         },
     },
+    isAccessible("the banner", BANNER),
 ];
 const isGone = [
     {
@@ -41,7 +44,8 @@ registry.category("web_tour.tours").add("system_mail_banner", {
             run: "click",
         },
         {
-            trigger: `${DIALOG} [name=smtp_pass] input`,
+            content: "the one thing that it asks for has the focus",
+            trigger: `${DIALOG} [name=smtp_pass] input:focus`,
             run: "edit changed",
         },
         {

@@ -1,6 +1,9 @@
 import { registry } from "@web/core/registry";
 
+import { isAccessible } from "./accessible";
+
 const POPOVER = ".o_popover";
+const OURS = `${POPOVER}, .o-mail-Message-notification`;
 
 function message(text) {
     return `.o-mail-Message:has(.o-mail-Message-body:contains(${text}))`;
@@ -55,6 +58,7 @@ registry.category("web_tour.tours").add("system_mail_mention", {
                 content: "a short page for colleagues explains it",
                 trigger: `${POPOVER} a[href$='use.html#why-a-message-comes-from-another-address']`,
             },
+            isAccessible("why a message was sent from elsewhere", OURS),
         ]),
     ],
 });
@@ -73,6 +77,7 @@ registry.category("web_tour.tours").add("system_mail_waiting_and_held", {
                 content: "until when, and why",
                 trigger: `${POPOVER}:contains(It is tried again on):contains(for the last time on):contains(Why it waits: System Mail)`,
             },
+            isAccessible("a message that waits", OURS),
             {
                 trigger: `${POPOVER} button:contains(Send now)`,
                 run: "click",
@@ -84,6 +89,10 @@ registry.category("web_tour.tours").add("system_mail_waiting_and_held", {
         ...envelope("Send it again", "fa-question-circle", [
             {
                 trigger: `${POPOVER}:contains(It may have been delivered):contains(Why it is held) button:contains(Send again)`,
+            },
+            isAccessible("a message that is held", OURS),
+            {
+                trigger: `${POPOVER} button:contains(Send again)`,
                 run: "click",
             },
             {

@@ -1,6 +1,8 @@
 import { registry } from "@web/core/registry";
 import { rpc } from "@web/core/network/rpc";
 
+import { isAccessible } from "./accessible";
+
 const ANA = ".o_data_row:contains(ana@company.test)";
 
 registry.category("web_tour.tours").add("system_mail_connections", {
@@ -18,6 +20,7 @@ registry.category("web_tour.tours").add("system_mail_connections", {
             content: "System Mail is on top all the same",
             trigger: ".o_system_mail_system:contains(hello@company.test):contains(Connected)",
         },
+        isAccessible("Connections"),
         {
             content: "a tile filters",
             trigger: ".o_system_mail_tiles button[name=not_connected]",
@@ -62,8 +65,10 @@ registry.category("web_tour.tours").add("system_mail_connections", {
         },
         {
             content: "the page says how it went",
-            trigger: ".o_system_mail_test_progress:contains(2 of 2 mailboxes work)",
+            trigger:
+                ".o_system_mail_test_progress:has([role=status]:contains(2 of 2 mailboxes work))",
         },
+        isAccessible("the results of a test"),
         {
             content: "and shows it",
             trigger: `${ANA}:contains(Connected)`,
@@ -82,6 +87,7 @@ registry.category("web_tour.tours").add("system_mail_connections", {
             trigger:
                 ".o_form_view .o_field_widget[name=event_ids]:contains(Mailbox reconnected):contains(Mailbox disconnected)",
         },
+        isAccessible("a connection"),
         { trigger: ".nav-link[name=outages]", run: "click" },
         {
             content: "and its outage, which is over",
@@ -97,6 +103,7 @@ registry.category("web_tour.tours").add("system_mail_activity", {
             content: "a line of what System Mail did",
             trigger: ".o_data_row:contains(Sent by System Mail):contains(Ana Author)",
         },
+        isAccessible("Activity"),
         { content: "days and reasons", trigger: ".o_switch_view.o_graph", run: "click" },
         { trigger: ".o_graph_renderer canvas" },
         { trigger: ".o_switch_view.o_pivot", run: "click" },
@@ -108,6 +115,7 @@ registry.category("web_tour.tours").add("system_mail_activity", {
             trigger:
                 ".o_data_row:contains(ana@company.test):contains(Disconnected) td[name=message_count]:contains(1)",
         },
+        isAccessible("Outages"),
         { trigger: ".o_menu_sections button:contains(System Mail)", run: "click" },
         { trigger: ".dropdown-item:contains(Activity)", run: "click" },
         {
@@ -139,6 +147,7 @@ registry.category("web_tour.tours").add("system_mail_activity", {
             trigger:
                 ".o_form_view:has(.o_field_widget[name=partner_ids]:contains(Ben Reader)) .o_field_widget[name=event_ids] .o_data_row:contains(Sent by System Mail)",
         },
+        isAccessible("an outage"),
     ],
 });
 

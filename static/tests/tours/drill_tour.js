@@ -1,5 +1,7 @@
 import { registry } from "@web/core/registry";
 
+import { isAccessible } from "./accessible";
+
 const DIALOG = ".modal:not(.o_inactive_modal)";
 
 registry.category("web_tour.tours").add("system_mail_drill", {
@@ -16,24 +18,28 @@ registry.category("web_tour.tours").add("system_mail_drill", {
             content: "it says beforehand what happens",
             trigger: `${DIALOG}:contains(one real notification is sent to you):contains(ana@company.test)`,
         },
+        isAccessible("the drill"),
         {
-            trigger: `${DIALOG} footer button:contains(Send It)`,
+            content: "the next step has the focus",
+            trigger: `${DIALOG} footer button:contains(Send It):focus`,
             run: "click",
         },
         {
             content: "System Mail fails: plain words, what to do, and nothing is left",
-            trigger: `${DIALOG} [role=alert]:contains(password was rejected):contains(Reconnect with the new password):contains(Nothing waits in the queue)`,
+            trigger: `${DIALOG} [role=alert]:focus:contains(password was rejected):contains(Reconnect with the new password):contains(Nothing waits in the queue)`,
         },
         {
             content: "the server's own words are there, folded away",
             trigger: `${DIALOG} [role=alert] details:not([open]) summary`,
         },
+        isAccessible("a drill that failed"),
         {
             trigger: `${DIALOG} footer button:contains(Try Again)`,
             run: "click",
         },
         {
-            trigger: `${DIALOG} [role=status]:contains(It works):contains(hello@company.test in your name)`,
+            content: "the verdict has the focus",
+            trigger: `${DIALOG} [role=status]:focus:contains(It works):contains(hello@company.test in your name)`,
         },
         {
             content: "each check has an icon and a word",
@@ -50,6 +56,7 @@ registry.category("web_tour.tours").add("system_mail_drill", {
         {
             trigger: `${DIALOG} [name=headers]:contains("Ana Author" <hello@company.test>)`,
         },
+        isAccessible("a drill that passed"),
         {
             trigger: `${DIALOG} footer button:contains(Done)`,
             run: "click",

@@ -1,5 +1,7 @@
 import { registry } from "@web/core/registry";
 
+import { isAccessible } from "./accessible";
+
 const HOME = ".o_system_mail_home";
 const TASKS = ".o_system_mail_home_tasks";
 const DIALOG = ".modal:not(.o_inactive_modal)";
@@ -23,6 +25,7 @@ registry.category("web_tour.tours").add("system_mail_home", {
             content: "System Mail itself",
             trigger: `${HOME} .o_system_mail_home_system:contains(hello@company.test):has(.badge:contains(Connected) .fa-check)`,
         },
+        isAccessible("the home page, with things to do"),
         {
             content: "Ana's mailbox is to be mended, and she is asked",
             trigger: `${TASKS} li:contains(Ana Author (ana@company.test): the password was rejected) button:contains(Ask Ana Author to Reconnect)`,
@@ -69,6 +72,10 @@ registry.category("web_tour.tours").add("system_mail_home", {
         {
             trigger:
                 ".o_list_view .o_data_row:contains(Ana Author) button[name=action_system_mail_drop]",
+        },
+        isAccessible("Messages Not Sent"),
+        {
+            trigger: ".o_data_row button[name=action_system_mail_drop]",
             run: "click",
         },
         {

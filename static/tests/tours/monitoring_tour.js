@@ -1,5 +1,7 @@
 import { registry } from "@web/core/registry";
 
+import { isAccessible } from "./accessible";
+
 const SETTING = "#system_mail_monitoring_setting";
 const DIALOG = ".modal:not(.o_inactive_modal)";
 const tokens = [];
@@ -39,6 +41,7 @@ function takeToken() {
             content: "and the addresses",
             trigger: `${DIALOG} [name=metrics_address]:contains(/system_mail/metrics):has(~ [name=metrics_address] button:contains(Copy))`,
         },
+        isAccessible("the token"),
         confirm("Done"),
         {
             content: "it is on, and the browser has kept nothing",

@@ -1,6 +1,8 @@
 import { cookie } from "@web/core/browser/cookie";
 import { registry } from "@web/core/registry";
 
+import { isAccessible } from "./accessible";
+
 const DIALOG = ".modal:not(.o_inactive_modal)";
 const STATE = "[name=system_mail_own] [name=system_mail_state] .badge";
 
@@ -28,6 +30,7 @@ registry.category("web_tour.tours").add("system_mail_preferences", {
             content: "the address is one's own",
             trigger: `${DIALOG} [name=address]:contains(ana@company.test)`,
         },
+        isAccessible("connecting one's own mailbox"),
         {
             trigger: `${DIALOG} [name=smtp_host] input`,
             run: "edit 127.0.0.1",
@@ -46,14 +49,17 @@ registry.category("web_tour.tours").add("system_mail_preferences", {
         },
         ...type("wrong"),
         {
-            trigger: `${DIALOG} [role=alert]:contains(password was rejected)`,
+            content: "the password has the focus",
+            trigger: `${DIALOG}:has([role=alert]:contains(password was rejected)) [name=smtp_pass] input:focus`,
         },
+        isAccessible("a mailbox that is not connected"),
         ...type("secret"),
         {
             trigger: `${DIALOG} [role=status]:contains(Connected.):contains(ana@company.test)`,
         },
         {
-            trigger: `${DIALOG} footer button[name=action_test]`,
+            content: "the next step has the focus",
+            trigger: `${DIALOG} footer button[name=action_test]:focus`,
             run: "click",
         },
         {
@@ -76,6 +82,7 @@ registry.category("web_tour.tours").add("system_mail_preferences", {
             trigger:
                 "[name=outgoing_mail_server_type]:contains(Test Connection):not(:contains(Emails sent))",
         },
+        isAccessible("the preferences", "[name=system_mail_own]"),
         {
             trigger: "[name=system_mail_own] button:contains(Reconnect)",
             run: "click",
@@ -83,7 +90,7 @@ registry.category("web_tour.tours").add("system_mail_preferences", {
         {
             content: "a new password is all that it asks for",
             trigger: [
-                `${DIALOG}:has([name=smtp_pass] input[placeholder=Unchanged])`,
+                `${DIALOG}:has([name=smtp_pass] input[placeholder=Unchanged]:focus)`,
                 ":not(:has([name=smtp_host])) [name=shows_server] input",
             ].join(""),
             run: "click",

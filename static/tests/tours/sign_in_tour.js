@@ -1,5 +1,7 @@
 import { registry } from "@web/core/registry";
 
+import { isAccessible } from "./accessible";
+
 const DIALOG = ".modal:not(.o_inactive_modal)";
 const SETTING = "#system_mail_setting";
 
@@ -17,6 +19,11 @@ registry.category("web_tour.tours").add("system_mail_sign_in", {
             content: "the domain tells the provider",
             trigger: `${DIALOG}:contains(Detected: Lab Mail) label:contains(Sign in with Lab Mail)`,
         },
+        {
+            content: "the next step has the focus",
+            trigger: `${DIALOG} footer button[name=action_sign_in]:focus`,
+        },
+        isAccessible("signing in"),
         {
             content: "the browser goes to the provider and comes back",
             trigger: `${DIALOG} footer button[name=action_sign_in]`,

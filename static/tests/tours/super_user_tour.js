@@ -1,6 +1,8 @@
 import { cookie } from "@web/core/browser/cookie";
 import { registry } from "@web/core/registry";
 
+import { isAccessible } from "./accessible";
+
 const ADDRESS = "hello@company.test";
 const SETTING = "#system_mail_setting";
 const CONNECTION = "#system_mail_connection_setting";
@@ -113,6 +115,7 @@ function openMenu(name) {
 registry.category("web_tour.tours").add("system_mail_super_user", {
     steps: () => [
         badge("Not connected", "fa-circle-o"),
+        isAccessible("the setting in Emails", SETTING),
         {
             content: "it is as high as Odoo's settings beside it",
             trigger: SETTING,
@@ -164,12 +167,14 @@ registry.category("web_tour.tours").add("system_mail_super_user", {
             content: "the domain has no DMARC record, and there is one to copy",
             trigger: `${DOMAIN} .o_kanban_record:contains(DMARC):has(.fa-exclamation-triangle):contains(To improve):contains(v=DMARC1)`,
         },
+        isAccessible("the settings of System Mail"),
         {
             trigger: `${CONNECTION} button[name=action_system_mail_test]`,
             run: "click",
         },
         {
-            trigger: `${DIALOG} [name=recipient] input`,
+            content: "what is to be typed has the focus",
+            trigger: `${DIALOG} [name=recipient] input:focus`,
             run: "edit ben@company.test",
         },
         {
@@ -180,6 +185,7 @@ registry.category("web_tour.tours").add("system_mail_super_user", {
             content: "the From that was really used",
             trigger: `${DIALOG} [role=status]:contains(Sent):contains(<${ADDRESS}>):contains(ben@company.test)`,
         },
+        isAccessible("a test that was sent"),
         {
             trigger: `${DIALOG} footer button:contains(Done)`,
             run: "click",

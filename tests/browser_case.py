@@ -1,0 +1,29 @@
+"""What tests in a real browser share."""
+
+import os
+from pathlib import Path
+
+from odoo.tests import HttpCase
+
+AXE = os.environ.get("SYSTEM_MAIL_AXE")
+"""Where axe-core is: set by script/test, if it could install it."""
+
+
+class BrowserCase(HttpCase):
+    """Its tours ask axe-core whether the screens are accessible: see ``isAccessible`` in
+    ``static/tests/tours/accessible.js``. Where there is no axe-core, they ask nothing.
+    """
+
+    def start_tour(self, *args, **kwargs):
+        axe = Path(AXE).read_bytes() if AXE else b"var axe;"
+        self.serve("/system_mail/axe.js", "text/javascript", axe)
+        return super().start_tour(*args, **kwargs)
+
+    def serve(self, url, mimetype, content):
+        """Have Odoo answer with the content where it has nothing else.
+
+        :param bytes content:
+        """
+        self.env["ir.attachment"].create(
+            {"name": url, "url": url, "mimetype": mimetype, "raw": content}
+        )
