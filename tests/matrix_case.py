@@ -1,6 +1,7 @@
 """One cell of a matrix of failures: what came of a mention, and that nothing is lost."""
 
 import contextlib
+from email.utils import parseaddr
 
 from ..failover.envelope import trust_again
 from .common import SystemMailCase
@@ -12,6 +13,12 @@ STATES = {
     "unstable": "unst",
     "disconnected": "disc",
 }
+ADDRESSES = {
+    "own": "ana@company.test",
+    "system": "hello@company.test",
+    "backup": "second@other.test",
+}
+"""By the name of the server: what is in From of all that it carries."""
 EVENTS = {"fallback": "fallb", "deferred": "defer", "held": "held", "failed": "fail"}
 
 
@@ -21,7 +28,7 @@ class MatrixCase(SystemMailCase):
 
     What a cell says, recipient by recipient where they differ::
 
-        copies and who carried them (O: the author's mailbox, S: System Mail)
+        copies and who carried them (O: the author's mailbox, S: System Mail, B: its second mailbox)
         sent, wait, held or fail   what is known of it
         conn, unst or disc         the state of the mailbox that failed
         fallb, defer, held, fail   the event, if any
@@ -97,6 +104,8 @@ class MatrixCase(SystemMailCase):
         for server in self.servers:
             for delivery in server.accepted[self._seen[server] :]:
                 self.assertEqual(self._id_of(delivery), self._message.message_id)
+                sender = parseaddr(str(delivery.message["From"]))[1]
+                self.assertEqual(sender, ADDRESSES[server.name])
                 letters += server.name[0].upper() * delivery.rcpt_to.count(address)
         return letters or "-"
 

@@ -322,7 +322,14 @@ class TestAnswers:
 
     @pytest.mark.parametrize(
         ("said", "least", "most"),
-        [("30", 30, 30), ("999999999", 86400, 86400), ("x", 1, 60), ("-3", 1, 60)],
+        [
+            ("30", 30, 30),
+            ("999999999", 86400, 86400),
+            ("x", 1, 60),
+            ("-3", 1, 60),
+            ("0", 1, 60),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 1, 60),
+        ],
     )
     def test_the_mailbox_is_left_alone_for_as_long_as_the_provider_asks(
         self, server, said, least, most

@@ -218,10 +218,14 @@ class TestSystemMailByHttps(HttpsCase):
 
 
 @tagged("post_install", "-at_install")
-class TestSystemMailByGmail(HttpsCase):
-    kind = Gmail
+class TestReplies(HttpsCase):
+    """The provider gives each message an ID of its own, as Gmail does, and Microsoft 365 may."""
 
-    def test_a_reply_finds_its_thread_although_gmail_gives_an_id_of_its_own(self):
+    def setUp(self):
+        super().setUp()
+        self.api.own_ids = self.api.own_ids or "prod.outlook.test"
+
+    def test_a_reply_finds_its_thread(self):
         self.connected()
         self.own.fail("auth", reply="535 5.7.8 Rejected")
         message = self.mention()
@@ -237,9 +241,28 @@ class TestSystemMailByGmail(HttpsCase):
         reply = self.env["mail.message"].search([("message_id", "=", "<reply@company.test>")])
         self.assertEqual((reply.model, reply.res_id), (self.record._name, self.record.id))
 
+    def test_so_does_a_reply_to_a_message_in_the_midst_of_a_thread(self):
+        self.connected()
+        self.own.fail("auth", reply="535 5.7.8 Rejected")
+        first = self.mention()
+        self.mention(parent_id=first.id)
+        delivery = self.received(self.ben.email)[-1]
+        self.assertIn(first.message_id, delivery.message["References"])
+        self.env["mail.thread"].message_process(
+            None,
+            f"From: {self.ben.email}\r\nTo: {HELLO}\r\nSubject: Re: Lead\r\n"
+            f"Message-Id: <reply@company.test>\r\n"
+            f"References: {delivery.message['References']}\r\n\r\nThank you\r\n".encode(),
+        )
+        reply = self.env["mail.message"].search([("message_id", "=", "<reply@company.test>")])
+        self.assertEqual((reply.model, reply.res_id), (self.record._name, self.record.id))
 
-@tagged("post_install", "-at_install")
-class TestPersonalMailboxByHttps(HttpsCase):
+
+class TestRepliesByGmail(TestReplies):
+    kind = Gmail
+
+
+class PersonalHttpsCase(HttpsCase):
     """Ana's mailbox sends by HTTPS, and System Mail by SMTP stands behind it."""
 
     def setUp(self):
@@ -254,10 +277,13 @@ class TestPersonalMailboxByHttps(HttpsCase):
         self.assertEqual((dialog.state, dialog.problem), ("connected", False))
         self.env.flush_all()
         self.api.accepted.clear()
-        self.mailbox = self.ana.outgoing_mail_server_id
+        self.personal = self.ana.outgoing_mail_server_id
 
+
+@tagged("post_install", "-at_install")
+class TestPersonalMailboxByHttps(PersonalHttpsCase):
     def test_her_mail_goes_by_the_api(self):
-        self.assertTrue(self.mailbox.system_mail_https)
+        self.assertTrue(self.personal.system_mail_https)
         self.mention()
         [delivery] = self.received(self.ben.email)
         self.assertEqual((delivery.mail_from, delivery in self.api.accepted), (ANA, True))
@@ -265,7 +291,7 @@ class TestPersonalMailboxByHttps(HttpsCase):
     def test_system_mail_stands_in(self):
         self.api.stop()
         self.assert_arrives_once_by_system_mail(self.mention())
-        self.assertEqual(self.health(self.mailbox).state, "unstable")
+        self.assertEqual(self.health(self.personal).state, "unstable")
 
     def test_without_system_mail_odoo_itself_sends_by_it(self):
         self.company.system_mail_address = False
@@ -276,19 +302,27 @@ class TestPersonalMailboxByHttps(HttpsCase):
         message = self.mention()
         self.assertEqual(message.notification_ids.notification_status, "exception")
 
+    def test_who_is_in_bcc_gets_a_message_of_their_own(self):
+        servers = self.env["ir.mail_server"]
+        readers = [self.ben.email, "cleo@company.test"]
+        message = servers._build_email__(ANA, [], "Hello", "See this", email_bcc=readers)
+        servers.send_email(message, mail_server_id=self.personal.id)
+        self.assertEqual([d.rcpt_to for d in self.api.accepted], [(r,) for r in readers])
+        for delivery, other in zip(self.api.accepted, reversed(readers), strict=True):
+            self.assertNotIn(other, delivery.content.decode())
+
     def test_a_mail_by_code_is_told_what_failed(self):
         self.company.system_mail_address = False
         servers = self.env["ir.mail_server"]
         message = servers._build_email__(ANA, [self.ben.email], "Hello", "See this")
-        servers.send_email(message, mail_server_id=self.mailbox.id)
+        servers.send_email(message, mail_server_id=self.personal.id)
         self.assertEqual(len(self.received(self.ben.email)), 1)
         self.api.stop()
         with self.assertRaises(ConnectionRefusedError):
-            servers.send_email(message, mail_server_id=self.mailbox.id)
+            servers.send_email(message, mail_server_id=self.personal.id)
 
 
-@tagged("post_install", "-at_install")
-class TestSignInByHttps(OAuthCase):
+class SignInByHttpsCase(OAuthCase):
     """A person signs in, and the mailbox sends by HTTPS."""
 
     def setUp(self):
@@ -311,6 +345,9 @@ class TestSignInByHttps(OAuthCase):
         if token:
             self.api.tokens[token] = {account}
 
+
+@tagged("post_install", "-at_install")
+class TestSignInByHttps(SignInByHttpsCase):
     def test_what_is_consented_to_is_the_apis_scope(self):
         self.system.stop()
         dialog = self.dialog()

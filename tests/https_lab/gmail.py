@@ -20,6 +20,7 @@ _TARGET = re.compile(r"/upload/gmail/v1/users/(?P<mailbox>[^/?]+)/messages/send\
 class Gmail(ApiServer):
     """It gives each message an ID of its own."""
 
+    own_ids = "mail.gmail.com"
     path = "/upload/gmail/v1/users/{mailbox}/messages/send?uploadType=media"
     longest = 35 * 1024 * 1024
 
@@ -52,11 +53,10 @@ class Gmail(ApiServer):
             raise Refusal(HTTPStatus.BAD_REQUEST, "invalidArgument", "Recipient address required")
         if self.refused_recipients & {*recipients}:
             raise Refusal(HTTPStatus.BAD_REQUEST, "invalidArgument", "Invalid To header")
-        content = without(request.body, "Bcc|Message-Id")
+        content = self.with_own_id(without(request.body, "Bcc"))
         if sender_of(message) not in {mailbox, *self.allowed_senders}:
             content = b"From: %s\r\n" % mailbox.encode() + without(content, "From")
-        own_id = f"<CA{uuid.uuid4().hex}@mail.gmail.com>"
-        return delivery(mailbox, recipients, b"Message-ID: %s\r\n" % own_id.encode() + content)
+        return delivery(mailbox, recipients, content)
 
     def yes(self):
         told = {"id": uuid.uuid4().hex[:16], "threadId": uuid.uuid4().hex[:16]}

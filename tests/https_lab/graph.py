@@ -19,7 +19,9 @@ _NO_MIME = "Invalid base64 string for MIME content."
 
 
 class Graph(ApiServer):
-    """It keeps the Message-ID, and drops headers that Exchange does not know."""
+    """It keeps the Message-ID, unless ``own_ids`` is set: what the real one does is not documented.
+    It drops headers that Exchange does not know.
+    """
 
     path = "/v1.0/users/{mailbox}/sendMail"
     longest = 4 * 1024 * 1024
@@ -65,7 +67,8 @@ class Graph(ApiServer):
         if not recipients or self.refused_recipients & {*recipients}:
             text = "At least one recipient is not valid."
             raise Refusal(HTTPStatus.BAD_REQUEST, "ErrorInvalidRecipients", text)
-        return delivery(mailbox, recipients, without(content, r"Bcc|X-[\w-]+|Auto-Submitted"))
+        content = without(content, r"Bcc|X-[\w-]+|Auto-Submitted")
+        return delivery(mailbox, recipients, self.with_own_id(content))
 
     def yes(self):
         return HTTPStatus.ACCEPTED, b""

@@ -15,9 +15,9 @@ def sender_of(message):
 
 
 def to_of(message):
-    """All whom the headers name: an API has no envelope."""
+    """All whom the headers name: an API has no envelope. Addresses in UTF-8 are read, too."""
     return [
-        mailbox.addr_spec
+        mailbox.addr_spec.encode(errors="surrogateescape").decode()
         for header in ("To", "Cc", "Bcc")
         for value in message.get_all(header, ())
         for mailbox in value.addresses

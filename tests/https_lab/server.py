@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+import uuid
 from collections.abc import Collection
 from http import HTTPStatus
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from typing import NamedTuple
 from ..smtp_lab import Delivery
 from ..smtp_lab.protocol import reset_on_close
 from .faults import Fault
+from .mime import without
 
 HOST = "127.0.0.1"
 PATIENCE = 10.0
@@ -48,6 +50,7 @@ class ApiServer:
     :param unknown: mailboxes that do not exist, or have no licence
     :param allowed_senders: further addresses that may be in From
     :param refused_recipients: addresses that it does not accept
+    :param str own_ids: the domain of the Message-IDs that it gives; empty: each keeps its own
     :param float latency: seconds between a request and its answer
     :param str certificate: the kind that it shows (``smtp_lab.certificates``)
     """
@@ -56,6 +59,7 @@ class ApiServer:
     """What a request is sent to, with ``{mailbox}``."""
     longest = 0
     """Bytes of a request."""
+    own_ids = ""
 
     def __init__(
         self,
@@ -88,6 +92,13 @@ class ApiServer:
     def endpoint(self):
         """Its address for one mailbox, as a provider has it."""
         return f"https://{HOST}:{self.port}{self.path}"
+
+    def with_own_id(self, content):
+        """The message, with the ID that this API gives it."""
+        if not self.own_ids:
+            return content
+        own_id = f"<{uuid.uuid4().hex}@{self.own_ids}>"
+        return b"Message-ID: %s\r\n" % own_id.encode() + without(content, "Message-Id")
 
     # What tests say
 
