@@ -433,3 +433,11 @@ class TestAlerts(BackupCase, AlertsCase):
         status, reasons = monitoring.verdict(monitoring.figures())
         self.assertEqual(status, "warning")
         self.assertIn("System Mail is disconnected. Reconnect it.", " ".join(reasons))
+
+    def test_a_monitor_is_warned_of_a_further_mailbox_that_fails(self):
+        self.env["system.mail.health"]._connected(self.system_server)
+        self.break_down(self.second_server)
+        monitoring = self.env["system.mail.monitoring"]
+        status, reasons = monitoring.verdict(monitoring.figures())
+        self.assertEqual(status, "warning")
+        self.assertIn("Further mailboxes of System Mail that don't work: 1", " ".join(reasons))

@@ -170,6 +170,26 @@ class TestDomain(DomainCase):
         self.run_cron()
         self.assertEqual(len(self.alerts()), 1)
 
+    def test_the_domain_of_a_further_mailbox_is_told_by_its_name(self):
+        self.dns.publish("smtp.other.test", "A", OUTSIDE)
+        self.dns.publish("other.test", "MX", "10 smtp.other.test.")
+        self.dns.publish_text("other.test", "v=spf1 mx -all")
+        server = self.mailbox(self.system, "second@other.test", "x", smtp_host="smtp.other.test")
+        self.env["system.mail.backup"].create(
+            {
+                "company_id": self.company.id,
+                "address": "second@other.test",
+                "server_id": server.id,
+            }
+        )
+        self.check()
+        self.dns.publish_text("other.test", "v=spf1 -all")
+        self.age()
+        self.run_cron()
+        [body] = self.alerts()
+        self.assertIn("The DNS of other.test", body)
+        self.assertIn("smtp.other.test may not be allowed to send", body)
+
     def test_a_week_offline_neither_hides_nor_repeats_a_change_for_the_worse(self):
         self.check()
         for told in (1, 1):

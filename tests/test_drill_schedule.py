@@ -7,6 +7,7 @@ from odoo.tests import Form
 from ..constants import GROUP
 from .common import AlertsCase, SystemMailCase
 
+ANA = "ana@company.test"
 REJECTED = "535 5.7.8 Rejected"
 
 
@@ -71,7 +72,8 @@ class TestDrillSchedule(AlertsCase):
         self.run_drills()
         self.assertEqual(self.drills(), ["passed"])
 
-    def test_each_further_mailbox_has_its_own(self):
+    def add_spare(self):
+        """:return: the SMTP server of a further mailbox"""
         spare = self.smtp("spare", logins={"spare@company.test": "spare"})
         server = self.mailbox(spare, "spare@company.test", "spare")
         self.env["system.mail.backup"].create(
@@ -81,11 +83,48 @@ class TestDrillSchedule(AlertsCase):
                 "server_id": server.id,
             }
         )
+        return spare
+
+    def test_each_further_mailbox_has_its_own(self):
+        spare = self.add_spare()
         self.run_drills()
         self.run_drills()
         self.assertEqual(len(self.system.accepted), 1)
         self.assertEqual(len(spare.accepted), 1)
-        self.assertEqual(self.events("test").server_id, self.system_server + server)
+        servers = self.system_server + self.company.system_mail_backup_ids.server_id
+        self.assertEqual(self.events("test").server_id, servers)
+
+    def test_that_of_a_further_mailbox_is_told_by_its_address_once_and_taken_back(self):
+        spare = self.add_spare()
+        self.run_drills()
+        self.age(7)
+        self.told()
+        spare.fail("rcpt", reply="550 5.1.1 User unknown", times=2)
+        self.run_drills()
+        self.tell()
+        [body] = self.told()
+        self.assertIn("The drill of System Mail spare@company.test on", body)
+        self.assertIn("did not pass", body)
+        self.assertEqual(self.drill_of_the_line_about("spare@company.test").recipient, ANA)
+        self.age(1)
+        self.run_drills()
+        self.assertFalse(self.told(), "it is known")
+        self.age(1)
+        self.run_drills()
+        self.tell()
+        [body] = self.told()
+        self.assertIn("The drill of System Mail spare@company.test passed", body)
+        self.assertEqual((len(self.system.accepted), len(spare.accepted)), (2, 2))
+
+    def drill_of_the_line_about(self, address):
+        """The drill that the button of the home page opens, to which the alert links."""
+        tasks = self.env["system.mail.home"].with_user(self.ana).get_page()["tasks"]
+        [button] = [task["button"] for task in tasks if address in task["text"]]
+        records = self.env[button["model"]].with_user(self.ana).browse(button["ids"])
+        action = getattr(records, button["method"])(*button["args"])
+        drill = self.env[action["res_model"]].with_user(self.ana).browse(action["res_id"])
+        self.assertEqual(drill.backup_id.address, address)
+        return drill
 
     def test_one_that_does_not_pass_is_told_once_and_taken_back(self):
         self.run_drills()

@@ -227,6 +227,25 @@ class TestWorkList(HomeCase):
         self.assertIn("System Mail hello@company.test: the password was rejected", line)
         self.assertNotIn("waits", line, "another one sends it")
 
+    def test_the_domain_of_a_further_mailbox_shows_once(self):
+        for address in ("second@other.test", "third@other.test"):
+            server = self.mailbox(self.system, address, "other")
+            backup = self.env["system.mail.backup"].create(
+                {"company_id": self.company.id, "address": address, "server_id": server.id}
+            )
+            self.env["system.mail.health"]._connected(server)
+            self.env["system.mail.domain.finding"].create(
+                {
+                    "company_id": self.company.id,
+                    "backup_id": backup.id,
+                    "kind": "spf",
+                    "status": "bad",
+                    "domain": "other.test",
+                }
+            )
+        [line] = self.lines()
+        self.assertIn("Mail from other.test may be taken for spam", line)
+
     def test_an_unstable_system_mail_shows_when_it_lasts(self):
         self.system.stop()
         self.press(self.page()["systems"][0]["mailboxes"][0]["buttons"][0])

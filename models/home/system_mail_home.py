@@ -67,7 +67,8 @@ class SystemMailHome(models.AbstractModel):
         queue = self.env["mail.mail"].system_mail_counts()
         carried = self._carried_by_day()
         rows = self._rows(mailboxes)
-        drills = self.env["system.mail.event"].last_drills(self.env.companies.system_mail_server_id)
+        systems = rows.filtered(lambda row: row.kind == "system")
+        drills = self.env["system.mail.event"].last_drills(systems.server_id)
         tasks, needed = self._tasks(rows, drills, mailboxes, queue)
         is_set_up = any(self.env.companies.mapped("system_mail_address"))
         return {

@@ -101,9 +101,12 @@ class SystemMailHome(models.AbstractModel):
                 yield self._not_connected(company)
             for row in own:
                 yield from self._system_trouble(row, others=own - row)
-            if company.system_mail_state == "connected":
-                yield from self._drill_trouble(company, drills)
-                yield from self._domain_trouble(company)
+            working = own.filtered(lambda row: row.state == "connected")
+            for row in working:
+                yield from self._drill_trouble(row, drills)
+            wrong = working.filtered(lambda row: self._domain_status(row) == "bad")
+            for domain in dict.fromkeys(a.rpartition("@")[2] for a in wrong.mapped("address")):
+                yield self._domain_trouble(company, domain)
 
     def _not_connected(self, company):
         return self._task(
@@ -139,32 +142,38 @@ class SystemMailHome(models.AbstractModel):
             button = self._button(self.env._("Test"), row, "action_test")
         yield self._task(row.state, text, button, is_mailbox=True)
 
-    def _drill_trouble(self, company, drills):
-        event = drills.get(company.system_mail_server_id)
-        if event and event.drill == "passed":
+    def _drill_trouble(self, row, drills):
+        """A drill of a mailbox of System Mail that did not pass; of the first mailbox, also that
+        there was none.
+        """
+        event, backup = drills.get(row.server_id), row.backup_id
+        if (event and event.drill == "passed") or (backup and not event):
             return
         if event:
             text = self.env._(
-                "The last drill of System Mail %(address)s did not pass.",
-                address=company.system_mail_address,
+                "The last drill of System Mail %(address)s did not pass.", address=row.address
             )
         else:
             text = self.env._(
-                "No drill has shown yet that System Mail %(address)s works.",
-                address=company.system_mail_address,
+                "No drill has shown yet that System Mail %(address)s works.", address=row.address
             )
-        button = self._button(self.env._("Run Drill"), company, "action_system_mail_run_drill")
+        label = self.env._("Run Drill")
+        if backup:
+            button = self._button(label, backup, "action_drill")
+        else:
+            button = self._button(label, row.company_id, "action_system_mail_run_drill")
         yield self._task("unstable" if event else "not_connected", text, button)
 
-    def _domain_trouble(self, company):
-        if company.system_mail_domain_status != "bad":
-            return
+    @staticmethod
+    def _domain_status(row):
+        return row.backup_id.domain_status or row.company_id.system_mail_domain_status
+
+    def _domain_trouble(self, company, domain):
         text = self.env._(
-            "Mail from %(domain)s may be taken for spam: its DNS needs a change.",
-            domain=company.system_mail_address.rpartition("@")[2],
+            "Mail from %(domain)s may be taken for spam: its DNS needs a change.", domain=domain
         )
         button = self._button(self.env._("Show"), company, "action_system_mail_settings")
-        yield self._task("unstable", text, button)
+        return self._task("unstable", text, button)
 
     # --- servers
 

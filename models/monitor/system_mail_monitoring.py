@@ -19,6 +19,8 @@ WINDOWS = {
     "24h": datetime.timedelta(days=1),
     "7d": datetime.timedelta(days=7),
 }
+BROKEN = ("unstable", "disconnected")
+"""States of a mailbox that doesn't work."""
 LATE = datetime.timedelta(hours=2)
 """Odoo looks at its mail queue once an hour at the latest: what is due for longer is stuck."""
 
@@ -40,6 +42,12 @@ class Figures:
     held: int = 0
     fallbacks: dict = dataclasses.field(default_factory=lambda: dict.fromkeys(WINDOWS, 0))
     """By window."""
+
+    @property
+    def broken_backups(self):
+        """How many further mailboxes of System Mail don't work."""
+        count = sum(self.mailboxes["system", state] for state in BROKEN)
+        return count - (self.state in BROKEN)
 
 
 class SystemMailMonitoring(models.AbstractModel):
@@ -244,6 +252,11 @@ class SystemMailMonitoring(models.AbstractModel):
     def _warnings(self, figures):
         if figures.mailboxes["system", "connected"]:  # a further mailbox sends
             yield from self._of_system_mail(figures)
+        if broken := figures.broken_backups:
+            yield self.env._(
+                "Further mailboxes of System Mail that don't work: %(count)s. Reconnect them.",
+                count=broken,
+            )
         if figures.has_address and figures.state == "not_connected":
             yield self.env._("System Mail has an address but is not connected. Connect it.")
         if figures.held:
