@@ -281,9 +281,10 @@ class SystemMailHealth(models.Model):
                 **self._speed_values(seconds),
             }
         )
+        if before != "connected":  # a new mailbox may send what waits for others
+            self.env["mail.mail"].system_mail_wake(self.server_id)
         if before in ("unstable", "disconnected"):
             self.env["system.mail.outage"].note_success(self)
-            self.env["mail.mail"].system_mail_wake(self.server_id)
             self.env["system.mail.alert"].look_soon()
             self._tell(logging.INFO, "it works again")
         if before == "disconnected":

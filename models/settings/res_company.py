@@ -209,6 +209,10 @@ class ResCompany(models.Model):
                 )
             )
 
+    @api.constrains("system_mail_server_id")
+    def _check_system_mail_server(self):
+        self.sudo().system_mail_server_id.system_mail_backup_ids._check_server()
+
     @api.constrains(*LIMIT_FIELDS)
     def _check_system_mail_limits(self):
         if any(company[name] < 0 for company in self for name in LIMIT_FIELDS):

@@ -131,9 +131,7 @@ class SystemMailConnectSignIn(models.TransientModel):
             client = self._oauth_client()
             tokens = oauth.exchange(client, code, verifier)
             self._check_tokens(tokens, oauth.identities(client, tokens))
-            trouble = self._target()._system_mail_connect(
-                self.address, self._oauth_server_values(), tokens
-            )
+            trouble = self._try(self._oauth_server_values(), tokens)
         except ValidationError as exc:
             self._show_failure(str(exc))
         except MailboxError as exc:

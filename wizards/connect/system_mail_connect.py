@@ -1,3 +1,4 @@
+import contextlib
 import re
 
 from odoo import api, fields, models
@@ -6,6 +7,7 @@ from odoo.tools import email_normalize
 
 from ...connect.detection import PATIENCE
 from ...constants import MASK
+from ...models.accounts.res_company import TryFailed
 from ...providers import known_at
 from ...tools.addresses import is_plain
 from ...tools.encrypted import Encrypted
@@ -32,7 +34,7 @@ class SystemMailConnect(models.TransientModel):
     company_id = fields.Many2one("res.company", ondelete="cascade", readonly=True)
     is_backup = fields.Boolean(readonly=True, help="It is a further mailbox of System Mail.")
     backup_id = fields.Many2one(
-        "system.mail.backup", ondelete="cascade", readonly=True, help="Empty until it is tried."
+        "system.mail.backup", ondelete="cascade", readonly=True, help="Empty until it works."
     )
     user_id = fields.Many2one("res.users", "Owner", ondelete="cascade", readonly=True)
     address = fields.Char()
@@ -119,22 +121,6 @@ class SystemMailConnect(models.TransientModel):
         health_sudo = dialog._server(dialog.address).sudo().system_mail_health_ids
         dialog.shows_server = health_sudo.rule and health_sudo.remedy_key not in OF_PASSWORD
         return dialog.reopen()
-
-    def _target(self):
-        """The record whose mailbox it is; each has ``_system_mail_connect``. A further mailbox of
-        System Mail is created before it is tried.
-        """
-        if self.is_backup and not self.backup_id:
-            address = self.address.strip()
-            accepts = self.accepts_clash and self.company_id.system_mail_clash_of(address)
-            self.backup_id = self.env["system.mail.backup"].create(
-                {
-                    "company_id": self.company_id.id,
-                    "address": address,
-                    "accepted_clash": accepts and address,
-                }
-            )
-        return self.backup_id or self.company_id or self.user_id
 
     def _present(self):
         """The address and the server of System Mail's mailbox that are in use now."""
@@ -259,16 +245,44 @@ class SystemMailConnect(models.TransientModel):
             else:
                 self._check_account()
                 values = self._server_values()
-            trouble = self._target()._system_mail_connect(self.address, values)
+            trouble = self._try(values)
         except ValidationError as exc:
             self.shows_server = True
             return self._show_failure(str(exc))
         return self._show_outcome(trouble)
 
+    def _try(self, values, tokens=None):
+        """Try the account and, if it works, use it.
+
+        :param dict values: fields of ``ir.mail_server``
+        :param tokens: as of ``_system_mail_connect`` of ``res.company``, whose result this returns
+        """
+        if self.is_backup and not self.backup_id:
+            return self._try_new_backup(values, tokens)
+        holder = self.backup_id or self.company_id or self.user_id
+        return holder._system_mail_connect(self.address, values, tokens)
+
+    def _try_new_backup(self, values, tokens):
+        """The same for a new further mailbox of System Mail: it is created only if it works."""
+        trouble, address = None, self.address.strip()
+        accepts = self.accepts_clash and self.company_id.system_mail_clash_of(address)
+        with contextlib.suppress(TryFailed), self.env.cr.savepoint():
+            self.backup_id = self.env["system.mail.backup"].create(
+                {
+                    "company_id": self.company_id.id,
+                    "address": address,
+                    "accepted_clash": accepts and address,
+                }
+            )
+            trouble = self.backup_id._system_mail_connect(address, values, tokens)
+            if trouble:
+                raise TryFailed
+        return trouble
+
     def _show_outcome(self, trouble):
         """Show the result of trying the account.
 
-        :param trouble: what ``_system_mail_connect`` returned
+        :param trouble: what ``_try`` returned
         """
         if self.domain_subject != self._domain_subject():
             self._forget_domain()
@@ -441,6 +455,8 @@ class SystemMailConnect(models.TransientModel):
         """Try the fallback with the System Mail that has just been connected."""
         self.ensure_one()
         self.runs_drill = False
+        if self.backup_id:
+            return self.backup_id.action_drill()
         return self.company_id.action_system_mail_run_drill()
 
     def action_test(self):
