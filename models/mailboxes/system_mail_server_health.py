@@ -25,6 +25,10 @@ _logger = logging.getLogger(__name__)
 
 NETWORK = "network"
 """The key of the row that stands for our own network. No server has it."""
+HTTPS = "https"
+"""The encryption of a server that is a provider's API. A network that blocks SMTP may still reach
+it: it neither waits for our own network, nor tells anything about it.
+"""
 NETWORK_WINDOW = datetime.timedelta(minutes=10)
 LATELY = datetime.timedelta(seconds=60)
 """A server that served somebody since is tried once more before it counts as down."""
@@ -110,7 +114,7 @@ class SystemMailServerHealth(models.Model):
         server_sudo = server.sudo()
         host, encryption = server_sudo.smtp_host or "", server_sudo.smtp_encryption or "none"
         if server_sudo.system_mail_https:  # the provider's API is another server
-            encryption = "https"
+            encryption = HTTPS
         return Place(host.strip().lower(), server_sudo.smtp_port or 0, encryption)
 
     @api.model
@@ -157,7 +161,8 @@ class SystemMailServerHealth(models.Model):
 
     @api.model
     def _rows(self, place):
-        rows = self.search_fetch([("key", "in", [NETWORK, place.key])], SEEN)
+        keys = [place.key] if place.encryption == HTTPS else [NETWORK, place.key]
+        rows = self.search_fetch([("key", "in", keys)], SEEN)
         network = rows.filtered(lambda row: row.key == NETWORK)
         return rows - network, network
 
@@ -358,7 +363,10 @@ class SystemMailServerHealth(models.Model):
     def in_words(self):
         """What is down, for people; once for all mailboxes there."""
         if self.key == NETWORK:
-            return self.env._("Odoo's own network seems down: mail waits until it is back.")
+            return self.env._(
+                "Odoo's own network seems down or blocks SMTP. Only mailboxes that send by HTTPS "
+                "are tried; other mail waits."
+            )
         count = len(self.mailboxes())
         if circuit.is_network_failure(self._last_failure()):
             return self.env._(
@@ -468,6 +476,8 @@ class SystemMailServerHealth(models.Model):
         """Whether our own network is the likely cause of this server's failure. If it is, no server
         and no mailbox is blamed, and everything waits for the network.
         """
+        if self.encryption == HTTPS:
+            return False
         network = self.search([("key", "=", NETWORK)])
         if not network.is_down():
             failing = self._failing(now)
@@ -506,7 +516,11 @@ class SystemMailServerHealth(models.Model):
     @api.model
     def _failing(self, now):
         """The servers that began to fail within the last minutes, and did not answer at all."""
-        recent = [("key", "!=", NETWORK), ("first_failure_at", ">=", now - NETWORK_WINDOW)]
+        recent = [
+            ("key", "!=", NETWORK),
+            ("encryption", "!=", HTTPS),
+            ("first_failure_at", ">=", now - NETWORK_WINDOW),
+        ]
         return self.search(recent).filtered(
             lambda row: circuit.is_network_failure(row._last_failure())
         )
@@ -555,6 +569,7 @@ class SystemMailServerHealth(models.Model):
         in_use = Domain("server_id.active", "=", True)
         if self.key == NETWORK:
             in_use &= Domain("state", "!=", "disconnected")
+            in_use &= Domain("server_id.system_mail_https", "=", False)
         else:
             in_use &= self._of_mailboxes()
         return self.env["system.mail.health"].search(

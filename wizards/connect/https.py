@@ -59,14 +59,13 @@ class SystemMailConnectHttps(models.TransientModel):
             self.https_provider_id = self._https_provider().id
 
     def _https_provider(self):
-        """The provider with an API for this mailbox: the chosen one, or else one that is set up for
-        the detected service; empty if there is none.
+        """The provider with an API for this mailbox: the chosen one, or else one for the detected
+        service, which the current user may have to set up first; empty if there is none.
         """
         providers_sudo = self.env["system.mail.oauth.provider"].sudo()
         detected_sudo = providers_sudo.browse(self.provider_id or []).exists()
-        found_sudo = self._provider() | self._ready_application(detected_sudo.smtp_host)
-        if self._has_client(detected_sudo.id):
-            found_sudo |= detected_sudo
+        ready_sudo = self._ready_application(detected_sudo.smtp_host)
+        found_sudo = self._provider() | ready_sudo | detected_sudo
         return found_sudo.filtered(lambda p: p.api_form and str(p.id) in self.offered)[:1]
 
     def action_use_https(self):
