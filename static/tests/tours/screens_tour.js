@@ -95,6 +95,11 @@ registry.category("web_tour.tours").add("system_mail_screens", {
             ".o_form_view [name=kind] .badge",
         ),
         ...screen(
+            "Fallbacks",
+            "system_mail.system_mail_event_action_fallbacks",
+            ".o_graph_renderer canvas",
+        ),
+        ...screen(
             "Webhooks",
             "system_mail.system_mail_webhook_action",
             ".o_list_view .o_data_row:contains(hooks.slack.com)",
@@ -130,6 +135,13 @@ registry.category("web_tour.tours").add("system_mail_screens", {
         },
         { trigger: `${DIALOG} [name=text]:contains(hello@company.test)` },
         isAccessible("the announcement"),
+        ...closed(),
+        {
+            trigger: "#system_mail_backups_setting > * button:contains(Add Mailbox)",
+            run: "click",
+        },
+        { trigger: `${DIALOG} [name=address] input:focus` },
+        isAccessible("the dialog for a further mailbox"),
         ...closed(),
         {
             trigger: "#system_mail_connection_setting button[name=action_system_mail_test]",
