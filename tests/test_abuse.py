@@ -298,6 +298,18 @@ class TestCompromisedAuthor(SystemMailCase):
         for author in (self.ana, self.dora):
             self.assertEqual(len(self.carried(author)), self.MOST)
 
+    def test_nobody_else_is_reached_by_a_header(self):
+        """Where a recipient has no valid address, Odoo sends to those of the mail's own headers."""
+        nobody = self.env["res.partner"].create({"name": "Nobody", "email": "none"})
+        recipients = [(6, 0, (self.ben.partner_id + nobody).ids)]
+        for name in ("Bcc", "bcc", "Cc", "To"):
+            for more in ({"recipient_ids": recipients}, {"email_to": "none"}):
+                mail = self.mail(headers=repr({name: f"Eve <{EVE}>"}), **more)
+                mail.send()
+                with self.subTest(name, more=more):
+                    self.assertFalse(self.received(EVE))
+                    tried("headers that name others", REFUSED)
+
     def _assert_told_once(self, count):
         channel = self.env.ref("system_mail.channel_alerts")
         for _ in range(2):

@@ -1,3 +1,4 @@
+import ast
 import collections
 import contextlib
 import functools
@@ -19,6 +20,7 @@ from ...tools.failure_reason import FailureReason, fetching
 
 AUTOMATIC = ("notification", "user_notification", "auto_comment", "out_of_office")
 """Types of messages that no person wrote to the recipient."""
+RECIPIENT_HEADERS = ("To", "Cc", "Bcc")
 
 
 def _addresses(text):
@@ -127,7 +129,24 @@ class MailMail(models.Model):
         for partner in self.recipient_ids:
             # without an address, Odoo looks for one in the name
             found |= _addresses(partner.email or "") or _addresses(formataddr((partner.name, "-")))
-        return found
+        return found | self._system_mail_header_addresses()
+
+    def _system_mail_header_addresses(self):
+        """The addresses in headers of the mail's own: where a recipient has no valid address, Odoo
+        sends to these.
+        """
+        headers = {}
+        with contextlib.suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            headers = ast.literal_eval(self.headers or "{}")
+        if not isinstance(headers, dict):
+            return set()
+        return set().union(
+            *(
+                _addresses(str(value))
+                for name, value in headers.items()
+                if str(name).title() in RECIPIENT_HEADERS
+            )
+        )
 
     @api.model
     def _system_mail_colleagues(self, addresses):
