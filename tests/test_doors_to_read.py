@@ -90,6 +90,18 @@ class TestAlertsStayInTheirChannel(ReadingCase):
         self.assert_refused(administrator, "mail.mail", "read", mail.ids, ["body"])
         self.assertFalse(self.call(administrator, "mail.mail", "search", [("id", "=", mail.id)]))
 
+    def test_nobody_reads_the_weekly_summary_in_the_queue(self):
+        self.env["ir.config_parameter"].set_param("system_mail.summary", "1")
+        self.env["system.mail.summary"]._cron_send()
+        mails = self.env["mail.mail"].search([("subject", "ilike", "the last seven days")])
+        self.assertIn("hello@company.test", mails[0].body_html)
+        administrator = self.outsiders["administrator"]
+        self.assert_refused(administrator, "mail.mail", "read", mails.ids, ["body_html"])
+        self.assertFalse(self.call(administrator, "mail.mail", "search", [("id", "in", mails.ids)]))
+        self.call(self.super_user, "mail.mail", "read", mails.ids, ["body_html"])
+        mails.send()
+        self.assertEqual(len(self.received(self.super_user.email)), 1)
+
     def test_nobody_puts_a_message_among_the_alerts(self):
         place = {"model": "discuss.channel", "res_id": self.channel.id}
         forged = {**place, "author_id": self.env.ref("base.partner_root").id, "body": "Look here"}
@@ -300,6 +312,35 @@ class TestReasonsAreForWhoMayKnow(ReadingCase):
         self.notification.with_user(self.ben).sudo().notification_type = "inbox"
         for told in self.told(self.ben, self.notification):
             self.assertNotIn("canary", told)
+
+    def test_nobody_has_a_notification_of_theirs_tell_of_anothers_mail(self):
+        """Odoo writes why a mail failed on each notification that names it."""
+        for role, user in self.outsiders.items():
+            mine = self.record.with_user(user).message_post(body="Mine")
+            named = {"mail_mail_id": self.failed.id}
+            mark = {
+                "mail_message_id": mine.id,
+                "res_partner_id": user.partner_id.id,
+                "notification_type": "email",
+            }
+            with self.subTest(role):
+                self.assert_refused(user, "mail.notification", "create", [{**mark, **named}])
+                ids = self.call(user, "mail.notification", "create", [mark])
+                self.assert_refused(user, "mail.notification", "write", ids, named)
+                self.call(user, "mail.notification", "write", ids, {"notification_status": "sent"})
+
+    def test_nobody_makes_a_mail_that_failed_their_own_to_read_why(self):
+        administrator = self.outsiders["administrator"]
+        mine = self.record.with_user(administrator).message_post(body="Mine")
+        for name in {"mail_message_id", "mailing_id"} & self.failed._fields.keys():
+            self.assert_refused(
+                administrator, "mail.mail", "write", self.failed.ids, {name: mine.id}
+            )
+        taken = {"mail_ids": [Command.link(self.failed.id)]}
+        self.assert_refused(administrator, "mail.message", "write", mine.ids, taken)
+        moved = {"mail_message_id": mine.id}
+        ids = self.notification.ids
+        self.assert_refused(administrator, "mail.notification", "write", ids, moved)
 
     def test_nobody_asks_for_it_in_pieces(self):
         asked = [("failure_reason", "like", "canary")]

@@ -21,6 +21,8 @@ from ...tools.failure_reason import FailureReason, fetching
 AUTOMATIC = ("notification", "user_notification", "auto_comment", "out_of_office")
 """Types of messages that no person wrote to the recipient."""
 RECIPIENT_HEADERS = ("To", "Cc", "Bcc")
+DECIDE_WHO_READS = {"mail_message_id", "mailing_id"}
+"""Fields of a mail that decide who reads why it was not sent."""
 
 
 def _addresses(text):
@@ -252,6 +254,9 @@ class MailMail(models.Model):
         """
         if not self.env.su:
             self._system_mail_check_undecided()
+            of_whom = DECIDE_WHO_READS & vals.keys()
+            if of_whom and self.env["res.company"].system_mail_policies():
+                self.mail_message_id._system_mail_check_decision()
         if (
             "message_id" in vals
             and self.env["ir.mail_server"].system_mail_run()

@@ -67,6 +67,8 @@ class MailNotification(models.Model):
             self._system_mail_log_bounce()
         if "mail_message_id" in vals:  # Odoo lets administrators: they could search an alert then
             self.env["mail.message"].browse(vals["mail_message_id"]).system_mail_check_alerts()
+            if not self.env.su and self.env["res.company"].system_mail_policies():
+                self.mail_message_id._system_mail_check_decision()
         run = self.env["ir.mail_server"].system_mail_run()
         groups = run.values_for(self) if run and "notification_status" in vals else {}
         for (sent_from, why), notifications in groups.items():
@@ -83,7 +85,8 @@ class MailNotification(models.Model):
 
     def _system_mail_check_marks(self):
         """Check that only who wrote a message, or a Super User, changes what these say of System
-        Mail: Odoo lets people change their own notifications, and make new ones.
+        Mail, or has them tell of its mail: Odoo lets people change their own notifications, and
+        make new ones.
 
         :raises AccessError: the current user is somebody else
         """
@@ -92,7 +95,10 @@ class MailNotification(models.Model):
         marks_sudo = self.sudo().filtered(
             lambda n: n.failure_type in (HELD, WAITING) or n.system_mail_rule
         )
-        marks_sudo.mail_message_id.with_env(self.env)._system_mail_check_decision()
+        messages_sudo = marks_sudo.mail_message_id
+        # Odoo writes why a mail failed on all notifications that name it, whatever their message.
+        messages_sudo |= self.sudo().mail_mail_id.mail_message_id - self.sudo().mail_message_id
+        messages_sudo.with_env(self.env)._system_mail_check_decision()
 
     def _system_mail_log_bounce(self):
         """Log a bounce of mail that is held or waits. Anybody can forge one, by e-mail, and

@@ -30,6 +30,7 @@ class SystemMailSummary(models.AbstractModel):
                 {
                     "subject": theirs.env._("System Mail: the last seven days"),
                     "body_html": theirs._body(),
+                    "model": self._name,  # by which a rule keeps it from administrators
                     "email_from": root.email_formatted,
                     "recipient_ids": user.partner_id.ids,
                     "auto_delete": True,
