@@ -311,6 +311,27 @@ class TestMailThatIsUndecided(UndecidedCase):
         self.call(self.outsiders["administrator"], MAIL, "process_email_queue")
         self.assertEqual(len(self.received("ben@company.test")), 1)
 
+    def test_who_is_named_as_author_decides_on_nothing_in_the_connect_dialog(self):
+        since = {"outage_since": "2000-01-01 00:00:00"}
+        for role, user in self.outsiders.items():
+            self.undecided["held"].sudo().author_id = user.partner_id
+            before = self.state()
+            values = {"user_id": user.id, "address": user.email, **since}
+            ids = self.call(user, "system.mail.connect", "create", [values])
+            told = self.call(user, "system.mail.connect", "read", ids, ["held_count", "held_list"])
+            with self.subTest(role):
+                self.assertEqual((told[0]["held_count"], told[0]["held_list"]), (0, ""))
+                for method in ("action_discard_held", "action_send_held"):
+                    self.call(user, "system.mail.connect", method, ids)
+                    self.assertEqual(self.state(), before)
+        values = {"user_id": self.ana.id, "address": self.ana.email, **since}
+        ids = self.call(self.ana, "system.mail.connect", "create", [values])
+        before = self.events("configured")
+        self.call(self.ana, "system.mail.connect", "action_discard_held", ids)
+        event = self.events("configured") - before
+        self.assertEqual(event.mail_message_id, self.undecided["held"].id)
+        self.assertEqual(event.user_id, self.ana)
+
     def test_dismissing_all_failures_keeps_what_is_held(self):
         failed = self.mention()
         failed.notification_ids.write(

@@ -56,7 +56,9 @@ class SystemMailConnectHeldMail(models.TransientModel):
         return Markup('<a href="/mail/message/{}" target="_blank">{}</a>').format(message.id, line)
 
     def _held_mails(self):
-        """The owner's mail that failed since their mailbox did, and can be sent again."""
+        """The mail that the owner wrote, that failed since their mailbox did, and that can be sent
+        again. Who is named as its author proves nothing.
+        """
         mails_sudo = self.env["mail.mail"].sudo()
         if not (self.user_id and self.user_id == self.env.user and self.outage_since):
             return mails_sudo
@@ -65,7 +67,7 @@ class SystemMailConnectHeldMail(models.TransientModel):
                 ("state", "=", "exception"),
                 # Odoo gives a mail no type where its server could not be reached at all
                 ("failure_type", "in", (False, "mail_smtp", HELD)),
-                ("author_id", "=", self.user_id.partner_id.id),
+                ("mail_message_id.create_uid", "=", self.user_id.id),
                 ("create_date", ">=", self.outage_since),
             ],
             order="id",
@@ -75,7 +77,7 @@ class SystemMailConnectHeldMail(models.TransientModel):
         """Send the failed mail again."""
         mails_sudo = self._held_mails()
         count = len(mails_sudo)
-        mails_sudo.system_mail_send_again()
+        mails_sudo.action_system_mail_send_again()
         self.held_outcome = self.env._("%(count)s messages are being sent.", count=count)
         return self.reopen()
 
@@ -83,6 +85,6 @@ class SystemMailConnectHeldMail(models.TransientModel):
         """Discard the failed mail, which may be out of date by now."""
         mails_sudo = self._held_mails()
         count = len(mails_sudo)
-        mails_sudo.system_mail_drop()
+        mails_sudo.action_system_mail_drop()
         self.held_outcome = self.env._("%(count)s messages are discarded.", count=count)
         return self.reopen()
