@@ -286,6 +286,23 @@ class TestOwnNetwork(ServersCase):
         self.assertEqual(self.row().breaker_state, "closed")
         self.assertFalse(any(mails.mapped("scheduled_date")))
 
+    def test_nobodys_silent_server_keeps_the_network_down(self):
+        """Not even one whose probe was due first, and whose success was the last one."""
+        self.lose()
+        mails = self.all_write()
+        for mailbox in (self.mailboxes | self.system_server) - self.fay_mailbox:
+            mailbox.smtp_host = "127.0.0.1"
+        self.own.start()
+        self.system.start()
+        hostile = {"next_probe_at": "2020-01-01", "last_success": fields.Datetime.now()}
+        self.health(self.fay_mailbox).write(hostile)
+        for _ in range(30):
+            if self.row().breaker_state == "closed":
+                break
+            self.probe(self.row())
+        self.assertEqual(self.row().breaker_state, "closed")
+        self.assertFalse(any(mails.mapped("scheduled_date")))
+
 
 @tagged("post_install", "-at_install")
 class TestPace(ServersCase):

@@ -566,15 +566,30 @@ class SystemMailServerHealth(models.Model):
 
     def _mailbox_to_try(self):
         """The health of the mailbox that this one is probed with."""
-        in_use = Domain("server_id.active", "=", True)
         if self.key == NETWORK:
-            in_use &= Domain("state", "!=", "disconnected")
-            in_use &= Domain("server_id.system_mail_https", "=", False)
-        else:
-            in_use &= self._of_mailboxes()
+            return self._mailbox_to_try_network()
+        in_use = Domain("server_id.active", "=", True) & self._of_mailboxes()
         return self.env["system.mail.health"].search(
             in_use, order="next_probe_at nulls last, last_success desc nulls last", limit=1
         )
+
+    @api.model
+    def _mailbox_to_try_network(self):
+        """A mailbox at any server, each time another one: a server may be silent for a reason of
+        its own, or because its owner wants that.
+        """
+        self.env.flush_all()
+        found = self.env.execute_query(
+            SQL(
+                """SELECT DISTINCT ON (lower(trim(smtp_host))) health.id
+                     FROM system_mail_health health
+                     JOIN ir_mail_server server ON server.id = health.server_id
+                    WHERE server.active AND health.state != 'disconnected'
+                          AND server.system_mail_https IS NOT TRUE
+                 ORDER BY lower(trim(smtp_host)), random()"""
+            )
+        )
+        return self.env["system.mail.health"].browse(found and random.SystemRandom().choice(found))
 
     @api.model
     @api.private
