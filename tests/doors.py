@@ -118,7 +118,8 @@ class DoorsCase(HttpCase, SystemMailCase):
             "SELECT id, active, perm_read, model_id FROM ir_model_access",
             "SELECT d.id, json_value FROM ir_default d JOIN ir_model_fields f ON f.id = field_id"
             " WHERE f.model LIKE 'system.mail.%' OR f.name LIKE 'system_mail_%'",
-            "SELECT key, value FROM ir_config_parameter WHERE key LIKE 'system_mail.%'",
+            "SELECT key, value FROM ir_config_parameter WHERE key LIKE 'system_mail.%'"
+            " OR key = 'database.is_neutralized'",
             "SELECT name, state FROM ir_module_module WHERE name LIKE 'system_mail%'",
             "SELECT id, name::text FROM res_groups",
             "SELECT gid, hid FROM res_groups_implied_rel",
@@ -135,7 +136,14 @@ class DoorsCase(HttpCase, SystemMailCase):
             "SELECT id, active, name FROM ir_ui_menu",
             "SELECT v.id, active, arch_db FROM ir_ui_view v LEFT JOIN ir_model_data d"
             " ON d.model = 'ir.ui.view' AND res_id = v.id"
-            " WHERE v.model LIKE 'system.mail.%' OR d.module = 'system_mail'",
+            " WHERE v.model LIKE 'system.mail.%' OR d.module = 'system_mail'"
+            " OR v.key LIKE 'system_mail.%' OR v.inherit_id IN"
+            " (SELECT res_id FROM ir_model_data WHERE model = 'ir.ui.view'"
+            " AND module = 'system_mail')",
+            "SELECT rule_group_id, group_id FROM rule_group_rel",
+            "SELECT menu_id, gid FROM ir_ui_menu_group_rel",
+            "SELECT view_id, group_id FROM ir_ui_view_group_rel",
+            "SELECT id, path FROM ir_actions",
             "SELECT id, view_mode, act_window_id FROM ir_act_window_view",
             "SELECT id, name FROM ir_model WHERE model LIKE 'system.mail.%'",
             "SELECT id, field_description, help FROM ir_model_fields"

@@ -29,6 +29,14 @@ NO_ROUTE = re.compile(
     "logout|destroy|database|tests|become|assets|bundle|static|websocket|profil|signup|password|oauth"
 )
 """Routes that end the session, or that have nothing of a record."""
+OF_CODE = {
+    "ir.model",
+    "ir.model.constraint",
+    "ir.model.fields",
+    "ir.model.fields.selection",
+    "ir.model.inherit",
+}
+"""Models whose records tell what the code has, also of Odoo's models: Odoo writes them anew."""
 FOR_EMPLOYEES = re.compile('"system_mail_sent_from": "[^"]*"')
 """Every employee sees from which address a message was sent."""
 ROLES = {
@@ -377,6 +385,78 @@ class TestAttacks(AttackCase):
 
     def test_no_change_reaches_what_is_guarded(self):
         self.assert_harmless("changes", Attacks.changes)
+
+    def records_of_ours(self):
+        """What Odoo keeps for this addon: each record that has one of its external IDs."""
+        names = self.env["ir.model.data"].search([("module", "=", MODULE)])
+        for model, of_model in names.grouped("model").items():
+            if model in self.env and model not in OF_CODE and not model.startswith("system.mail."):
+                yield from self.env[model].browse(of_model.mapped("res_id")).exists()
+
+    def changes_of(self, record):
+        """The calls that would change it, move it, or delete it; also by way of other models."""
+        for values in ({record._rec_name: "Taken"}, {"active": False}, {"path": "taken"}):
+            if values.keys() <= record._fields.keys():
+                yield record._name, "write", [record.ids, values]
+                if record._name.startswith("ir.actions.") and "path" in values:
+                    yield "ir.actions.actions", "write", [record.ids, values]
+        yield record._name, "unlink", [record.ids]
+        if record._name.startswith("ir.actions."):
+            yield "ir.actions.actions", "unlink", [record.ids]
+        for field in self.links_to(record):
+            holder = self.env[field.model_name].search([], limit=1, order="id desc")
+            link = {field.name: [Command.link(record.id)]}
+            yield field.model_name, "write", [holder.ids, link]
+
+    def links_to(self, record):
+        """The fields of other models by which a record is linked, past its own model. Of a group,
+        they say what others have.
+        """
+        if record._name == "res.groups":
+            return
+        for model in self.env.registry.values():
+            for field in model._fields.values():
+                leads = field.type == "many2many" and field.comodel_name == record._name
+                if leads and field.store and not (field.compute or field.inherited):
+                    yield field
+
+    def row_of(self, record):
+        """The record as it is stored, with how many records are linked to it."""
+        rows = [
+            SQL(
+                "SELECT to_jsonb(t) - 'write_date' - 'write_uid' FROM %s t WHERE id = %s",
+                SQL.identifier(record._table),
+                record.id,
+            ),
+            *(
+                SQL(
+                    "SELECT to_jsonb(count(*)) FROM %s WHERE %s = %s",
+                    SQL.identifier(field.relation),
+                    SQL.identifier(field.column2),
+                    record.id,
+                )
+                for field in self.links_to(record)
+            ),
+        ]
+        return self.env.execute_query(SQL(" UNION ALL ").join(rows))
+
+    def test_no_record_of_ours_is_changed(self):
+        holes, outcomes = [], collections.Counter()
+        for record in self.records_of_ours():
+            self.env.flush_all()
+            row = self.row_of(record)
+            self.state = lambda record=record: self.row_of(record)
+            self.before = row
+            for model, method, args in self.changes_of(record):
+                for role, user in self.people.items():
+                    answer, changed = self.attack(user, model, method, args)
+                    if changed:
+                        holes.append((role, record, model, method, args))
+                    refused = "refused" if isinstance(answer, UserError) else "told nothing"
+                    outcomes[role, "holes" if changed else refused] += 1
+        for (role, outcome), count in outcomes.items():
+            tables.put(TABLE, f"records of ours: {outcome}", role, count)
+        self.assertFalse(holes, "\n".join(map(str, holes[:60])) + f"\n{len(holes)} holes")
 
     def test_the_attacks_find_what_is_there(self):
         """Made by a Super User, they tell and change."""

@@ -85,10 +85,14 @@ class TestDoorsBeside(DoorsCase):
                     filters, "write", other.ids, {"model_id": EVENT}
                 ),
                 "filters.unlink": self.door(filters, "unlink", shared.ids),
+                "filters.create, of mails": self.door(
+                    filters, "create", [{**new, "model_id": "mail.mail"}]
+                ),
             }
         )
         self.log_in("employee")
         self.call(filters, "create", [{**new, "model_id": "res.partner"}])
+        self.call(filters, "create", [{**new, "model_id": "mail.mail", "is_default": False}])
 
     def test_embedded_actions(self):
         embedded, action = "ir.embedded.actions", self.ref("system_mail_event_action")
@@ -98,7 +102,17 @@ class TestDoorsBeside(DoorsCase):
             "parent_res_model": EVENT,
             "python_method": "unlink",
         }
-        self.assert_closed({"embedded.create": self.door(embedded, "create", [new])})
+        elsewhere = {**new, "parent_res_model": "res.partner"}
+        mails = {**new, "parent_action_id": self.ref("mail_mail_action").id}
+        self.assert_closed(
+            {
+                "embedded.create": self.door(embedded, "create", [new]),
+                "embedded.create, of another model": self.door(embedded, "create", [elsewhere]),
+                "embedded.create, of mails": self.door(
+                    embedded, "create", [{**mails, "parent_res_model": "mail.mail"}]
+                ),
+            }
+        )
 
     def test_when_scheduled_actions_run(self):
         cron = self.ref("ir_cron_tell")
@@ -140,6 +154,40 @@ class TestDoorsBeside(DoorsCase):
             mine = self.env["res.users.settings"]._find_or_create_for_user(self.people[role])
             self.call(settings._name, "write", mine.ids, quiet)
 
+    def test_when_the_check_of_domains_runs(self):
+        cron = {"cron_id": self.ref("ir_cron_domain_check").id, "call_at": "2026-01-01 00:00:00"}
+        self.assert_closed(
+            {
+                "trigger.create, of domains": self.door("ir.cron.trigger", "create", [cron]),
+                "progress.create, of domains": self.door(
+                    "ir.cron.progress",
+                    "create",
+                    [{"cron_id": cron["cron_id"], "timed_out_counter": 3}],
+                ),
+            }
+        )
+
+    def test_what_is_limited_to_a_group(self):
+        """A rule that has a group holds for nobody else; a menu that has one is hidden."""
+        linked = {
+            "rule_groups": self.ref("ir_mail_server_rule_system_mail"),
+            "menu_access": self.ref("menu_system_mail_events"),
+            "view_access": self.ref("system_mail_event_view_list"),
+        }
+        doors = {}
+        for name, record in linked.items():
+            values = {name: [[4, record.id]]}
+            doors[f"groups.write {name}"] = self.door(
+                "res.groups", "write", self.vassal.ids, values
+            )
+            doors[f"groups.create {name}"] = self.door(
+                "res.groups", "create", [{"name": "Mine", **values}]
+            )
+        self.assert_closed(doors)
+        other = self.env.ref("base.res_partner_rule")
+        self.log_in("access rights")
+        self.call("res.groups", "write", self.vassal.ids, {"rule_groups": [[4, other.id]]})
+
     def test_screens(self):
         action, menu = self.ref("system_mail_event_action"), self.ref("menu_system_mail_events")
         view = self.ref("system_mail_event_view_list")
@@ -152,6 +200,12 @@ class TestDoorsBeside(DoorsCase):
                 "actions.unlink": self.door("ir.actions.actions", "unlink", action.ids),
                 "actions.write": self.door(
                     "ir.actions.actions", "write", action.ids, {"path": "elsewhere"}
+                ),
+                "actions.write, of Reconnect": self.door(
+                    "ir.actions.actions",
+                    "write",
+                    self.ref("system_mail_reconnect_action").ids,
+                    {"path": "elsewhere"},
                 ),
                 "menu.write active": self.door(menu._name, "write", menu.ids, {"active": False}),
                 "menu.unlink": self.door(menu._name, "unlink", menu.ids),
@@ -198,6 +252,16 @@ class TestDoorsBeside(DoorsCase):
             .filtered(lambda view: not (view.model or "").startswith("system.mail."))
         )
         self.assertEqual(len(doors), len(elsewhere), "each is in the rule, and here")
+        template = {"name": "Mine", "type": "qweb", "arch": "<t><p>Look here</p></t>"}
+        inherited = {**template, "arch": "<data><xpath expr='//*[1]' position='inside'/></data>"}
+        doors |= {
+            "view.create, of the same key": self.door(
+                "ir.ui.view", "create", [{**template, "key": "system_mail.summary", "priority": 1}]
+            ),
+            "view.create, inherited": self.door(
+                "ir.ui.view", "create", [{**inherited, "inherit_id": self.ref("summary").id}]
+            ),
+        }
         self.assert_closed(doors)
 
     def test_what_is_written_on_screens(self):
@@ -240,6 +304,11 @@ class TestDoorsBeside(DoorsCase):
                     "ir.actions.act_window.view",
                     "create",
                     [{"act_window_id": action.id, "view_mode": "pivot", "sequence": 0}],
+                ),
+                "window.view.create, of mails": self.door(
+                    "ir.actions.act_window.view",
+                    "create",
+                    [{"act_window_id": self.ref("mail_mail_action").id, "view_mode": "pivot"}],
                 ),
             }
         )

@@ -112,6 +112,18 @@ class TestDoorsByValues(HttpCase, UndecidedCase):
             )
         self.assertTrue(self.receive({"function": "Buyer"}, "new@else.test"))
 
+    def test_nobody_says_what_system_mail_did(self):
+        """As that a mail was sent whose reply is awaited: its mailbox may then not be used."""
+        user = self.outsiders["employee"]
+        self.authenticate(user.login, f"{user.login}'s own")
+        awaited = {
+            "system_mail_reply_until": "2100-01-01 00:00:00",
+            "system_mail_reply_server_id": self.system_server.id,
+        }
+        for values in (awaited, {"child_ids": [Command.create({"mail_ids": [[0, 0, awaited]]})]}):
+            with self.subTest(values), self.assertRaisesRegex(JsonRpcException, REFUSED):
+                self.send_template(values)
+
     def test_nobody_is_a_super_user_in_mail_that_comes_in(self):
         """An alias, too, has values for new documents."""
         group = Command.link(self.env.ref(GROUP).id)
@@ -122,6 +134,16 @@ class TestDoorsByValues(HttpCase, UndecidedCase):
             incoming.create(login)
         with self.assertRaisesRegex(Exception, "Super User's login"), self.env.cr.savepoint():
             self.super_user.with_env(incoming.env).login = "taken"
+
+    def test_no_mail_that_comes_in_makes_a_thread_of_the_alerts(self):
+        values = {"parent_channel_id": self.channel.id, "channel_type": "channel"}
+        for user in self.outsiders.values():
+            self.authenticate(user.login, f"{user.login}'s own")
+            for sender in ("new@else.test", self.env.ref("base.user_root").email):
+                mail = f"From: {sender}\nTo: x@company.test\nMessage-Id: <{sender}>\n\nLook here"
+                with self.assertRaisesRegex(JsonRpcException, "ValidationError"):
+                    self.rpc("mail.thread", "message_process", "discuss.channel", mail, values)
+        self.assertFalse(self.channel.sub_channel_ids)
 
     def test_who_is_named_as_author_adds_no_attachment(self):
         for role, user in self.outsiders.items():

@@ -1,5 +1,5 @@
 from odoo import SUPERUSER_ID
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.fields import Command
 from odoo.tests import tagged
 
@@ -444,9 +444,17 @@ class TestRecordsOfOurs(DoorsCase):
             as_other.active = False
 
     def test_a_thread_in_the_channel_of_the_alerts(self):
-        thread = self.env["discuss.channel"].create(
-            {"name": "Thread", "parent_channel_id": self.ref("channel_alerts").id}
+        """Nobody makes one. One that was made before is for Super Users."""
+        parent = {"parent_channel_id": self.ref("channel_alerts").id}
+        channels = self.env["discuss.channel"]
+        with self.assertRaisesRegex(ValidationError, "no threads"), self.env.cr.savepoint():
+            channels.create({"name": "Thread", **parent})
+        thread = channels.create({"name": "Thread"})
+        self.env.cr.execute(
+            "UPDATE discuss_channel SET parent_channel_id = %s WHERE id = %s",
+            [*parent.values(), thread.id],
         )
+        self.env.invalidate_all()
         member = self.env["discuss.channel.member"].create(
             {"channel_id": thread.id, "partner_id": self.people["super user"].partner_id.id}
         )
@@ -489,6 +497,9 @@ class TestRecordsOfOurs(DoorsCase):
                 ),
                 "parameter.create": self.door(
                     model, "create", [{"key": "system_mail.x", "value": "1"}]
+                ),
+                "parameter.set_param, of a copy": self.door(
+                    model, "set_param", "database.is_neutralized", "True"
                 ),
             }
         )

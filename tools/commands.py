@@ -10,18 +10,20 @@ def check_only_new(model, values):
 
     :param model: of the new record
     :param dict values: as given to ``create``
-    :raises AccessError: they would change, delete or take records that exist
+    :raises AccessError: they would change, delete or take records that exist, or fill in fields of
+        this addon
     """
     if _changes_others(model, values or {}):
         raise AccessError(
             model.env._(
-                "The values of a new record can't change or delete other records. Nothing was done."
+                "The values of a new record can't change or delete other records, or say what "
+                "System Mail did. Nothing was done."
             )
         )
 
 
 def _changes_others(model, values):
-    return any(
+    return any(name.startswith("system_mail_") for name in values) or any(
         _is_of_others(model.env[field.comodel_name], field, command)
         for field, value in ((model._fields.get(name), value) for name, value in values.items())
         if field and field.type in ("one2many", "many2many")

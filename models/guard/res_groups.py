@@ -5,12 +5,14 @@ from odoo import api, models
 from odoo.api import SUPERUSER_ID
 from odoo.exceptions import AccessError
 
-from ...constants import GROUP, INCOMING
+from ...constants import GROUP, INCOMING, MODULE
 from ...tools.changes import change
 from ...tools.odoo_20 import clear_caches
 
 _MEMBERSHIP_FIELDS = {"user_ids", "implied_ids", "implied_by_ids"}
 """Fields of a group that decide who is a Super User. ``all_user_ids`` writes ``user_ids``."""
+_RECORD_FIELDS = ("rule_groups", "menu_access", "view_access")
+"""Fields of a group that limit records to it. Odoo writes them past the models of these records."""
 
 
 class Member(typing.NamedTuple):
@@ -77,6 +79,18 @@ class ResGroups(models.Model):
             )
         with self.system_mail_guard():
             return super().unlink()
+
+    @api.constrains("rule_groups", "menu_access", "view_access")
+    def _check_system_mail_records(self):
+        """Check that no outsider limits this addon's record rules, menus and views to a group: a
+        rule would no longer hold for anybody else, and a menu would be hidden. Odoo writes these
+        fields past the models of the records.
+        """
+        names = self.env["ir.model.data"].sudo()
+        for records in (self.rule_groups, self.menu_access, self.view_access):
+            of_ours = [("module", "=", MODULE), ("model", "=", records._name)]
+            ours = names.search([*of_ours, ("res_id", "in", records.ids)])
+            names._system_mail_check_change(ours.mapped("complete_name"))
 
     @api.model
     def _system_mail_group_id(self):

@@ -23,6 +23,7 @@ DEFAULTS = {
 }
 """Our system parameters with their defaults. Each is a whole number; a switch is 0 or 1."""
 HIGHEST = 99_999
+NEUTRALIZED = "database.is_neutralized"
 
 
 class IrConfigParameter(models.Model):
@@ -80,11 +81,14 @@ class IrConfigParameter(models.Model):
 
     def _system_mail_check_access(self):
         """Check that the current user may change these parameters. Without this check, any
-        administrator could switch monitoring on with a token of their own.
+        administrator could switch monitoring on with a token of their own, or have nobody try
+        mailboxes again: that is not done in a copy of the database.
 
         :raises AccessError: one of them is ours, and the current user is no Super User
         """
-        if any(parameter.key.startswith(PARAMETERS) for parameter in self.sudo()):
+        in_use = self.env["res.company"].system_mail_policies()
+        guarded = (PARAMETERS, NEUTRALIZED) if in_use else PARAMETERS
+        if any(parameter.key.startswith(guarded) for parameter in self.sudo()):
             self.env.company.check_system_mail_access()
 
     @api.model

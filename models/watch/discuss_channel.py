@@ -1,4 +1,5 @@
-from odoo import models
+from odoo import api, models
+from odoo.exceptions import ValidationError
 
 
 class DiscussChannel(models.Model):
@@ -13,3 +14,12 @@ class DiscussChannel(models.Model):
         alerts_id = self.env["ir.model.data"]._xmlid_to_res_id("system_mail.channel_alerts")
         alerts = self.filtered(lambda channel: channel.id == alerts_id)
         return super(DiscussChannel, alerts)._system_mail_guarded()
+
+    @api.constrains("parent_channel_id")
+    def _check_system_mail_alerts(self):
+        """Check that the alerts have no threads: what guards the alerts doesn't guard these. Odoo
+        creates a channel as superuser for mail that comes in.
+        """
+        alerts_id = self.env["ir.model.data"]._xmlid_to_res_id("system_mail.channel_alerts")
+        if alerts_id in self.sudo().parent_channel_id.ids:
+            raise ValidationError(self.env._("The alerts of System Mail have no threads."))
