@@ -56,8 +56,11 @@ class TestTakeover(DoorsCase):
     def test_the_address_of_a_super_user(self):
         partner, merge = self.victim.partner_id, "base.partner.merge.automatic.wizard"
         other = self.env["res.partner"].create({"name": "Victim", "email": ELSEWHERE})
+        # people may write the second by itself
+        alike = self.env["res.partner"].create({"name": "Victim", "email": partner.email})
+        alike.email_normalized = ELSEWHERE
 
-        def merge_into_another():
+        def merge_into_another(other=other):
             values = {
                 "partner_ids": [[6, 0, (partner + other).ids]],
                 "dst_partner_id": other.id,
@@ -107,6 +110,7 @@ class TestTakeover(DoorsCase):
                     other_user_with_the_same_contact
                 ),
                 "merge of contacts": merge_into_another,
+                "merge of contacts, alike": lambda: merge_into_another(alike),
             }
         )
 
