@@ -1,7 +1,10 @@
-from odoo.exceptions import AccessError, UserError
+from unittest.mock import patch
+
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import tagged
 
 from ..constants import OAUTH
+from ..models.accounts import system_mail_attempt
 from .common import SystemMailCase
 from .test_oauth import ANA, OAuthCase
 
@@ -140,6 +143,21 @@ class TestPersonalMailbox(SystemMailCase):
         test.action_send()
         self.assertEqual(test.state, "failed")
         self.assertFalse(self.received("ben@company.test"))
+
+    def test_nobody_keeps_workers_waiting_by_tests_without_end(self):
+        self.connected()
+        self.own.fail("banner", action="hang")
+        self.startPatcher(patch.object(system_mail_attempt, "MOST", 1))
+        tests = self.as_ana.action_test_outgoing_mail_server, self._send_test
+        before = len(self.own.connections)
+        for test in tests:
+            with self.subTest(test.__name__), self.assertRaisesRegex(ValidationError, "1 times"):
+                test()
+        self.assertEqual(len(self.own.connections), before)
+
+    def _send_test(self):
+        as_ana = self.env["system.mail.test"].with_user(self.ana)
+        as_ana.create({"user_id": self.ana.id, "recipient": ANA}).action_send()
 
     def test_a_test_message_that_cannot_be_sent_says_why(self):
         self.connected()

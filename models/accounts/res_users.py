@@ -320,6 +320,7 @@ class ResUsers(models.Model):
         :rtype: tuple[str, str]
         """
         self._check_system_mail_own()
+        self.env["system.mail.attempt"]._count_attempt()
         server_sudo = self.outgoing_mail_server_id.sudo()
         if not server_sudo:
             return "", self.env._("Your mailbox is not connected: connect it first.")
@@ -346,6 +347,7 @@ class ResUsers(models.Model):
         if user.outgoing_mail_server_type not in MAILBOX_TYPES:
             return super().action_test_outgoing_mail_server()
         user._check_system_mail_own()
+        self.env["system.mail.attempt"]._count_attempt()
         trouble = user.outgoing_mail_server_id.sudo().system_mail_check()
         if trouble:
             raise UserError(reason_of(self.env, *trouble))

@@ -14,8 +14,8 @@ WINDOW = datetime.timedelta(minutes=10)
 
 
 class SystemMailAttempt(models.Model):
-    """Limits how often people try to connect their own mailbox, so that nobody uses the dialog to
-    guess passwords or to find servers.
+    """Limits how often people try to connect or test their own mailbox, so that nobody guesses
+    passwords, finds servers, or keeps workers waiting for a silent server.
     """
 
     _name = "system.mail.attempt"
@@ -44,7 +44,7 @@ class SystemMailAttempt(models.Model):
         raise ValidationError(
             self.env._(
                 "You have tried %(count)s times within %(minutes)s minutes. What you typed stays: "
-                "press Connect again after %(time)s.",
+                "try again after %(time)s.",
                 count=MOST,
                 minutes=WINDOW.seconds // 60,
                 time=format_time(self.env, free_at.time(), time_format="short"),
