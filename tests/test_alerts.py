@@ -101,7 +101,7 @@ class TestAlerts(AlertsCase):
         self.tell()
         self.tell()
         [body] = self.told()
-        self.assertIn("ana@company.test", body)
+        self.assertIn("ana@company.test (Ana Author)", body)
         self.assertIn("compromised", body)
 
     def test_a_limit_that_is_reached_is_told_once_a_day(self):

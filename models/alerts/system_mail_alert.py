@@ -249,10 +249,13 @@ class SystemMailAlert(models.Model):
         for health in healths.search([("rule", "in", COMPROMISED)]):
             if not self._is_new(f"blocked:{health.server_id.id}:{health.since}"):
                 continue
+            address = health.server_id.from_filter or health.server_id.name
+            if owner := health.server_id.owner_user_id:  # anybody may call any address their own
+                address = f"{address} ({owner.name})"
             what = self.env._(
                 "The provider blocked the mailbox %(address)s: it may be compromised. Have its "
                 "password changed and ask the provider to unblock it.",
-                address=health.server_id.from_filter or health.server_id.name,
+                address=address,
             )
             self.tell_super_users(
                 Markup("%s %s") % (what, self._link(CONNECTIONS, self.env._("Connections")))
