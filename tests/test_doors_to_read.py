@@ -90,6 +90,17 @@ class TestAlertsStayInTheirChannel(ReadingCase):
         self.assert_refused(administrator, "mail.mail", "read", mail.ids, ["body"])
         self.assertFalse(self.call(administrator, "mail.mail", "search", [("id", "=", mail.id)]))
 
+    def test_nobody_reads_an_alert_that_a_super_user_had_translated(self):
+        languages = {"source_lang": "en", "target_lang": "de"}
+        translations, model = self.env["mail.message.translation"], "mail.message.translation"
+        theirs = translations.create({"message_id": self.alert.id, "body": ALERT, **languages})
+        message = self.record.message_post(body="Something else")
+        other = translations.create({"message_id": message.id, "body": "Else", **languages})
+        administrator = self.outsiders["administrator"]
+        self.assert_refused(administrator, model, "read", theirs.ids, ["body"])
+        self.assertEqual(self.call(administrator, model, "search", []), other.ids)
+        self.assertIn(ALERT, str(self.call(self.super_user, model, "read", theirs.ids, ["body"])))
+
     def test_nobody_reads_the_weekly_summary_in_the_queue(self):
         self.env["ir.config_parameter"].set_param("system_mail.summary", "1")
         self.env["system.mail.summary"]._cron_send()
