@@ -153,6 +153,8 @@ class Ledger:
         self.last_report: Report | None = None
         """Of the message that is being sent, or was sent last; None until it is sent."""
         self._carried, self._left = [], []
+        self.over_ids = []
+        """The ids of the mails that were sent, and are to be deleted."""
         self.notified_ids = set()
         """The ids of the notifications that have values of ours."""
         self._values = None

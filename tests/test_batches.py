@@ -25,6 +25,31 @@ class TestBatches(SystemMailCase):
         self.assertEqual(len(self.events("fallback")), 5)
         self.assertEqual(self.health(self.own_server).failure_count, 1)
 
+    def test_what_was_sent_is_deleted_by_the_batch(self):
+        mails = self.mails(5, auto_delete=True, is_notification=True)
+        messages = mails.mail_message_id
+        deleted = []
+        unlink = self.registry["mail.mail"].unlink
+
+        def count(mails):
+            deleted.append(len(mails))
+            return unlink(mails)
+
+        self.patch(self.registry["mail.mail"], "unlink", count)
+        mails.send()
+        self.assertEqual(deleted, [1, 1, 1, 1, 1, 5], "asked by each, done by the last")
+        self.assertFalse(mails.exists())
+        self.assertEqual(messages.exists(), messages)
+        self.assertEqual(len(self.own.accepted), 5)
+
+    def test_what_a_killed_worker_has_sent_is_not_sent_again_and_deleted_some_day(self):
+        mail = self.mail(auto_delete=True)
+        mail.write({"state": "sent", "system_mail_is_over": True})
+        self.env["mail.mail"].process_email_queue()
+        self.assertFalse(self.own.accepted)
+        self.env["mail.mail"]._gc_over()
+        self.assertFalse(mail.exists())
+
     def test_a_refusing_mailbox_is_tried_once_for_a_batch(self):
         self.own.stop()
         mails = self.mails(5)
@@ -96,7 +121,7 @@ class TestBatches(SystemMailCase):
 
     def test_the_author_is_read_once_for_a_batch(self):
         self.own.stop()
-        mails = self.mails(5, auto_delete=True)  # then Odoo reads all anew for each mail
+        mails = self.mails(5, auto_delete=True, is_notification=True)  # then Odoo reads all anew for each mail
         with self.assertLogs("odoo.sql_db", "DEBUG") as log:
             mails.send()
         of_author = f'"res_partner"."id" IN ({self.ana.partner_id.id})'

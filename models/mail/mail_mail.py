@@ -2,6 +2,9 @@ import ast
 import collections
 import contextlib
 import functools
+import logging
+
+import psycopg2
 
 from odoo import api, fields, models
 from odoo.tools import email_domain_extract, email_normalize, formataddr
@@ -17,6 +20,8 @@ from ...sending.parts import notification_values, parts_of
 from ...sending.queue_run import QUEUE
 from ...sending.send_run import SendRun, Treatment
 from ...tools.failure_reason import FailureReason, fetching
+
+_logger = logging.getLogger(__name__)
 
 AUTOMATIC = ("notification", "user_notification", "auto_comment", "out_of_office")
 """Types of messages that no person wrote to the recipient."""
@@ -43,6 +48,12 @@ class MailMail(models.Model):
         readonly=True,
         help="Addresses to which another addon had sent an e-mail of its own for this mail. They "
         "are left out when the mail is tried again.",
+    )
+    system_mail_is_over = fields.Boolean(
+        readonly=True,
+        copy=False,
+        prefetch=False,
+        help="It was sent, and is deleted together with the other mails of its batch.",
     )
 
     # --- before sending
@@ -71,6 +82,7 @@ class MailMail(models.Model):
                             auto_commit, raise_exception, post_send_callback
                         )
                 if run:
+                    self._system_mail_delete_over(run)
                     self.env["mail.notification"].browse(run.notified_ids)._system_mail_push()
             finally:
                 if run:
@@ -204,6 +216,7 @@ class MailMail(models.Model):
             batch = self.browse(ids).try_lock_for_update(allow_referencing=True)
             batch = batch.filtered(lambda mail: mail.state == "outgoing")
             if batch:
+                self._system_mail_delete_over(run)
                 run.begin_batch(batch)
                 yield *configuration, batch.ids
 
@@ -344,8 +357,17 @@ class MailMail(models.Model):
 
     def unlink(self):
         """Keep the message of a split mail until its last part is deleted: core deletes the message
-        with a mail that is no notification.
+        with a mail that is no notification. Mails that core deletes after it has sent them are
+        deleted by the batch: to delete one takes a fifth of the time of sending it.
         """
+        run = self.env["ir.mail_server"].system_mail_run()
+        if run and all(
+            mail.auto_delete and mail.state == "sent" and not mail.system_mail_split
+            for mail in self
+        ):
+            self.system_mail_is_over = True
+            run.over_ids += self.ids
+            return True
         self._system_mail_check_undecided()
         for mail in self.filtered(lambda mail: mail.system_mail_split and not mail.is_notification):
             left = [("mail_message_id", "=", mail.mail_message_id.id), ("id", "not in", self.ids)]
@@ -353,6 +375,23 @@ class MailMail(models.Model):
                 next_part.is_notification = False
                 mail.is_notification = True
         return super().unlink()
+
+    def _system_mail_delete_over(self, run):
+        """Delete the mails that the run has sent. If the database refuses, ``_gc_over`` does."""
+        ids, run.over_ids = run.over_ids, []
+        if not ids:
+            return
+        over_sudo = self.sudo().with_context(system_mail_run=None).browse(ids)
+        try:
+            with self.env.cr.savepoint():
+                over_sudo.try_lock_for_update().unlink()
+        except psycopg2.Error as exc:
+            _logger.info("Sent mail is deleted later: %s", exc)
+
+    @api.autovacuum
+    def _gc_over(self):
+        """Delete what was sent by a worker that was killed before it deleted it."""
+        self.search([("system_mail_is_over", "=", True)]).unlink()
 
     def _system_mail_settle(self, part, may_wait):
         """Store the fate of this mail and its notifications.
