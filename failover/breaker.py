@@ -29,11 +29,10 @@ LONGEST_WAIT = HOUR
 """For what mends itself, and at once for a wrong setting."""
 WAIT_OF_A_DAY = DAY
 """For rejected credentials, and for a limit of the day: nothing sooner would help."""
-LATEST_BELIEVABLE_PROBE = DAY + HOUR
-"""A probe that is due later than this was written before the clock was set back: it is due now."""
-
 LEASE = 180
 """How long one worker may probe; more than a worker may take for a message (limit_time_real)."""
+MOMENT = 60
+"""What ends so much later than it can still counts: two workers may not ask the clock at once."""
 GIVE_UP_HOURS = 48
 NETWORK_NEEDS_HOSTS = 2
 
@@ -64,7 +63,18 @@ def allows(breaker, now):
     """``"send"``, ``"skip"``, or ``"probe"``: the one worker that gets the lease may try."""
     if breaker.state == State.CLOSED:
         return "send"
-    return "skip" if now < breaker.next_probe_at < _after(now, LATEST_BELIEVABLE_PROBE) else "probe"
+    longest = LEASE if breaker.state == State.HALF_OPEN else breaker.delay
+    return "skip" if still_lasts(breaker.next_probe_at, now, longest) else "probe"
+
+
+def still_lasts(until, now, longest):
+    """Whether a wait, or a lease, that ends at ``until`` is not over yet. If it ends later than it
+    ever can, it began before the clock was set back: then it is over.
+
+    :param datetime now: may be some seconds old
+    :param float longest: seconds that it lasts at most
+    """
+    return now < until <= _after(now, longest + MOMENT)
 
 
 def lease(breaker, now):

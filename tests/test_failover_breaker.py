@@ -11,6 +11,7 @@ from ..failover.breaker import (
     DAY,
     HOUR,
     LEASE,
+    MOMENT,
     SHORTEST_WAIT,
     WINDOW,
     Breaker,
@@ -25,6 +26,7 @@ from ..failover.breaker import (
     is_network_failure,
     lease,
     own_network_suspected,
+    still_lasts,
 )
 from ..failover.failure import Effect, Failure, Kind, Phase
 
@@ -137,7 +139,7 @@ class TestProbing:
         due = breaker.next_probe_at
         assert allows(breaker, due) == "probe"
         leased = lease(breaker, due)
-        assert leased.state == State.HALF_OPEN
+        assert (leased.state, leased.generation) == (State.HALF_OPEN, breaker.generation + 1)
         assert allows(leased, due) == "skip"
 
     def test_the_lease_of_a_worker_that_died_runs_out(self):
@@ -165,7 +167,7 @@ class TestProbing:
         assert closed == Breaker(generation=leased.generation + 1)
 
     def test_a_change_of_credentials_closes_and_outdates_what_is_under_way(self):
-        assert after_change(Breaker()).generation > Breaker().generation
+        assert after_change(Breaker()).generation == Breaker().generation + 1
         assert after_change(fail(Breaker(), Effect.DISCONNECTED)).state == State.CLOSED
 
     def test_a_success_on_a_healthy_mailbox_changes_nothing(self):
@@ -283,3 +285,18 @@ def test_a_probe_that_is_due_next_year_was_planned_by_a_wrong_clock():
     breaker = fail(Breaker(), Effect.DISCONNECTED)
     assert allows(breaker, NOW) == "skip"
     assert allows(breaker, later(-365 * DAY)) == "probe"
+
+
+def test_a_wait_and_a_lease_last_no_longer_though_the_clock_is_set_back():
+    breaker = fail(Breaker(), kind=Kind.TIMEOUT)
+    assert allows(breaker, later(-MOMENT)) == "skip"
+    assert allows(breaker, later(-MOMENT - 1)) == "probe"
+    leased = lease(breaker, NOW)
+    assert allows(leased, later(-MOMENT)) == "skip"
+    assert allows(leased, later(-MOMENT - 1)) == "probe"
+
+
+def test_what_lasts_ends_on_time():
+    assert still_lasts(later(1), NOW, 1)
+    assert not still_lasts(NOW, NOW, 1)
+    assert not still_lasts(later(2 + MOMENT), NOW, 1)

@@ -163,6 +163,17 @@ class TestClock(QueueCase):
                 self.assertLessEqual(trigger.call_at, self.env.cr.now(), "then Odoo runs it")
                 self.assertLessEqual(trigger.call_at, fields.Datetime.now(), "workers are woken")
 
+    def test_mail_over_a_limit_that_was_put_off_before_the_clock_was_set_back_is_due(self):
+        mail = self.mail(scheduled_date=self.env.cr.now() + datetime.timedelta(days=365))
+        mail.failure_reason = "2 recipients a minute"
+        self.run_queue()
+        self.assertEqual(mail.state, "outgoing")
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE mail_mail SET write_date = scheduled_date")
+        self.env.invalidate_all()
+        self.run_queue()
+        self.assertEqual(mail.state, "sent")
+
     def test_mail_that_waits_is_not(self):
         mail = self.mail()
         self.wait_until(mail, 1)

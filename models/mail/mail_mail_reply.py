@@ -9,6 +9,7 @@ from odoo.fields import Domain
 from odoo.tools import email_split
 
 from ...constants import HELD
+from ...failover.breaker import still_lasts
 from ...failover.failure import Failure, Kind, Phase, Verdict
 from ...failover.policy import Fate
 from ...failover.rules import classify
@@ -70,13 +71,9 @@ class MailMail(models.Model):
         return datetime.timedelta(seconds=seconds + STORING)
 
     def _system_mail_is_awaited(self):
-        """Whether a reply may still come. A lease that ends later than any lease can was given
-        before the clock was set back: it is over.
-        """
-        until = self.system_mail_reply_until
-        return bool(until) and (
-            datetime.timedelta() < until - database_now(self.env) <= self._system_mail_lease()
-        )
+        """Whether a reply may still come."""
+        until, lease = self.system_mail_reply_until, self._system_mail_lease().total_seconds()
+        return bool(until) and still_lasts(until, database_now(self.env), lease)
 
     @api.model
     @api.private

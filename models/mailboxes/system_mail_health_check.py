@@ -120,14 +120,13 @@ class SystemMailHealth(models.Model):
     @api.model
     def _due_for_probe(self):
         now = database_now(self.env)
-        latest = now + datetime.timedelta(seconds=circuit.LATEST_BELIEVABLE_PROBE)
-        due = self.search(
+        out_of_order = self.search(
             Domain("breaker_state", "!=", circuit.State.CLOSED.value)
             & Domain("by_server", "=", False)
-            & (Domain("next_probe_at", "<=", now) | Domain("next_probe_at", ">=", latest))
             & Domain("server_id.active", "=", True),
             order="next_probe_at",
         )
+        due = out_of_order.filtered(lambda h: circuit.allows(h._breaker(), now) == "probe")
         risky = due.filtered(lambda health: health._is_password_rejected())
         return due - risky | self._one_of_each_server(risky)
 

@@ -6,7 +6,7 @@ from odoo.fields import Domain
 from odoo.http import request
 from odoo.tools import SQL
 
-from ...failover.breaker import LONGEST_WAIT
+from ...failover.breaker import LONGEST_WAIT, MOMENT
 from ...sending.queue_run import QUEUE, QueueRun
 from ...tools.odoo_20 import parameter
 from ...tools.worker import seconds_left
@@ -114,12 +114,15 @@ class MailMail(models.Model):
     def _system_mail_due(self):
         """The mails that are due, by the clock of the database."""
         now = self.env.cr.now()
+        future = now + datetime.timedelta(seconds=MOMENT)
         put_off = Domain("system_mail_waiting_since", "!=", False)
         put_off |= Domain("system_mail_reply_until", "!=", False)
         return Domain("state", "=", "outgoing") & (
             Domain("scheduled_date", "=", False)
             | Domain("scheduled_date", "<=", now)
             | (put_off & Domain("scheduled_date", ">", now + LATEST_BELIEVABLE))
+            # our own limits put mail off for days
+            | (Domain("failure_reason", "!=", False) & Domain("write_date", ">", future))
         )
 
     def _system_mail_still_due(self, ids):
