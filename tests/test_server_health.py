@@ -118,6 +118,19 @@ class TestServer(ServersCase):
         mails.send()
         self.assertEqual(len(self.own.accepted), 6)
 
+    def test_a_mailbox_whose_server_failed_once_is_checked_soon(self):
+        self.all_write()
+        self.own.stop()
+        self.mail(author=self.ana).send()
+        self.own.start()
+        health = self.health(self.own_server)
+        self.assertEqual((health.state, health.breaker_state), ("unstable", "closed"))
+        health.last_success = health.last_failure = "2020-01-01"
+        self.env.flush_all()
+        self.env.ref("system_mail.ir_cron_sweep").method_direct_trigger()
+        self.env.invalidate_all()
+        self.assertEqual(self.states(), ["connected"] * 3)
+
     def test_the_probe_that_finds_a_wrong_password_frees_the_others(self):
         self.all_write()
         fault = self.silence()

@@ -81,13 +81,19 @@ class SystemMailHealth(models.Model):
         )
         known = {health.server_id: health for health in self.search([])}
         known = collections.defaultdict(self.browse, known)
-        due = servers.filtered(lambda server: known[server]._is_due_for_check(now))
+        down = self.env["system.mail.server.health"].mailboxes_down()
+        due = servers.filtered(lambda server: known[server]._is_due_for_check(now, down))
         return due.sorted(lambda server: known[server]._last_heard())
 
-    def _is_due_for_check(self, now):
+    def _is_due_for_check(self, now, down):
+        """
+        :param down: the mailboxes at servers that are down
+        """
         if not self:
             return True
-        if self.breaker_state != circuit.State.CLOSED or self.by_server:
+        if self.breaker_state != circuit.State.CLOSED or (
+            self.by_server and self.server_id in down
+        ):
             return False
         # A different interval for each mailbox, so that no provider sees all of them at once.
         spread = random.Random(self.server_id.id).uniform(0.75, 1.25)  # noqa: S311

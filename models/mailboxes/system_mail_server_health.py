@@ -342,6 +342,14 @@ class SystemMailServerHealth(models.Model):
         """The domain of the health of the mailboxes that are unstable because of this server."""
         return Domain("by_server", "=", True) & Domain("server_id", "in", self._mailboxes().ids)
 
+    @api.model
+    @api.private
+    def mailboxes_down(self):
+        """The mailboxes at servers that are down."""
+        is_down = Domain("breaker_state", "!=", circuit.State.CLOSED.value)
+        down = self.search(is_down & Domain("key", "!=", NETWORK))
+        return self.env["ir.mail_server"].union(*(row._mailboxes() for row in down))
+
     @api.private
     def mailboxes(self):
         """The mailboxes in use at this server."""
