@@ -366,7 +366,8 @@ class Route:
         """Close the connection. No answer to QUIT changes what was accepted."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            leave(connection)
+            with self._patience.budget.spending():
+                leave(connection)
 
 
 @dataclasses.dataclass

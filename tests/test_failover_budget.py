@@ -4,6 +4,7 @@ import math
 import smtplib
 import ssl
 import time
+from email.message import EmailMessage
 
 import pytest
 
@@ -11,6 +12,7 @@ from ..failover.budget import Budget
 from ..failover.connection import MailboxError, Patience, Trace, watching
 from ..failover.failure import Failure, Kind, Phase
 from ..failover.rules import classify
+from ..failover.session import Route, Session, Undelivered
 from .smtp_lab import SmtpLab
 
 SECONDS = 0.3
@@ -82,6 +84,19 @@ def test_a_mailbox_that_is_sooner_at_its_own_end_is_to_blame(lab):
         assert _send(server, Patience(command=0.2, budget=budget)).kind is Kind.TIMEOUT
 
 
+def test_a_good_bye_that_nobody_answers_counts(lab):
+    server = lab.server("own")
+    server.fail("rcpt", reply="550 5.1.1 User unknown")
+    server.fail("quit", action="hang")
+    budget = Budget(SECONDS)
+    route = Route("own", lambda: _connect(server), patience=Patience(budget=budget))
+    session = Session([route], internal=True, budget=budget).open()
+    with pytest.raises(Undelivered):
+        session.send_message(EmailMessage(), "ana@company.test", ["ben@company.test"])
+    session.quit()
+    assert budget.is_used_up
+
+
 def test_an_answer_is_one_however_late():
     budget = Budget(0.001)
     trace = Trace(Patience(budget=budget))
@@ -93,11 +108,15 @@ def test_an_answer_is_one_however_late():
         assert trace.failure(MailboxError(silent)).kind is Kind.NO_TIME
 
 
+def _connect(server):
+    return smtplib.SMTP(server.host, server.port, local_hostname="here", timeout=9)
+
+
 def _send(server, patience):
     """:return: why it was not sent; None if it was"""
     with watching(patience) as trace:
         try:
-            connection = smtplib.SMTP(server.host, server.port, local_hostname="here", timeout=9)
+            connection = _connect(server)
             connection.ehlo()
             if server.encryption:
                 connection.starttls(context=ssl._create_unverified_context())
