@@ -60,7 +60,7 @@ def after_rejection(pace, now, was_known=False):
         return dataclasses.replace(
             pace, rejected=max(pace.rejected, 1), first_at=pace.first_at or now, last_at=now
         )
-    pause = min(FIRST_PAUSE * 2 ** min(max(rejected - FREE, 0), 8), WINDOW)
+    pause = min(FIRST_PAUSE * 2 ** max(rejected - FREE, 0), WINDOW)
     next_at = _after(now, pause) if rejected >= FREE else None
     return Pace(rejected, pace.first_at or now, now, next_at)
 

@@ -69,6 +69,15 @@ def test_a_password_known_to_be_wrong_holds_up_nobody():
     assert (pace.rejected, allows(pace, later(9))) == (1, "send")
 
 
+def test_the_first_and_the_last_rejection_are_remembered():
+    pace = rejected(0, 1)
+    assert (pace.first_at, pace.last_at) == (NOW, later(1))
+    again = after_rejection(pace, later(2), was_known=True)
+    assert (again.first_at, again.last_at) == (NOW, later(2))
+    known = after_rejection(Pace(), NOW, was_known=True)
+    assert (known.first_at, known.last_at) == (NOW, NOW)
+
+
 def test_rejections_are_forgotten_also_by_a_clock_set_back():
     pace = rejected(*[0] * FREE)
     assert not is_forgotten(pace, later(WINDOW))

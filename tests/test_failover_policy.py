@@ -66,6 +66,20 @@ def test_any_number_of_mailboxes_come_to_a_fate(answers):
     assert fate(answers, internal=True) in Fate
 
 
+@pytest.mark.parametrize(
+    ("failure", "answer"),
+    [
+        (Failure(Phase.MAIL, kind=Kind.OVER_LIMIT), Answer.OVER_OUR_LIMIT),
+        (Failure.from_reply(Phase.RCPT, 451, b"4.7.1 Greylisted"), Answer.POSTPONED),
+        (Failure.from_reply(Phase.RCPT, 450, b"Computer says no"), Answer.POSTPONED),
+        (Failure.from_reply(Phase.RCPT, 550, b"Computer says no"), Answer.UNKNOWN),
+        (Failure.from_reply(Phase.RCPT, 550, b"5.1.1 User unknown"), Answer.REFUSED),
+    ],
+)
+def test_what_a_failure_means_for_a_recipient(failure, answer):
+    assert Answer.of(failure, classify(failure)) is answer
+
+
 def test_unknown_words_of_a_stranger_fail_for_others_and_wait_where_they_prove_nothing():
     unknown = Failure.from_reply(Phase.DOT, 554, b"Computer says no")
     assert fate([Answer.of(unknown, classify(unknown))], internal=False) is Fate.FAILED
