@@ -54,6 +54,7 @@ from . import (
     test_fallback,
     test_fuzz_dns,
     test_fuzz_messages,
+    test_fuzz_queue,
     test_fuzz_sign_in,
     test_fuzz_smtp,
     test_guard,
