@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ CRONS = (
     "system_mail.ir_cron_tell",
 )
 """The scheduled actions that go on; some of the others would call services on the Internet."""
+TAG = re.compile("<[^>]+>")
 
 
 @dataclass(frozen=True)
@@ -133,11 +136,11 @@ class Company:
                 ("res_id", "=", self.admin.reference("system_mail.channel_alerts")),
                 ("message_type", "=", "comment"),
             ],
-            fields=["preview"],
+            fields=["body"],
             limit=limit,
             order="id desc",
         )
-        return [message["preview"] for message in messages]
+        return [html.unescape(TAG.sub("", message["body"])) for message in messages]
 
 
 def furnish(url: str, database: str, smtp_ports: dict[str, int]) -> Company:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ class Story:
                     {
                         "from": " ".join(str(message["From"]).split()),
                         "subject": " ".join(str(message["Subject"]).split()),
-                        "by": str(message["X-Accepted-By"]),
+                        "at": parsedate_to_datetime(str(message["Date"])).isoformat(),
                     }
                     for message in self._stage.inbox.messages()[-LATEST:]
                     if BEN.login in str(message["Delivered-To"])
