@@ -59,7 +59,7 @@ REASONS = {  # by rule
     "recipient_restricted": _lt("the recipient accepts mail only from certain senders"),
     "helo_refused": _lt("the server does not accept the name that this host gives itself"),
     "client_refused": _lt("the server does not accept mail from this host"),
-    "no_time": _lt("nobody waits for it any longer, and the mail queue sends it"),
+    "no_time": _lt("sending takes too long, so the mail queue goes on with it"),
     "busy": _lt("the server hasn't confirmed an earlier message yet"),
     "awaited": _lt("the server hasn't confirmed the message yet"),
     "over_limit": _lt("the limit set for System Mail is reached"),
@@ -110,7 +110,7 @@ REMEDIES = {
         "shows the steps."
     ),
     "mailbox_address": _lt("Check that this mailbox exists at the provider."),
-    "clock": _lt("Ask whoever runs this server to set its clock."),
+    "clock": _lt("Ask the administrator of this server to set its clock."),
     "personal_off": _lt(
         "To use it, delete mail.disable_personal_mail_servers in System Parameters."
     ),
@@ -133,11 +133,16 @@ REMEDIES = {
     "encryption": _lt("Check the server name and the encryption setting."),
     "encryption_on": _lt("Switch the encryption on."),
     "no_encryption": _lt("The server offers no encryption: choose another port or server."),
-    "unreachable": _lt("The server cannot be reached: it is tried again automatically."),
-    "unavailable": _lt("The server is unavailable: it is tried again automatically."),
-    "no_login": _lt("Check the port and the way to log in: it takes no such log-in here."),
+    "unreachable": _lt("It is tried again automatically."),
+    "unavailable": _lt("It is tried again automatically."),
+    "no_login": _lt(
+        "The server doesn't allow this log-in on this port. Try port 587 or 465, or another way to "
+        "log in."
+    ),
     "login_characters": _lt("Use a user name and password of plain letters, digits and signs."),
-    "certificate_expired": _lt("Ask whoever runs the mail server to renew its certificate."),
+    "certificate_expired": _lt(
+        "Ask the administrator of the mail server to renew its certificate."
+    ),
     "security_defaults": _lt(
         "Your organization's security defaults don't allow passwords here. Sign in with Microsoft, "
         "or ask an administrator of Microsoft 365 to change the security defaults."
@@ -170,10 +175,10 @@ REMEDIES = {
     "recipient_restricted": _lt("Ask the recipient to accept mail from this sender."),
     "mailbox_full": _lt("Delete messages from the mailbox, or ask for more space."),
     "helo": _lt(
-        "Give Odoo's host a full name, such as odoo.company.com, or ask whoever runs the mail "
-        "server to accept it."
+        "Give Odoo's host a full name, such as odoo.company.com, or ask the administrator of the "
+        "mail server to accept it."
     ),
-    "client": _lt("Ask whoever runs the mail server to accept mail from Odoo's host."),
+    "client": _lt("Ask the administrator of the mail server to accept mail from Odoo's host."),
     "refused_here": _lt("Read the server's own words and check the mailbox at its provider."),
     "relay": _lt("Check the log-in: the server does not relay mail for it."),
     "uncertain": _lt("It may have been delivered: ask the recipient before you send it again."),

@@ -120,6 +120,7 @@ class TestBackups(BackupCase):
         self.mention()
         self.assertEqual(self.company.system_mail_backup_ids.sorted(), last | self.backup)
         self.assertEqual(len(third.accepted), 1)
+        self.assertEqual((last | self.backup).filtered("is_first"), last)
         last.action_move_up()
         self.assertEqual(self.company.system_mail_backup_ids.sorted(), last | self.backup)
 
@@ -408,13 +409,13 @@ class TestAlerts(BackupCase, AlertsCase):
     def test_they_hear_which_one_fails_and_what_becomes_of_mail(self):
         self.break_down(self.system_server)
         [first] = self.told_of_system_mail()
-        self.assertIn("leaves from second@other.test meanwhile", first)
+        self.assertIn("Meanwhile, second@other.test sends", first)
         self.assertIn("sent from second@other.test", self.company.system_mail_message)
         self.assertIn("second@other.test", self.ana._system_mail_substitute())
         self.break_down(self.second_server)
         [second] = self.told_of_system_mail()
         self.assertIn("System Mail second@other.test", second)
-        self.assertIn("waits, and is not lost", second)
+        self.assertIn("None of them is lost", second)
 
     def test_a_reserve_that_fails_is_no_hurry(self):
         self.break_down(self.second_server)
@@ -423,7 +424,7 @@ class TestAlerts(BackupCase, AlertsCase):
 
     def told_of_system_mail(self):
         self.tell()
-        return [body for body in self.told() if "does not work since" in body]
+        return [body for body in self.told() if "has not worked since" in body]
 
     def test_a_monitor_is_warned_not_alarmed_while_the_second_works(self):
         self.break_down(self.system_server)

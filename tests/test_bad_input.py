@@ -93,7 +93,7 @@ class TestBadInput(SystemMailCase):
     def test_ports(self):
         for port in (-1, 0, 65536, 99999):
             with self.subTest(port):
-                self.assertIn("is no port", self.refused(smtp_port=port))
+                self.assertIn("is not a port", self.refused(smtp_port=port))
 
     def test_a_port_where_nobody_listens(self):
         self.assertIn("could not be reached", self.refused(smtp_port=self.lab.closed_port()))

@@ -43,7 +43,7 @@ class TestAlert(BannerCase):
         self.assertIs(self.alert(), False)
         self.disconnect()
         alert = self.alert()
-        self.assertIn("Your mailbox ana@company.test is disconnected since", alert)
+        self.assertIn("Your mailbox ana@company.test has been disconnected since", alert)
         self.assertIn("the password was rejected (535 5.7.8)", alert)
         self.assertIn("sent from hello@company.test", alert)
 

@@ -121,7 +121,9 @@ class TestBatches(SystemMailCase):
 
     def test_the_author_is_read_once_for_a_batch(self):
         self.own.stop()
-        mails = self.mails(5, auto_delete=True, is_notification=True)  # then Odoo reads all anew for each mail
+        mails = self.mails(
+            5, auto_delete=True, is_notification=True
+        )  # then Odoo reads all anew for each mail
         with self.assertLogs("odoo.sql_db", "DEBUG") as log:
             mails.send()
         of_author = f'"res_partner"."id" IN ({self.ana.partner_id.id})'

@@ -87,7 +87,7 @@ class TestDomain(DomainCase):
         self.system_server.smtp_host = "smtp.gmail.com"
         found = self.check()
         self.assertEqual([*found], ["provider"])
-        self.assertIn("nothing to add", found["provider"].text)
+        self.assertIn("nothing to do", found["provider"].text)
 
     def test_offline_nothing_is_checked_and_nobody_is_alarmed(self):
         self.check()

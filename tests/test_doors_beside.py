@@ -233,6 +233,7 @@ class TestDoorsBeside(DoorsCase):
         for name in (
             "base_module_uninstall_view_form",
             "mail_mail_view_list",
+            "mail_mail_view_kanban",
             "mail_mail_view_search",
             "res_config_settings_view_form",
             "res_users_view_form_preferences",

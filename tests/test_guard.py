@@ -598,7 +598,7 @@ class TestRecordsOfOurs(DoorsCase):
                 f"Model Data, system_mail.channel_alerts: Record ID: {channel.id} → {mine.id}",
                 "Model Data, system_mail.ir_cron_sweep: deleted",
                 "Record Rule, System Mail servers: Super Users only: Active: True → -",
-                "Default Values, Use it all the same (Connect a Mailbox): created",
+                "Default Values, Use this address anyway (Connect a Mailbox): created",
                 "Groups that a Super User gets: Role / Administrator → Role / Administrator, "
                 "Vassal",
             ],

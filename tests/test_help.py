@@ -68,4 +68,5 @@ class TestHelp(HttpCase):
         shown = lxml.html.document_fromstring(module.description_html)
         self.assertIn("What is promised", shown.text_content())
         images = {image.get("src") for image in shown.iter("img")}
-        self.assertIn("/system_mail/static/description/connections.png", images)
+        for name in ("story", "connections"):
+            self.assertIn(f"/system_mail/static/description/{name}.png", images)

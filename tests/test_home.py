@@ -199,7 +199,7 @@ class TestWorkList(HomeCase):
         self.press(self.page()["systems"][0]["mailboxes"][0]["buttons"][0])
         lines = self.lines()
         self.assertIn("System Mail hello@company.test: the password was rejected", lines[0])
-        self.assertIn("cannot send waits", lines[0])
+        self.assertIn("can't send wait.", lines[0])
         self.assertIn("Ana Author", lines[1])
         self.assertEqual(self.page()["headline"], "2 mailboxes need you.")
 
@@ -254,6 +254,33 @@ class TestWorkList(HomeCase):
         self.health(self.system_server).since -= datetime.timedelta(minutes=10)
         self.assertIn("System Mail hello@company.test", self.lines()[0])
 
+    def test_an_unstable_system_mail_needs_attention_after_an_hour(self):
+        self.system.stop()
+        self.press(self.page()["systems"][0]["mailboxes"][0]["buttons"][0])
+        row = self.env["system.mail.connection"].search([("server_id", "=", self.system_server.id)])
+        self.assertFalse(row.needs_attention)
+        self.health(self.system_server).since -= datetime.timedelta(minutes=61)
+        self.env.invalidate_all()
+        self.assertTrue(row.needs_attention)
+        self.assertEqual(self.page()["tasks"][0]["button"]["label"], "Test", "it mends itself")
+
+    def test_the_worst_comes_first(self):
+        smtp = self.smtp("second", logins={"second@other.test": "other"})
+        server = self.mailbox(smtp, "second@other.test", "other")
+        self.env["system.mail.backup"].create(
+            {
+                "company_id": self.company.id,
+                "address": "second@other.test",
+                "server_id": server.id,
+            }
+        )
+        self.own.fail("dot", action="drop", accept=True)
+        customer = self.env["res.partner"].create({"name": "Cora", "email": "cora@customer.test"})
+        self.mention(partners=customer)
+        held, untried = self.lines()[:2]
+        self.assertIn("may have been delivered", held)
+        self.assertIn("was not tried yet", untried)
+
     def test_a_drill_that_did_not_pass_shows(self):
         self.system.fail("dot", reply="554 5.7.1 No")
         self.drill()
@@ -273,7 +300,7 @@ class TestWorkList(HomeCase):
         mails[1].with_user(self.super_user).action_system_mail_send_again()
         self.assertEqual(mails[0].state, "cancel")
         self.assertEqual(self.listed("held"), (0, 0))
-        self.assertIn("Dropped by hand", self.events("configured")[-2].reason)
+        self.assertIn("Somebody dropped", self.events("configured")[-2].reason)
 
     def test_only_who_wrote_it_or_a_super_user_decides(self):
         self.own.fail("dot", action="drop", accept=True)
@@ -312,7 +339,7 @@ class TestWorkList(HomeCase):
             }
         )
         [line] = self.lines()
-        self.assertIn(f"{provider.name} rejects this system", line)
+        self.assertIn(f"{provider.name} has rejected this system", line)
 
     def test_a_queue_that_nobody_sends_shows(self):
         mail = self.mail()

@@ -71,7 +71,7 @@ class TestNeutralAddress(SystemMailCase):
         self.assertIn("Ana Author", dialog.clash)
         dialog.action_connect()
         self.assertEqual(dialog.state, "failed")
-        self.assertIn("Use it all the same", dialog.problem)
+        self.assertIn("Use this address anyway", dialog.problem)
         dialog.accepts_clash = True
         dialog.action_connect()
         self.assertEqual(dialog.state, "connected", dialog.problem)

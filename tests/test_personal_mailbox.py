@@ -89,6 +89,14 @@ class TestPersonalMailbox(SystemMailCase):
         self.assertEqual(health.state, "connected")
         self.assertEqual(len(self.events("reconnected")), 1)
 
+    def test_the_owner_of_an_unstable_mailbox_reads_what_to_do(self):
+        self.connected()
+        self.own.fail("mail", reply="550 5.7.60 Client can't send as this sender")
+        self.mention()
+        self.env.invalidate_all()
+        self.assertIn("unstable", self.as_ana.system_mail_message)
+        self.assertIn("Allow this log-in to send from", self.as_ana.system_mail_message)
+
     def test_a_failed_reconnection_leaves_the_working_mailbox_alone(self):
         server = self.connected()
         dialog = self.dialog(smtp_pass="wrong")

@@ -1,5 +1,7 @@
 """Describe the changes of a record for people: the old and the new values."""
 
+from .moments import day_in_words
+
 
 def change(label, old, new):
     """One change on one line: ``Port: 25 → 587``. ``-`` means no value."""
@@ -44,4 +46,6 @@ def _shown(record, name):
         return ", ".join(value.mapped("display_name")) or False
     if field.type == "selection":
         return dict(field._description_selection(record.env)).get(value)
+    if field.type == "date" and value:
+        return day_in_words(record.env, value)
     return value

@@ -28,8 +28,8 @@ class BaseModuleUninstall(models.TransientModel):
         policies = self.env["res.company"].system_mail_policies().values()
         if policies:
             yield self.env._(
-                "System Mail ends at %(companies)s: what a person's mailbox cannot send then "
-                "fails, as in Odoo alone.",
+                "System Mail ends at %(companies)s. When a person's mailbox fails, their "
+                "notifications then fail too.",
                 companies=", ".join(
                     f"{p.company_name} ({', '.join(m.address for m in p.mailboxes)})"
                     for p in policies
@@ -38,8 +38,8 @@ class BaseModuleUninstall(models.TransientModel):
         going_on, others = self.env["ir.mail_server"].system_mail_dependents()
         if others:
             yield self.env._(
-                "Mailboxes that sign in through System Mail, and will be removed: %(count)s "
-                "(%(addresses)s). Their mail leaves by Odoo's own sender then.",
+                "Mailboxes that sign in through System Mail and will be removed: %(count)s "
+                "(%(addresses)s). Odoo's own server then sends their mail.",
                 count=len(others),
                 addresses=self._system_mail_addresses(others),
             )

@@ -69,6 +69,13 @@ class SystemMailDrill(models.TransientModel):
         self.write({"remedy": False, "answer": False, **self._outcome()})
         return self.reopen()
 
+    def action_reconnect(self):
+        """Open the dialog that connects the mailbox which the drill tried."""
+        self.ensure_one()
+        if self.backup_id:
+            return self.backup_id.action_connect()
+        return self.company_id.action_system_mail_connect()
+
     def _keep_own_email(self):
         """Give the current user, who has no e-mail address, the one that they typed."""
         if not self.env.user.email_normalized and email_normalize(self.own_email or ""):
@@ -155,7 +162,7 @@ class SystemMailDrill(models.TransientModel):
         return self.env["mail.message"]
 
     def _subject(self):
-        return self.env._("System Mail: the fallback was tried")
+        return self.env._("A drill of System Mail")
 
     def _body(self):
         if self.is_scheduled:
@@ -166,8 +173,8 @@ class SystemMailDrill(models.TransientModel):
             return Markup("<p>{}</p>").format(text)
         return Markup("<p>{}</p>").format(
             self.env._(
-                "You tried the fallback of System Mail: this notification was sent to you alone, "
-                "as if your own mailbox were down. It is in your inbox, so the fallback works."
+                "You ran a drill of System Mail. Odoo sent this notification only to you, as if "
+                "your own mailbox were down. It is in your inbox, so the fallback works."
             )
         )
 
@@ -216,13 +223,14 @@ class SystemMailDrill(models.TransientModel):
         trouble = drill.trouble
         if not trouble:
             return self._failed(
-                self.env._("Odoo made no e-mail of the notification: nothing was sent."),
+                self.env._("Odoo made no e-mail from the notification, so nothing was sent."),
                 self.env._("Check your e-mail address in My Preferences."),
             )
+        later = self.env._("Try again in a few minutes.")
         remedies = {
-            "none": self.env._("Try again in a few minutes."),
+            **dict.fromkeys(("none", "unavailable", "unreachable"), later),
             "recipient": self.env._("Check your e-mail address in My Preferences."),
-            "uncertain": self.env._("It may have arrived all the same: look into your inbox."),
+            "uncertain": self.env._("It may have arrived anyway: look in your inbox."),
         }
         return self._failed(
             self.env._(
@@ -257,18 +265,18 @@ class SystemMailDrill(models.TransientModel):
         values = {**expected._asdict(), "mailbox": drill.mailbox}
         if not passed:
             return self.env._(
-                "System Mail sent the notification, but not as it should be: see what is marked "
-                "“Not so”. Another module may change what is sent."
+                "System Mail sent the notification, but not as it should be. See what is marked "
+                "“No”. Another module may change what is sent."
             )
         if drill.mailbox:
             return self.env._(
                 "It works: with your own mailbox %(mailbox)s treated as down, the notification "
-                "left from %(address)s in your name, and replies reach %(replies)s. Nobody's "
-                "mailbox was touched.",
+                "was sent from %(address)s in your name, and replies reach %(replies)s. No mailbox "
+                "changed.",
                 **values,
             )
         return self.env._(
-            "It works: the notification left from %(address)s in your name, and replies reach "
+            "It works: the notification was sent from %(address)s in your name, and replies reach "
             "%(replies)s. You have no mailbox of your own, so System Mail is your ordinary sender "
             "for this.",
             **values,
@@ -290,9 +298,9 @@ class SystemMailDrill(models.TransientModel):
             if to_system
             else self.env._("Bounces come to Odoo, at %(envelope)s.", **values),
             "one_copy": self.env._("One copy was sent, under one Message-ID."),
-            "no_trace": self.env._("Your own address is named nowhere as the sender."),
+            "no_trace": self.env._("Your own address is nowhere named as the sender."),
         }
-        words = {True: self.env._("Yes"), False: self.env._("Not so")}
+        words = {True: self.env._("Yes"), False: self.env._("No")}
         icons = {True: "fa-check text-success", False: "fa-times-circle text-danger"}
         lines = [
             CHECK.format(icons[passed], words[passed], sentences[check])

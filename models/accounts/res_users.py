@@ -2,13 +2,14 @@ import contextlib
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import email_normalize, format_datetime
+from odoo.tools import email_normalize
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from ...constants import GROUP, OAUTH
 from ...failover.failure import Failure, Kind, Phase
 from ...failover.rules import classify
+from ...tools.moments import moment_in_words
 from ...tools.odoo_20 import parameter
 from ...tools.reasons import reason_of, remedy_of
 from .res_company import TryFailed
@@ -83,17 +84,18 @@ class ResUsers(models.Model):
             return False
         values = {
             "address": health_sudo.server_id.from_filter,
-            "date": format_datetime(self.env, health_sudo.since, dt_format="medium"),
+            "date": moment_in_words(self.env, health_sudo.since),
             "reason": health_sudo.reason or self.env._("it does not answer"),
         }
         if health_sudo.state == "disconnected":
             what = self.env._(
-                "Your mailbox %(address)s is disconnected since %(date)s: %(reason)s.", **values
+                "Your mailbox %(address)s has been disconnected since %(date)s: %(reason)s.",
+                **values,
             )
             return f"{what} {self._system_mail_substitute()}".strip()
         what = self.env._(
-            "Your mailbox %(address)s is unstable since %(date)s: %(reason)s. It is tried again by "
-            "itself.",
+            "Your mailbox %(address)s has been unstable since %(date)s: %(reason)s. %(remedy)s",
+            remedy=health_sudo.remedy or "",
             **values,
         )
         return f"{what} {self._system_mail_substitute()}".strip()

@@ -76,9 +76,7 @@ class SystemMailOauthProvider(models.Model):
     smtp_encryption = fields.Selection(
         "_encryptions", "Encryption", required=True, default="starttls_strict"
     )
-    asks_app_password = fields.Boolean(
-        help="Whoever connects by password needs an app password made for it."
-    )
+    asks_app_password = fields.Boolean(help="People who connect by password need an app password.")
     limit_minute = fields.Integer(
         "Recipients a Minute", help="Its limit, proposed for System Mail. 0 = unknown."
     )
@@ -95,7 +93,7 @@ class SystemMailOauthProvider(models.Model):
     redirect_uri = fields.Char(
         "Return Address",
         compute="_compute_redirect_uri",
-        help="The provider asks for it: register it there, to the letter.",
+        help="Register this address with the provider, exactly as it is here.",
     )
 
     @api.model
@@ -155,7 +153,7 @@ class SystemMailOauthProvider(models.Model):
             if not 0 < provider.smtp_port < 2**16:
                 raise ValidationError(
                     self.env._(
-                        "%(port)s is no port: it is a number from 1 to 65535, mostly 587 or 465.",
+                        "%(port)s is not a port. Use a number from 1 to 65535, usually 587 or 465.",
                         port=provider.smtp_port,
                     )
                 )

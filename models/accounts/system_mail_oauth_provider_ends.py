@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
-from odoo.tools import format_date
+
+from ...tools.moments import day_in_words
 
 MOST_YEARS = 10
 """No provider gives a secret that lives longer: a later day is a slip of the keyboard."""
@@ -21,7 +22,7 @@ class SystemMailOauthProvider(models.Model):
         today = fields.Date.context_today(self)
         latest = fields.Date.add(today, years=MOST_YEARS)
         for provider in self.filtered("client_secret_ends_on"):
-            day = format_date(self.env, provider.client_secret_ends_on)
+            day = day_in_words(self.env, provider.client_secret_ends_on)
             if provider.client_secret_ends_on < today:
                 raise ValidationError(
                     self.env._(

@@ -5,11 +5,11 @@ from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.api import SUPERUSER_ID
 from odoo.fields import Domain
-from odoo.tools import format_datetime
 
 from ...constants import BATCH, GROUP
 from ...failover.rules import COMPROMISED
 from ...failover.words import RECONNECTABLE
+from ...tools.moments import moment_in_words
 
 DOWN_AFTER = datetime.timedelta(minutes=5)
 """System Mail may be unstable for so long before the Super Users hear of it."""
@@ -205,11 +205,11 @@ class SystemMailAlert(models.Model):
         lasted = fields.Datetime.now() - health.since
         if (health.state == "disconnected" or lasted >= DOWN_AFTER) and self._is_new(key):
             what = self.env._(
-                "System Mail %(address)s of %(company)s does not work since %(since)s: "
+                "System Mail %(address)s of %(company)s has not worked since %(since)s: "
                 "%(reason)s. %(meanwhile)s %(remedy)s",
                 address=mailbox.address,
                 company=policy.company_name,
-                since=format_datetime(self.env, health.since, dt_format="medium"),
+                since=moment_in_words(self.env, health.since),
                 reason=health.reason,
                 meanwhile=self._meanwhile(policy, mailbox),
                 remedy=health.remedy,
@@ -222,11 +222,13 @@ class SystemMailAlert(models.Model):
         """What becomes of mail while a mailbox of System Mail does not work, as a sentence."""
         carrier = self.env["res.company"].browse(policy.company_id).system_mail_carrier()
         if not carrier:
-            return self.env._("What people's own mailboxes cannot send waits, and is not lost.")
+            return self.env._(
+                "Messages that people's own mailboxes can't send wait. None of them is lost."
+            )
         if policy.mailboxes.index(carrier) < policy.mailboxes.index(mailbox):
             return self.env._("It is needed only when the mailboxes before it do not work.")
         return self.env._(
-            "What people's own mailboxes cannot send leaves from %(address)s meanwhile.",
+            "Meanwhile, %(address)s sends what people's own mailboxes can't send.",
             address=carrier.address,
         )
 

@@ -3,7 +3,8 @@ import datetime
 from markupsafe import Markup
 
 from odoo import models
-from odoo.tools import format_date
+
+from ...tools.moments import moment_in_words
 
 HOME = "/odoo/system-mail"
 SETTINGS = "/odoo/settings"
@@ -58,7 +59,7 @@ class SystemMailAlert(models.Model):
             return False
         values = {
             "address": mailbox.address,
-            "date": format_date(self.env, drill.create_date, date_format="medium"),
+            "date": moment_in_words(self.env, drill.create_date),
         }
         if drill.drill == "passed":
             return self.env._(

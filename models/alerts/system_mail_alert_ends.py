@@ -1,7 +1,8 @@
 from markupsafe import Markup
 
 from odoo import fields, models
-from odoo.tools import format_date
+
+from ...tools.moments import day_in_words
 
 NOTICES = (1, 7, 30)
 """So many days before an end Super Users are told of it, each time once."""
@@ -76,7 +77,7 @@ class SystemMailAlert(models.Model):
         connections = self.env["system.mail.connection"]
         what = self.env._(
             "%(day)s, %(subject)s: %(what)s. %(remedy)s",
-            day=format_date(self.env, ends_on),
+            day=day_in_words(self.env, ends_on),
             subject=subject,
             what=connections.end_in_words(ending, ends_on),
             remedy=connections.way_out(ending),

@@ -31,14 +31,15 @@ class SystemMailWebhook(models.Model):
 
     name = fields.Char(required=True)
     active = fields.Boolean(default=True)
-    form = fields.Selection("_forms", required=True, default="json")
+    form = fields.Selection("_forms", "Format", required=True, default="json")
     url = Encrypted("Stored Address", groups=fields.NO_ACCESS, copy=False)
     url_input = fields.Char(
         "Address",
         compute="_compute_url_input",
         inverse="_inverse_url_input",
         required=True,
-        help="It begins with https://. Whoever knows it can post there: it is never shown again.",
+        help="It begins with https://. Anyone who knows it can post there, so Odoo never shows it "
+        "again.",
     )
     host = fields.Char(readonly=True, copy=False)
     since = fields.Datetime(readonly=True, copy=False, help="What was told before is not posted.")

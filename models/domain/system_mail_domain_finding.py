@@ -10,13 +10,13 @@ STATUSES = [status.value for status in Status]
 UNANSWERED = _lt("Not checked: the DNS did not answer.")
 TEXTS = {
     ("provider", "own_host"): _lt(
-        "%(domain)s belongs to %(service)s, which looks after it: there is nothing to add."
+        "%(domain)s belongs to %(service)s, which looks after it. You have nothing to do."
     ),
     ("provider", "foreign_host"): _lt(
-        "Addresses of %(domain)s belong to %(service)s: others are likely to reject what %(host)s "
-        "sends for them. Connect it by the server of %(service)s."
+        "Addresses of %(domain)s belong to %(service)s. Other servers are likely to reject what "
+        "%(host)s sends for them. Connect the address with the server of %(service)s."
     ),
-    ("mx", "receives"): _lt("Replies and bounces arrive: %(hosts)s receives the domain's mail."),
+    ("mx", "receives"): _lt("Replies and bounces arrive, at %(hosts)s."),
     ("mx", "implicit"): _lt(
         "The domain names no host that receives its mail (MX): replies and bounces may get lost. "
         "Add the MX record that your mail provider gives you."
@@ -31,89 +31,88 @@ TEXTS = {
     ),
     ("spf", "allowed"): _lt("%(service)s is allowed to send for the domain."),
     ("spf", "open"): _lt(
-        "Everybody is allowed to send for the domain, spammers too. End the record by “~all” in "
-        "place of what lets everybody in (“+all”)."
+        "The SPF record allows everybody to send for the domain, spammers too. Replace what "
+        "allows everybody (“+all”) with “~all”, at the end."
     ),
     ("spf", "none"): _lt(
-        "The domain does not say who may send for it: its mail is more easily taken for spam. Add "
-        "an SPF record."
+        "The domain doesn't say who may send for it, so its mail is more easily taken for spam. "
+        "Add an SPF record."
     ),
     ("spf", "not_named"): _lt(
-        "%(service)s may not be allowed to send for the domain: its mail is more easily taken for "
-        "spam. Put this in place of the SPF record."
+        "%(service)s may not be allowed to send for the domain, so its mail is more easily taken "
+        "for spam. Replace the SPF record with this."
     ),
     ("spf", "forbidden"): _lt(
-        "The domain forbids %(service)s to send for it: others are likely to reject its mail. Put "
-        "this in place of the SPF record."
+        "The domain forbids %(service)s to send for it, so other servers are likely to reject its "
+        "mail. Replace the SPF record with this."
     ),
     ("spf", "other_host"): _lt(
         "%(host)s may not be allowed to send for the domain: its own addresses are not in the SPF "
-        "record. If mail leaves from it, put this in place of the record; if it hands mail "
-        "on, ask whoever runs it for the right entry."
+        "record. If it sends the mail itself, replace the record with this. If it hands mail on, "
+        "ask its administrator for the right entry."
     ),
     ("spf", "several"): _lt(
-        "The domain has %(subject)s SPF records: others then heed none of them. Make them one."
+        "The domain has %(subject)s SPF records, so other servers use none of them. Merge them "
+        "into one."
     ),
     ("spf", "syntax"): _lt(
-        "Others cannot read the SPF record: “%(subject)s” is wrong. Correct it."
+        "Other servers can't read the SPF record: “%(subject)s” is wrong. Correct it."
     ),
     ("spf", "lookups"): _lt(
-        "The SPF record takes more than 10 look-ups in the DNS: others give it up. Remove what no "
-        "longer sends for the domain."
+        "The SPF record needs more than 10 DNS look-ups, so other servers don't use it. Remove "
+        "what no longer sends for the domain."
     ),
     ("spf", "void"): _lt(
-        "The SPF record names hosts that do not exist: others give it up. Remove them."
+        "The SPF record names hosts that don't exist, so other servers don't use it. Remove them."
     ),
     ("spf", "included"): _lt(
-        "The SPF record includes that of %(subject)s, which has none: others give it up. Correct "
-        "or remove it."
+        "The SPF record includes the record of %(subject)s, which has none. So other servers don't "
+        "use it. Correct or remove this part."
     ),
     ("spf", "macros"): _lt("Not checked: the SPF record depends on each message (macros)."),
-    ("spf", "no_address"): _lt(
-        "Not checked: the address from which others see %(host)s is not known here."
-    ),
+    ("spf", "no_address"): _lt("Not checked: Odoo doesn't know which address %(host)s sends from."),
     ("dkim", "found"): _lt(
         "%(service)s can sign the domain's mail: its key “%(selector)s” is there."
     ),
     ("dkim", "none"): _lt(
-        "No key of %(service)s is at the usual place: mail that is not signed is more easily taken "
-        "for spam. Switch DKIM on at %(service)s, and add the record that it shows you."
+        "No key of %(service)s was found. Mail that is not signed is more easily taken for spam. "
+        "Switch DKIM on at %(service)s, and add the record that it shows you."
     ),
     ("dkim", "withdrawn"): _lt(
-        "The key “%(selector)s” of %(service)s was withdrawn: what it signs counts as forged. "
-        "Switch DKIM on at %(service)s, and put the record that it shows you in its place."
+        "The key “%(selector)s” of %(service)s was withdrawn, so what it signs counts as forged. "
+        "Switch DKIM on at %(service)s, and replace the record with the one that it shows you."
     ),
     ("dkim", "no_selector"): _lt(
-        "Not checked: the name of %(service)s's key is not known here. Ask whoever runs it whether "
-        "the domain's mail is signed."
+        "Not checked: Odoo doesn't know the name of %(service)s's key. Ask its administrator "
+        "whether the domain's mail is signed."
     ),
     ("dmarc", "policy_none"): _lt(
-        "There is a policy (at %(at)s): it only asks for reports on mail that others send in the "
+        "There is a policy (at %(at)s). It only asks for reports on mail that others send in the "
         "domain's name."
     ),
     ("dmarc", "policy_quarantine"): _lt(
-        "There is a policy (at %(at)s): mail that others send in the domain's name goes to spam."
+        "There is a policy (at %(at)s). Mail that others send in the domain's name goes to spam."
     ),
     ("dmarc", "policy_reject"): _lt(
-        "There is a policy (at %(at)s): mail that others send in the domain's name is rejected."
+        "There is a policy (at %(at)s). Mail that others send in the domain's name is rejected."
     ),
     ("dmarc", "strict_quarantine"): _lt(
-        "The policy (at %(at)s) sends to spam what neither SPF nor DKIM proves, and neither seems "
-        "to prove the mail of %(host)s. Put one of them right."
+        "The policy (at %(at)s) sends mail without a valid SPF or DKIM to spam. Mail from %(host)s "
+        "seems to have neither. Correct one of them."
     ),
     ("dmarc", "strict_reject"): _lt(
-        "The policy (at %(at)s) has everything rejected that neither SPF nor DKIM proves, and "
-        "neither seems to prove the mail of %(host)s. Put one of them right."
+        "The policy (at %(at)s) has mail without a valid SPF or DKIM rejected. Mail from %(host)s "
+        "seems to have neither. Correct one of them."
     ),
     ("dmarc", "none"): _lt(
-        "The domain does not say what others should do with mail that is not its own; large "
-        "providers ask for that. Add this record: it only asks for reports."
+        "The domain doesn't say what other servers should do with forged mail. Large providers ask "
+        "for that. Add this record: it only asks for reports."
     ),
     ("dmarc", "several"): _lt(
-        "The domain has %(count)s DMARC records: others then heed none of them. Remove all but one."
+        "The domain has %(count)s DMARC records, so other servers use none of them. Keep only one."
     ),
     ("dmarc", "invalid"): _lt(
-        "Others cannot read the DMARC record: its policy is neither p=none, p=quarantine nor "
+        "Other servers can't read the DMARC record: its policy is neither p=none, p=quarantine nor "
         "p=reject. Correct it."
     ),
 }

@@ -4,7 +4,9 @@ import typing
 
 from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.tools import format_date, format_time
+from odoo.tools import format_date
+
+from ...tools.moments import moment_in_words
 
 DAYS = 7
 """The page counts what System Mail carried in so many days, today among them."""
@@ -75,7 +77,9 @@ class SystemMailHome(models.AbstractModel):
             "is_set_up": is_set_up,
             "headline": self._headline(is_set_up, tasks, needed),
             "figures": self._figures(carried[-1][1], queue) if is_set_up else "",
-            "checked": self.env._("As of %(time)s.", time=self._when(fields.Datetime.now())),
+            "checked": self.env._(
+                "As of %(time)s.", time=moment_in_words(self.env, fields.Datetime.now())
+            ),
             "systems": [self._system(company, rows, drills) for company in self.env.companies],
             "tasks": tasks,
             "numbers": self._numbers(mailboxes, queue, carried),
@@ -153,18 +157,6 @@ class SystemMailHome(models.AbstractModel):
             "%(today)s %(waiting)s, %(failed)s.", today=today, waiting=waiting, failed=failed
         )
 
-    def _when(self, moment):
-        """A date and a time, as all of this page has them.
-
-        :param datetime moment: in UTC
-        """
-        local = fields.Datetime.context_timestamp(self, moment)
-        return self.env._(
-            "%(date)s, %(time)s",
-            date=format_date(self.env, local, date_format="medium"),
-            time=format_time(self.env, local.time(), time_format="short"),
-        )
-
     # --- System Mail itself
 
     def _rows(self, mailboxes):
@@ -200,7 +192,7 @@ class SystemMailHome(models.AbstractModel):
 
     def _mailbox(self, row):
         states = dict(row.states())
-        worked = row.last_success and self._when(row.last_success)
+        worked = row.last_success and moment_in_words(self.env, row.last_success)
         return {
             "id": row.id,
             "address": row.address,
@@ -236,7 +228,7 @@ class SystemMailHome(models.AbstractModel):
         outcome = dict(event._fields["drill"]._description_selection(self.env))[event.drill]
         return self.env._(
             "Last drill on %(time)s: %(outcome)s.",
-            time=self._when(event.create_date),
+            time=moment_in_words(self.env, event.create_date),
             outcome=outcome.lower(),
         )
 

@@ -1,10 +1,10 @@
 import datetime
 
 from odoo import fields, models
-from odoo.tools import format_date
 
 from ...failover.failure import Effect
 from ...failover.rules import RULES
+from ...tools.moments import day_in_words, moment_in_words
 
 LASTED = datetime.timedelta(minutes=5)
 """A System Mail that is unstable for a shorter time works again by itself, most often."""
@@ -13,6 +13,8 @@ SOON = datetime.timedelta(days=30)
 SHOWN = 10
 """Mailboxes that have a line of their own."""
 BROKEN = ("disconnected", "unstable")
+WORST_FIRST = (*BROKEN, "not_connected")
+MENDS_ITSELF = {r.decision.rule for r in RULES if r.decision.effect is Effect.TRANSIENT}
 OF_PROVIDER = sorted(
     {r.decision.rule for r in RULES if r.decision.effect is Effect.PROVIDER_MISCONFIGURED}
 )
@@ -43,6 +45,7 @@ class SystemMailHome(models.AbstractModel):
             *self._provider_tasks(),
             *self._ending_tasks(mailboxes),
         ]
+        others.sort(key=lambda task: WORST_FIRST.index(task["state"]))
         broken = sum(group.count for group in self._broken(mailboxes))
         lines = self._mailbox_tasks(rows.filtered(lambda row: row.kind != "system"))
         if hidden := max(broken - len(lines), 0):
@@ -134,9 +137,9 @@ class SystemMailHome(models.AbstractModel):
             return
         text = self._trouble(row, self.env._("System Mail %(address)s", address=row.address))
         if "connected" not in others.mapped("state"):
-            waits = self.env._("What people's own mailboxes cannot send waits.")
+            waits = self.env._("Messages that people's own mailboxes can't send wait.")
             text = f"{text} {waits}"
-        if row.needs_attention:
+        if row.needs_attention and row.rule not in MENDS_ITSELF:
             button = self._button(self.env._("Reconnect"), row, "action_connect")
         else:
             button = self._button(self.env._("Test"), row, "action_test")
@@ -241,10 +244,10 @@ class SystemMailHome(models.AbstractModel):
             ends_on = provider[f"{ending}_ends_on"]
             if provider.client_rejected_at:
                 text = self.env._(
-                    "%(provider)s rejects this system since %(time)s. The mailboxes connected "
-                    "there cannot send.",
+                    "%(provider)s has rejected this system since %(time)s. The mailboxes "
+                    "connected there can't send.",
                     provider=provider.name,
-                    time=self._when(provider.client_rejected_at),
+                    time=moment_in_words(self.env, provider.client_rejected_at),
                 )
                 yield self._task("disconnected", text, button)
             elif ends_on and ends_on <= soon:
@@ -272,7 +275,7 @@ class SystemMailHome(models.AbstractModel):
             "%(subject)s: %(what)s on %(day)s.",
             subject=subject,
             what=connections.end_in_words(ending, ends_on),
-            day=format_date(self.env, ends_on, date_format="medium"),
+            day=day_in_words(self.env, ends_on),
         )
         is_over = ends_on < fields.Date.today()
         return self._task("disconnected" if is_over else "unstable", text, button)
@@ -306,7 +309,7 @@ class SystemMailHome(models.AbstractModel):
                 "%(who)s: %(reason)s, since %(time)s.",
                 who=who,
                 reason=row.reason,
-                time=self._when(row.since),
+                time=moment_in_words(self.env, row.since),
             )
             if row.since
             else self.env._("%(who)s: %(reason)s.", who=who, reason=row.reason)

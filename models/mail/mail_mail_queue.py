@@ -241,7 +241,7 @@ class MailMail(models.Model):
         """
         mails_sudo = self._system_mail_undelivered()
         mails_sudo.with_env(self.env)._system_mail_log_decision(
-            self.env._("Sent again by hand what was held, waited or had failed")
+            self.env._("Somebody sent messages again that were held, waiting or failed")
         )
         mails_sudo.system_mail_send_again()
 
@@ -249,7 +249,7 @@ class MailMail(models.Model):
         """Send nothing more of mails that are held, wait or failed."""
         mails_sudo = self._system_mail_undelivered()
         mails_sudo.with_env(self.env)._system_mail_log_decision(
-            self.env._("Dropped by hand what was held, waited or had failed")
+            self.env._("Somebody dropped messages that were held, waiting or failed")
         )
         mails_sudo.system_mail_drop()
 
@@ -280,7 +280,7 @@ class MailMail(models.Model):
         if not self.env.su:
             undecided_sudo.mail_message_id.with_env(self.env)._system_mail_check_decision()
         undecided_sudo._system_mail_log_decision(
-            self.env._("Changed or deleted by hand what was held or waited")
+            self.env._("Somebody changed or deleted messages that were held or waiting")
         )
 
     def _system_mail_log_decision(self, what):

@@ -106,7 +106,7 @@ class MailNotification(models.Model):
         """
         marked_sudo = self.sudo().filtered(lambda n: n.failure_type in (HELD, WAITING))
         marked_sudo.mail_mail_id._system_mail_log_decision(
-            self.env._("A bounce came in for what was held or waited")
+            self.env._("A bounce came in for a message that was held or waiting")
         )
 
     # --- what a viewer may know

@@ -4,10 +4,11 @@ from contextlib import nullcontext
 from odoo import api, fields, models
 from odoo.api import SUPERUSER_ID
 from odoo.exceptions import AccessError, ValidationError
-from odoo.tools import format_date, format_time, ormcache
+from odoo.tools import ormcache
 
 from ...constants import GROUP
 from ...tools.addresses import is_plain
+from ...tools.moments import moment_in_words
 from ...tools.odoo_20 import clear_caches
 
 LIMIT_FIELDS = (
@@ -84,8 +85,8 @@ class ResCompany(models.Model):
     system_mail_address = fields.Char(
         groups=GROUP,
         copy=False,
-        help="The neutral address that carries system mail when a person's mailbox fails, "
-        "such as hello@company.com. Blank: no fallback.",
+        help="The neutral address that sends people's notifications when their mailbox fails, "
+        "such as hello@company.com. Leave empty to turn the fallback off.",
     )
     system_mail_server_id = fields.Many2one(
         "ir.mail_server", groups=GROUP, copy=False, index="btree_not_null"
@@ -158,13 +159,11 @@ class ResCompany(models.Model):
         if state == "connected" or not address:
             return state, health.reason, False
         if state == "not_connected":
-            message = self.env._("Not in use yet: connect it, and it carries what others cannot.")
+            message = self.env._("It is not in use yet. Connect it first.")
             return state, health.reason, message
-        since = fields.Datetime.context_timestamp(self, health.since)
         message = self.env._(
-            "Since %(date)s, %(time)s: %(reason)s. %(remedy)s",
-            date=format_date(self.env, since, date_format="long"),
-            time=format_time(self.env, since.time(), time_format="short"),
+            "Since %(time)s: %(reason)s. %(remedy)s",
+            time=moment_in_words(self.env, health.since),
             reason=health.reason,
             remedy=health.remedy,
         )

@@ -50,17 +50,26 @@ class ResCompany(models.Model):
     def _system_mail_tell_change(self):
         """Tell all Super Users about a new address or server, from which mail is now sent."""
         company_sudo = self.sudo()
-        none = self.env._("none")
-        self.env["system.mail.alert"].sudo().tell_super_users(
-            self.env._(
-                "%(user)s changed System Mail of %(company)s: its address is now %(address)s, its "
-                "server: %(server)s.",
-                user=self.env.user.name,
-                company=self.name,
-                address=company_sudo.system_mail_address or none,
-                server=company_sudo.system_mail_server_id.name or none,
+        values = {
+            "user": self.env.user.name,
+            "company": self.name,
+            "address": company_sudo.system_mail_address,
+            "server": company_sudo.system_mail_server_id.smtp_host,
+        }
+        if not values["address"]:
+            text = self.env._("%(user)s turned System Mail of %(company)s off.", **values)
+        elif not values["server"]:
+            text = self.env._(
+                "%(user)s changed System Mail of %(company)s: %(address)s is not connected now.",
+                **values,
             )
-        )
+        else:
+            text = self.env._(
+                "%(user)s changed System Mail of %(company)s: it now sends from %(address)s, by "
+                "%(server)s.",
+                **values,
+            )
+        self.env["system.mail.alert"].sudo().tell_super_users(text)
 
     def _system_mail_tell_backups(self):
         """Tell all Super Users about the further mailboxes, after one was added, moved to another

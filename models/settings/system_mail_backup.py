@@ -58,6 +58,7 @@ class SystemMailBackup(models.Model):
         compute="_compute_state", help="What is the matter, since when, and what to do."
     )
 
+    is_first = fields.Boolean(compute="_compute_is_first")
     finding_ids = fields.One2many("system.mail.domain.finding", "backup_id", readonly=True)
     domain_status = fields.Selection("_domain_statuses", compute="_compute_domain_status")
 
@@ -72,6 +73,12 @@ class SystemMailBackup(models.Model):
     @api.model
     def _domain_statuses(self):
         return self.env["system.mail.domain.finding"].statuses()
+
+    @api.depends("company_id.system_mail_backup_ids.sequence")
+    def _compute_is_first(self):
+        for backup in self:
+            first = backup.company_id._origin.system_mail_backup_ids.sorted()[:1]
+            backup.is_first = backup._origin == first
 
     @api.depends("finding_ids.status")
     def _compute_domain_status(self):
@@ -108,7 +115,7 @@ class SystemMailBackup(models.Model):
             if server_sudo.owner_user_id or server_sudo.system_mail_company_ids:
                 raise ValidationError(
                     self.env._(
-                        "%(server)s is a personal mailbox, or sends for System Mail already. "
+                        "%(server)s is a personal mailbox, or already sends for System Mail. "
                         "Connect another mailbox.",
                         server=server_sudo.name,
                     )

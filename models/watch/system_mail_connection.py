@@ -1,7 +1,8 @@
 from odoo import api, fields, models
-from odoo.tools import SQL, format_datetime, format_time
+from odoo.tools import SQL
 
 from ...providers import all_providers
+from ...tools.moments import moment_in_words
 from ...tools.odoo_20 import parameter
 from ...tools.reasons import reason_of, remedy_in_words, remedy_of
 
@@ -167,7 +168,10 @@ class SystemMailConnection(models.Model):
                    NULL, m.server_id, m.backup_id, m.system_company_id,
                    COALESCE(m.system_mail_address, m.from_filter, m.name),
                    m.state, m.rule, m.smtp_code, m.enhanced_code, m.remedy_key, m.answer,
-                   m.needs_attention, m.since, m.last_success, m.next_probe_at,
+                   m.needs_attention OR COALESCE(m.system_company_id IS NOT NULL
+                       AND m.state = 'unstable'
+                       AND m.since < now() AT TIME ZONE 'utc' - interval '1 hour', FALSE),
+                   m.since, m.last_success, m.next_probe_at,
                    m.slow_seconds, m.failed_server, m.ending, m.ends_on, NULL, NULL
               FROM (%(of_companies)s) m
              WHERE m.owner_user_id IS NULL
@@ -374,14 +378,14 @@ class SystemMailConnection(models.Model):
         is_older = event and success and not event.sent_from and event.create_date < success
         if not event or is_older:
             if success:
-                date = format_datetime(self.env, success, dt_format="medium")
+                date = moment_in_words(self.env, success)
                 return self.env._("Last success on %(date)s.", date=date)
             return (
                 ""
                 if company.system_mail_state != "not_connected"
                 else self.env._("Not tested yet.")
             )
-        date = format_datetime(self.env, event.create_date, dt_format="medium")
+        date = moment_in_words(self.env, event.create_date)
         if event.sent_from:
             return self.env._("Last test on %(date)s: passed.", date=date)
         return self.env._("Last test on %(date)s: %(reason)s", date=date, reason=event.reason)
@@ -443,13 +447,12 @@ class SystemMailConnection(models.Model):
                 reason=reason_of(self.env, *trouble),
                 remedy=remedy_of(self.env, trouble[1]),
             )
-        now = fields.Datetime.context_timestamp(self, fields.Datetime.now())
         return {
             "id": self.id,
             "address": self.address,
             "works": not (trouble or problem),
             "text": text,
-            "time": format_time(self.env, now.time(), time_format="medium"),
+            "time": moment_in_words(self.env, fields.Datetime.now()),
         }
 
     @staticmethod

@@ -1,9 +1,9 @@
 import datetime
 
 from odoo import api, fields, models
-from odoo.tools import format_date
 
 from ...failover.words import RECONNECTABLE
+from ...tools.moments import day_in_words
 
 
 class SystemMailConnection(models.Model):
@@ -43,9 +43,7 @@ class SystemMailConnection(models.Model):
             return self.env._("Asked today")
         if day == today - datetime.timedelta(days=1):
             return self.env._("Asked yesterday")
-        return self.env._(
-            "Asked on %(date)s", date=format_date(self.env, day, date_format="medium")
-        )
+        return self.env._("Asked on %(date)s", date=day_in_words(self.env, day))
 
     def action_ask_to_reconnect(self):
         """Have OdooBot ask the owners who can mend their mailboxes. Nobody else is asked."""
@@ -67,6 +65,6 @@ class SystemMailConnection(models.Model):
         if asked:
             return self.env._("Asked %(count)s people to reconnect.", count=len(asked))
         return self.env._(
-            "Nobody was asked: no owner of these mailboxes can mend one by reconnecting it. Next "
-            "Step says what to do."
+            "Nobody was asked. The owners of these mailboxes can't mend them by reconnecting. Each "
+            "line says what to do."
         )

@@ -2,10 +2,11 @@ import datetime
 
 from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.tools import SQL, format_date
+from odoo.tools import SQL
 
 from ...constants import OAUTH
 from ...providers import all_providers
+from ...tools.moments import day_in_words
 from ...tools.reasons import at_server
 
 AHEAD = datetime.timedelta(days=30)
@@ -155,7 +156,7 @@ class SystemMailConnection(models.Model):
             connection.reason = at_server(self.env, connection.failed_server, connection.reason)
         for connection in self.filtered(lambda each: each.ending and not each.rule):
             what = self.end_in_words(connection.ending, connection.ends_on)
-            day = format_date(self.env, connection.ends_on)
+            day = day_in_words(self.env, connection.ends_on)
             connection.reason = f"{what} ({day})"
 
     @api.model

@@ -94,7 +94,7 @@ class SystemMailConnection(models.Model):
         if self.incoming_trouble:
             return self.env._("Nothing to do: it is tried again automatically.")
         if self.state == "not_connected":
-            return self.env._("Test it: Odoo fetches no mail from it before.")
+            return self.env._("Test it. Until then, Odoo fetches no mail from it.")
         return False
 
     @api.model

@@ -28,7 +28,7 @@ class SystemMailEvent(models.Model):
     kind = fields.Selection(
         [
             ("fallback", "Sent by System Mail"),
-            ("held", "Held: may have been delivered"),
+            ("held", "May have been delivered"),
             ("deferred", "Waiting"),
             ("failed", "Failed"),
             ("disconnected", "Mailbox disconnected"),

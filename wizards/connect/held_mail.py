@@ -1,10 +1,10 @@
 from markupsafe import Markup
 
 from odoo import api, fields, models
-from odoo.tools import format_datetime
 
 from ...constants import HELD
 from ...models.mailboxes.system_mail_health import SUCCESS_INTERVAL
+from ...tools.moments import moment_in_words
 
 SHOWN = 20
 """The most messages that are listed."""
@@ -47,7 +47,7 @@ class SystemMailConnectHeldMail(models.TransientModel):
         people = ", ".join(mail_sudo.recipient_ids.mapped("name")) or mail_sudo.email_to or ""
         message = mail_sudo.mail_message_id
         line = Markup("<div>{} · {} · {}</div>").format(
-            format_datetime(self.env, message.date, dt_format="short"),
+            moment_in_words(self.env, message.date),
             people,
             message.record_name or mail_sudo.subject or "",
         )

@@ -18,7 +18,7 @@ class SystemMailConnectPublicServers(models.TransientModel):
             *ports, last = map(str, ssrf_guard.PORTS)
             raise ValidationError(
                 self.env._(
-                    "%(port)s is no port for sending mail: take %(ports)s or %(last)s.",
+                    "Port %(port)s is not for sending mail. Use %(ports)s or %(last)s.",
                     port=self.smtp_port,
                     ports=", ".join(ports),
                     last=last,

@@ -58,7 +58,7 @@ class SystemMailConnect(models.TransientModel):
     is_short = fields.Boolean(compute="_compute_is_short", help="It asks for the password only.")
     clash = fields.Char(compute="_compute_clash", help="Whose the address is as well.")
     person_behind = fields.Char(compute="_compute_clash", help="Whose account it signs in with.")
-    accepts_clash = fields.Boolean("Use it all the same")
+    accepts_clash = fields.Boolean("Use this address anyway")
     limit_minute = fields.Integer("Recipients a Minute")
     limit_day = fields.Integer("Recipients a Day")
     runs_drill = fields.Boolean(
@@ -342,7 +342,7 @@ class SystemMailConnect(models.TransientModel):
             raise ValidationError(
                 self.env._(
                     "%(clash)s System Mail needs a neutral address: type another one, or tick "
-                    "“Use it all the same”.",
+                    "“Use this address anyway”.",
                     clash=clash,
                 )
             )
@@ -379,7 +379,7 @@ class SystemMailConnect(models.TransientModel):
         if not 0 < self.smtp_port < 2**16:
             raise ValidationError(
                 self.env._(
-                    "%(port)s is no port: it is a number from 1 to 65535, mostly 587 or 465.",
+                    "%(port)s is not a port. Use a number from 1 to 65535, usually 587 or 465.",
                     port=self.smtp_port,
                 )
             )

@@ -51,7 +51,7 @@ patch(Notification.prototype, {
             return _t("Waiting: it is sent as soon as a mailbox works again");
         }
         if (this.isSystemMailHeld) {
-            return _t("Held: it may have been delivered");
+            return _t("It may have been delivered");
         }
         if (this.isSystemMailCarried) {
             return _t("Sent from %(address)s", { address: this.system_mail_sent_from });
@@ -95,6 +95,6 @@ patch(Notification.prototype, {
                   next,
                   last,
               })
-            : _t("Its turn comes on %(next)s.", { next });
+            : _t("It is sent on %(next)s at the earliest.", { next });
     },
 });

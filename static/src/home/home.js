@@ -67,6 +67,10 @@ export class SystemMailHome extends Component {
         return STATES[state].color;
     }
 
+    get hasCarried() {
+        return this.page.days.some((day) => day.count);
+    }
+
     get mostCarried() {
         return Math.max(1, ...this.page.days.map((day) => day.count));
     }

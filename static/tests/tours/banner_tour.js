@@ -11,7 +11,7 @@ const isShown = [
         content: "what happened, and what still works",
         trigger: [
             `${BANNER}[role=status] .alert:has(.fa-plug)`,
-            ":contains(Your mailbox ana@company.test is disconnected)",
+            ":contains(Your mailbox ana@company.test has been disconnected)",
             ":contains(the password was rejected)",
             ":contains(sent from hello@company.test)",
         ].join(""),

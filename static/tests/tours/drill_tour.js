@@ -16,7 +16,7 @@ registry.category("web_tour.tours").add("system_mail_drill", {
         },
         {
             content: "it says beforehand what happens",
-            trigger: `${DIALOG}:contains(one real notification is sent to you):contains(ana@company.test)`,
+            trigger: `${DIALOG}:contains(sends one real notification to):contains(ana@company.test)`,
         },
         isAccessible("the drill"),
         {
