@@ -360,6 +360,27 @@ SEAMS = (
     ),
     Seam(
         "mail.thread",
+        "_detect_is_bounce",
+        "(message, message_dict)",
+        "models/mail/mail_thread.py",
+        "Says whether mail that came in is a bounce: then it becomes no document.",
+    ),
+    Seam(
+        "mail.thread",
+        "_message_parse_extract_bounce",
+        "(email_message, message_dict)",
+        "models/mail/mail_thread.py",
+        "Finds the message and the recipient of a bounce.",
+    ),
+    Seam(
+        "mail.thread",
+        "_routing_handle_bounce",
+        "(email_message, message_dict)",
+        "models/mail/mail_thread.py",
+        "Marks what bounced, of one recipient.",
+    ),
+    Seam(
+        "mail.thread",
         "_message_route_process",
         "(message, message_dict, routes)",
         "models/mail/mail_thread.py",

@@ -2,6 +2,8 @@
 
 import unittest
 
+from odoo.tools import mute_logger
+
 from .common import SystemMailCase
 from .mta_lab import MtaLab, Unavailable
 
@@ -114,6 +116,16 @@ class MtaCase(SystemMailCase):
         [accepted] = self.received(self.ben.email)
         self.assertIn(accepted, server.accepted)
         self.assertEqual(message.notification_ids.notification_status, "sent")
+
+    def assert_bounced(self, message, bounce):
+        """The bounce marks the message, blames no mailbox and becomes no document."""
+        self.assertEqual(bounce.rcpt_to, ("hello@company.test",))
+        before = self.known_of(self.system_server), self.env["res.partner"].search_count([])
+        with mute_logger("odoo.addons.mail.models.mail_thread"):
+            self.env["mail.thread"].message_process("res.partner", bounce.content)
+        self.assertEqual(message.notification_ids.notification_status, "bounce")
+        after = self.known_of(self.system_server), self.env["res.partner"].search_count([])
+        self.assertEqual(after, before)
 
     def known_of(self, mailbox):
         """The state of a mailbox and, if that is not Connected, the rule that made it so."""

@@ -1,64 +1,20 @@
 """Incoming mail servers in Connections."""
 
-import contextlib
 import datetime
-import socket
-import threading
 
 from odoo import fields
 
 from .common import SystemMailCase
+from .imap_server import ImapServer
 
 REJECTED = "b'[AUTHENTICATIONFAILED] Authentication failed.'"
-
-
-class ImapServer:
-    """A mail server that takes one password, and has no mail.
-
-    :param str password: the one that it takes
-    """
-
-    def __init__(self, password):
-        self.password, self.log_ins = password, 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def close(self):
-        self._listener.close()
-
-    def _serve(self):
-        with contextlib.suppress(OSError):  # it was closed
-            while True:
-                connection, _address = self._listener.accept()
-                threading.Thread(target=self._talk, args=[connection], daemon=True).start()
-
-    def _talk(self, connection):
-        with connection, connection.makefile("rwb", buffering=0) as stream:
-            self._answer(stream)
-
-    def _answer(self, stream):
-        stream.write(b"* OK IMAP4rev1 ready\r\n")
-        for line in stream:
-            tag, command, *arguments = line.split()
-            if command == b"LOGIN":
-                self.log_ins += 1
-                is_right = arguments[1].strip(b'"').decode() == self.password
-                word = b"OK" if is_right else b"NO [AUTHENTICATIONFAILED]"
-            else:
-                word = b"OK"
-            if command == b"CAPABILITY":
-                stream.write(b"* CAPABILITY IMAP4rev1\r\n")
-            if command == b"LOGOUT":
-                stream.write(b"* BYE\r\n")
-            stream.write(tag + b" " + word + b" done\r\n")
 
 
 class TestIncoming(SystemMailCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.imap = cls.enterClassContext(contextlib.closing(ImapServer("right")))
+        cls.imap = cls.enterClassContext(ImapServer("right"))
 
     def setUp(self):
         super().setUp()

@@ -212,3 +212,14 @@ class TestBothRefuse(MtaCase):
         self.author_at(self.mtas.exim(rcpt="  defer message = Policy rejection"))
         self.system_mail_says("REJECT")
         self.assert_waits()
+
+
+@tagged("post_install", "-at_install")
+class TestBouncesOfExim(MtaCase):
+    """System Mail's Exim accepts what it cannot deliver, and sends a bounce."""
+
+    def test_the_message_is_marked(self):
+        self.system_mail_at(self.mtas.exim(local_parts="!ben : *"))
+        message = self.mention()
+        self.assert_arrives_once_by_system_mail(message)
+        self.assert_bounced(message, self.system.bounce())

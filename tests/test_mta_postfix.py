@@ -329,3 +329,14 @@ class TestSystemMailAtPostfix(MtaCase):
     def test_spam_fails(self):
         self.postfix(header_checks="static:{REJECT Spam message rejected}")
         self.assert_fails("550 5.7.1.*Spam message rejected")
+
+
+@tagged("post_install", "-at_install")
+class TestBouncesOfPostfix(MtaCase):
+    """System Mail's Postfix accepts what it cannot deliver, and sends a bounce."""
+
+    def test_the_message_is_marked(self):
+        self.system_mail_at(self.mtas.postfix(unknown=BEN))
+        message = self.mention()
+        self.assertEqual(message.notification_ids.notification_status, "sent")
+        self.assert_bounced(message, self.system.bounce())

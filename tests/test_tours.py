@@ -2,6 +2,7 @@ from odoo.tests import tagged
 
 from ..models.settings.res_company import AUDITED_FIELDS
 from ..tools.changes import snapshot
+from . import bounces
 from .browser_case import BrowserCase
 from .common import SystemMailCase
 
@@ -136,6 +137,15 @@ class TestTours(SystemMailCase, BrowserCase):
         again = self.mention(partners=self.customer, body="Send it again")
         dropped = self.mention(partners=self.customer, body="Drop it")
         self.own.stop()
+        bounced = self.mention(body="It bounced")
+        self.env["mail.thread"].message_process(
+            "res.partner",
+            bounces.POSTFIX.format(
+                sender="hello@company.test",
+                recipient=self.ben.email,
+                message_id=bounced.message_id,
+            ),
+        )
         self.system.stop()
         waiting = self.mention(body="It waits")
         self.own.heal()

@@ -109,6 +109,25 @@ class MailNotification(models.Model):
             self.env._("A bounce came in for a message that was held or waiting")
         )
 
+    def _system_mail_named(self, recipients):
+        """The recipients of a bounce among those of these notifications, as Odoo's gateway wants
+        them. If there is only one, it is that one: the mail may have been forwarded.
+
+        :param recipients: as ``Bounce`` has them
+        :rtype: list[dict]
+        """
+        partners = {
+            email_normalize(each.mail_email_address or each.res_partner_id.email or ""): (
+                each.res_partner_id
+            )
+            for each in self
+        }
+        named = [next((a for a in names if a in partners), None) for names in recipients]
+        addresses = list(dict.fromkeys(filter(None, named)))
+        if not addresses and len(partners) == 1:
+            addresses = list(filter(None, partners))
+        return [{"bounced_email": a, "bounced_partner": partners[a]} for a in addresses]
+
     # --- what a viewer may know
 
     def _fetch_query(self, query, fields):

@@ -1,6 +1,7 @@
-"""Exim: it accepts into its queue, and delivers nothing."""
+"""Exim: it accepts into its queue, and delivers nothing by itself."""
 
 import os
+import subprocess
 
 from .program import Accepted, Program
 
@@ -8,6 +9,7 @@ SETTINGS = """\
 spool_directory = {folder}/spool
 log_file_path = {folder}/log-%s
 pid_file_path = {folder}/pid
+exim_path = {program}
 keep_environment = ^LD_:^NSS_:^UID_:^RESOLV_
 primary_hostname = mx.company.test
 queue_only
@@ -68,6 +70,7 @@ class Exim(Program):
         self, unpacked, folder, *, logins, mail="", rcpt="", data="", local_parts="*", options=""
     ):
         super().__init__(unpacked, folder)
+        self._program = unpacked / "usr" / "sbin" / "exim4"
         (folder / "spool").mkdir()
         self.put_world(**{"mail": 8, "Debian-exim": 903 if _is_root() else os.geteuid()})
         passwords = self.put("passwords", "".join(f"{k}: {v}\n" for k, v in logins.items()))
@@ -75,6 +78,7 @@ class Exim(Program):
             "exim.conf",
             SETTINGS.format(
                 folder=folder,
+                program=self._program,
                 mail=mail,
                 rcpt=rcpt,
                 data=data,
@@ -103,8 +107,14 @@ class Exim(Program):
         return [self._read(file) for file in sorted(self.folder.glob("spool/input/*-H"))]
 
     def command(self):
-        program = self.unpacked / "usr" / "sbin" / "exim4"
-        return [program, "-bdf", "-C", self._config, "-oX", f"<; [{self.host}]:{self.port}"]
+        listen = f"<; [{self.host}]:{self.port}"
+        return [self._program, "-bdf", "-C", self._config, "-oX", listen]
+
+    def bounce(self) -> Accepted:
+        """Have it deliver what is in its queue; the bounce that is in the queue then."""
+        command = [self._program, "-C", self._config, "-q"]
+        subprocess.run(command, cwd=self.folder, env=self.environment(), check=True)
+        return next(mail for mail in self.accepted if not mail.mail_from)
 
     def environment(self):
         wrappers = ("users", "root", "dns") if _is_root() else ("users", "dns")

@@ -1,9 +1,10 @@
-"""Postfix: the SMTP server and what it needs to accept a message, no delivery."""
+"""Postfix: the SMTP server and what it needs to accept a message; delivery only if wanted."""
 
 import os
 import subprocess
+import time
 
-from .program import Accepted, Program
+from .program import PATIENCE, Accepted, Program
 
 MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
@@ -12,6 +13,14 @@ rewrite unix - - n - - trivial-rewrite
 anvil unix - - n - 1 anvil
 proxymap unix - - n - - proxymap
 postlog unix-dgram n - n - 1 postlogd
+"""
+DELIVERY = """\
+qmgr unix n - n 300 1 qmgr
+error unix - - n - - error
+retry unix - - n - - error
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
 """
 QUEUE = (
     *("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming"),
@@ -25,21 +34,26 @@ class Postfix(Program):
     """Each message it accepts stays in its queue.
 
     :param auth: the Dovecot that knows the passwords
+    :param unknown: an address at which nothing can be delivered: what it accepts for that bounces
     :param settings: of main.cf, above those below
     """
 
     name = "Postfix"
     libraries = ("postfix",)
 
-    def __init__(self, unpacked, folder, *, auth, **settings):
+    def __init__(self, unpacked, folder, *, auth, unknown="", **settings):
         super().__init__(unpacked, folder)
         self._daemons = unpacked / "usr" / "lib" / "postfix" / "sbin"
         for name in QUEUE:
             (folder / "queue" / name).mkdir(parents=True)
         (folder / "data").mkdir()
         self.put_world(postfix=901, postdrop=902)
+        if unknown:
+            settings["transport_maps"] = f"inline:{{ {{{unknown}=error:5.1.1 User unknown}} }}"
+            settings["smtpd_reject_unlisted_recipient"] = "no"
+            settings["default_transport"] = settings["relay_transport"] = "retry:4.3.0 Later"
         self._write_settings(self._settings(auth) | settings)
-        self._write("master.cf", MASTER.format(port=self.port))
+        self._write("master.cf", MASTER.format(port=self.port) + (DELIVERY if unknown else ""))
 
     @property
     def accepted(self) -> list[Accepted]:
@@ -47,6 +61,16 @@ class Postfix(Program):
         files = (self.folder / "queue" / "incoming").iterdir()
         complete = [(s.st_mtime_ns, f) for f in files if (s := f.stat()).st_mode & COMPLETE]
         return [self._read(file) for _time, file in sorted(complete)]
+
+    def bounce(self) -> Accepted:
+        """The bounce, as soon as it is in the queue of what is delivered later."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            for file in self.folder.glob("queue/deferred/**/*"):
+                if file.is_file() and not (found := self._read(file)).mail_from:
+                    return found
+            time.sleep(0.05)
+        raise RuntimeError(f"There is no bounce:\n{self.log()}")
 
     def command(self):
         return [self._daemons / "master", "-d"]

@@ -73,7 +73,7 @@ patch(Notification.prototype, {
                 reason && _t("Why it is held: %(reason)s.", { reason }),
             ];
         }
-        if (this.isSystemMailCarried) {
+        if (this.system_mail_sent_from) {
             const address = this.system_mail_sent_from;
             const mailbox = this.system_mail_mailbox;
             return [

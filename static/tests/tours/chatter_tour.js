@@ -65,6 +65,12 @@ registry.category("web_tour.tours").add("system_mail_mention", {
 
 registry.category("web_tour.tours").add("system_mail_waiting_and_held", {
     steps: () => [
+        ...envelope("It bounced", "fa-envelope", [
+            {
+                content: "why it came from there is not why it bounced",
+                trigger: `${POPOVER}:contains(Ben Reader):contains(Bounce):contains(Sent from hello@company.test, because the mailbox ana@company.test failed):not(:contains(Why it failed))`,
+            },
+        ]),
         {
             content: "what waits is not red",
             trigger: `${message("It waits")} .o-mail-Message-notification:not(.text-danger)`,

@@ -1,0 +1,120 @@
+"""What a bounce says: which message did not arrive, and at whom (RFC 3464). Where the server that
+wrote it gives no report for machines, its text is read.
+"""
+
+import email
+import re
+from typing import NamedTuple
+
+LOOKED_AT = 50_000
+"""Bytes of each text."""
+MOST = 20
+"""Recipients, and messages."""
+
+_REPORT = "message/delivery-status"
+_RECEIPT = "message/disposition-notification"
+_SIGNS = ("x-failed-recipients", "x-ms-exchange-message-is-ndr")
+"""Headers that only bounces have: of Exim and Gmail, and of Exchange."""
+_MESSAGE_ID = re.compile(r"(?im)^[ \t>]*message-id:\s{0,9}(<[^<>\s]{1,250}>)")
+_BETWEEN_WORDS = re.compile(r"""[\s<>()\[\]"',:;]+""")
+
+
+class Bounce(NamedTuple):
+    """What is read of one."""
+
+    is_failure: bool
+    """False: it says that a message is late, has arrived or was read."""
+    recipients: tuple[tuple[str, ...], ...]
+    """At whom, each by all the addresses that are known; of a text, every address in it."""
+    message_ids: tuple[str, ...]
+    """What may be the ID of the message, where the headers in the report don't have it: a provider
+    may have given another one (``recipients.py``), or there is only a text that quotes it.
+    """
+
+
+def has_signs(message, sender):
+    """Whether a message is a bounce though it has no report, and no daemon for a sender.
+
+    :param message: the ``email.message.Message``
+    :param str sender: the address in its From
+    """
+    if any(_headers(message, name) for name in _SIGNS):
+        return True
+    has_no_return_path = "<>" in _headers(message, "return-path")
+    return has_no_return_path and sender.lower().startswith("postmaster@")
+
+
+def read(message):
+    """Read a bounce.
+
+    :param message: the ``email.message.Message``
+    :rtype: Bounce
+    """
+    types = {part.get_content_type() for part in message.walk()}
+    blocks = [block for part in message.walk() for block in _blocks(part)]
+    failed = [_names(block) for block in blocks if _has_failed(block)]
+    texts = list(_texts(message))
+    if not failed:
+        listed = ",".join(_headers(message, "x-failed-recipients")) or " ".join(
+            _MESSAGE_ID.split(text, 1)[0] for text in texts
+        )
+        failed = [(word,) for word in _BETWEEN_WORDS.split(listed.lower()) if "@" in word]
+    quoted = [
+        *_references(message),
+        *_headers(message, "x-ms-tnef-correlator"),
+        *(message_id for text in texts for message_id in _MESSAGE_ID.findall(text)),
+    ]
+    return Bounce(
+        is_failure=any(map(_has_failed, blocks)) if blocks else _RECEIPT not in types,
+        recipients=tuple(dict.fromkeys(failed))[:MOST],
+        message_ids=tuple(dict.fromkeys(quoted))[:MOST],
+    )
+
+
+def _headers(message, name):
+    """The values of a header, as they were written: to parse a hostile one may fail."""
+    return [str(value).strip() for key, value in message.raw_items() if key.lower() == name]
+
+
+def _blocks(part):
+    """What a report says of each recipient; its first block is about the message."""
+    payload = part.get_payload() if part.get_content_type() == _REPORT else None
+    blocks = payload if isinstance(payload, list) else []
+    return [block for block in blocks if _headers(block, "final-recipient")]
+
+
+def _has_failed(block):
+    [action, *_more] = _headers(block, "action") or [""]
+    [status, *_more] = _headers(block, "status") or [""]
+    return action.lower().startswith("failed") or (not action and status.startswith("5"))
+
+
+def _names(block):
+    values = _headers(block, "original-recipient") + _headers(block, "final-recipient")
+    return tuple(dict.fromkeys(value.rpartition(";")[2].strip(" <>").lower() for value in values))
+
+
+def _references(message):
+    """The last one that the message in the report names."""
+    for part in message.walk():
+        kind, headers = part.get_content_type(), None
+        if kind == "message/rfc822" and part.is_multipart():
+            headers = part.get_payload(0)
+        elif kind == "text/rfc822-headers":
+            headers = email.message_from_string(_text(part))
+        if headers:
+            return " ".join(_headers(headers, "references")).split()[-1:]
+    return []
+
+
+def _texts(message):
+    """Its own texts: not those of a message that is attached."""
+    if message.is_multipart() and message.get_content_maintype() == "multipart":
+        for part in message.get_payload():
+            yield from _texts(part)
+    elif message.get_content_type() == "text/plain":
+        yield _text(message)
+
+
+def _text(part):
+    return (part.get_payload(decode=True) or b"")[:LOOKED_AT].decode("utf-8", "replace")

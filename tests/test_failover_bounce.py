@@ -1,0 +1,106 @@
+"""What is read of a bounce, and how quickly."""
+
+import email
+import email.policy
+import time
+
+import pytest
+
+from ..failover.bounce import LOOKED_AT, MOST, has_signs, read
+from . import bounces
+
+HELLO, BEN, ID = "hello@company.test", "ben@elsewhere.test", "<1@company.test>"
+QUICK = 2.0
+"""Seconds: far more than one takes, on a busy machine too."""
+
+
+def parsed(text, recipient=BEN, message_id=ID):
+    written = text.format(sender=HELLO, recipient=recipient, message_id=message_id)
+    return email.message_from_bytes(written.encode(), policy=email.policy.SMTP)
+
+
+@pytest.mark.parametrize("text", bounces.BOUNCES.values(), ids=bounces.BOUNCES)
+def test_a_failure_names_its_recipient(text):
+    said = read(parsed(text))
+    assert said.is_failure
+    assert any(BEN in names for names in said.recipients)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(bounces.EXIM_TEXT, bounces.GMAIL_TEXT, bounces.QMAIL, bounces.EXCHANGE_2003),
+        bounces.GMAIL_API,
+        bounces.GMAIL_API.replace(
+            "Content-Type: message/rfc822", "Content-Type: text/rfc822-headers"
+        ),
+    ],
+)
+def test_a_message_is_known_by_what_quotes_it(text):
+    assert read(parsed(text)).message_ids == (ID,)
+
+
+def test_who_is_named_after_the_quoted_message_began_is_not_meant():
+    text = bounces.QMAIL.replace("See this", "Write to ann@elsewhere.test")
+    assert ("ann@elsewhere.test",) not in read(parsed(text)).recipients
+
+
+def test_a_forwarded_message_has_both_addresses():
+    said = read(parsed(bounces.POSTFIX_FORWARDED))
+    assert said.recipients == ((BEN, "somebody@forwarded.test"),)
+
+
+@pytest.mark.parametrize("text", [bounces.POSTFIX_DELAYED, bounces.RECEIPT])
+def test_what_is_late_or_read_did_not_fail(text):
+    assert not read(parsed(text)).is_failure
+
+
+def test_only_those_that_failed_count():
+    arrived = "Final-Recipient: rfc822; ann@elsewhere.test\nAction: relayed\nStatus: 2.0.0\n\nFinal"
+    said = read(parsed(bounces.POSTFIX.replace("Final", arrived, 1)))
+    assert said.is_failure
+    assert said.recipients == ((BEN,),)
+
+
+def test_an_empty_report_is_read_as_text():
+    report, _, rest = bounces.GMAIL.partition("Reporting-MTA")
+    said = read(parsed(report + rest[rest.index("--0000") :]))
+    assert said.is_failure
+    assert said.recipients == ((BEN,),)
+
+
+@pytest.mark.parametrize(
+    ("text", "sender", "expected"),
+    [
+        (bounces.EXCHANGE_2003, "postmaster@elsewhere.test", True),
+        (bounces.EXCHANGE_2003.replace("<>", f"<{BEN}>"), "postmaster@elsewhere.test", False),
+        (bounces.EXCHANGE_2003, BEN, False),
+        (bounces.EXIM_TEXT, "mail@relay.test", True),
+        (bounces.EXCHANGE_ONLINE, "microsoftexchange329e@company.test", True),
+        (bounces.VACATION, BEN, False),
+    ],
+)
+def test_signs_of_a_bounce(text, sender, expected):
+    assert has_signs(parsed(text), sender) is expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "a" * LOOKED_AT * 4,
+        " " * LOOKED_AT * 4,
+        "@" * LOOKED_AT * 4,
+        "message-id:" * LOOKED_AT,
+        "message-id: <" * LOOKED_AT,
+        "Message-Id: <1@x>\n" * LOOKED_AT,
+        "\n> " * LOOKED_AT,
+    ],
+    ids=range(7),
+)
+def test_a_hostile_text_is_read_quickly(body):
+    message = email.message_from_string(f"From: a@b\n\n{body}", policy=email.policy.SMTP)
+    begin = time.monotonic()
+    said = read(message)
+    assert time.monotonic() - begin < QUICK
+    assert len(said.recipients) <= MOST
+    assert len(said.message_ids) <= MOST
