@@ -91,7 +91,7 @@ class SystemMailCase(TransactionCase):
 
     def mailbox(self, smtp, address, password, **values):
         """An ``ir.mail_server`` for a server of the lab."""
-        return self.env["ir.mail_server"].create(
+        server = self.env["ir.mail_server"].create(
             {
                 "name": address,
                 "smtp_host": smtp.host,
@@ -103,6 +103,9 @@ class SystemMailCase(TransactionCase):
                 **values,
             }
         )
+        if server.smtp_port != smtp.port:  # OCA's mail_environment loses it
+            server.smtp_port = smtp.port
+        return server
 
     def mention(self, author=None, partners=None, body="See this", **values):
         """Have the author mention the partners on a record; the mail is sent at once."""

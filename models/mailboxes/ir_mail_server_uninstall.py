@@ -16,18 +16,16 @@ class IrMailServer(models.Model):
 
         :return: those that Odoo alone can log in to, and those that it cannot
         """
+        reserved = list(self.env["res.company"].system_mail_server_ids())
         servers_sudo = self.sudo().with_context(active_test=False)
-        servers_sudo = servers_sudo.search(
-            [
-                ("id", "not in", list(self.env["res.company"].system_mail_server_ids())),
-                "|",
-                ("smtp_authentication", "=", OAUTH),
-                "&",
-                ("smtp_authentication", "=", "login"),
-                "|",
-                ("system_mail_password", "!=", False),
-                ("system_mail_login", "!=", False),
-            ]
+        servers_sudo = servers_sudo.search([("id", "not in", reserved)]).filtered(
+            lambda server: (
+                server.smtp_authentication == OAUTH
+                or (
+                    server.smtp_authentication == "login"
+                    and (server.system_mail_login or server.system_mail_password is not False)
+                )
+            )
         )
         going_on = servers_sudo.filtered(lambda server: server._system_mail_can_go_on())
         return going_on, servers_sudo - going_on

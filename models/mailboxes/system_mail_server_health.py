@@ -20,6 +20,7 @@ from ...failover.words import describe
 from ...providers import known_at
 from ...tools.database_clock import database_now
 from ...tools.own_cursor import own_environment
+from ...tools.rows import rows
 
 _logger = logging.getLogger(__name__)
 
@@ -389,18 +390,20 @@ class SystemMailServerHealth(models.Model):
 
     def _mailboxes(self):
         self.ensure_one()
-        rows = self.env.execute_query(
+        servers = self.env["ir.mail_server"]
+        found = self.env.execute_query(
             SQL(
-                """SELECT id FROM ir_mail_server
+                """SELECT id FROM %s m
                     WHERE lower(trim(smtp_host)) = %s AND COALESCE(smtp_port, 0) = %s
                       AND CASE WHEN system_mail_https THEN 'https'
                                ELSE COALESCE(smtp_encryption, 'none') END = %s""",
+                rows(servers, "smtp_host", "smtp_port", "smtp_encryption", "system_mail_https"),
                 self.host,
                 self.port,
                 self.encryption,
             )
         )
-        return self.env["ir.mail_server"].browse(id_ for [id_] in rows)
+        return servers.browse(id_ for [id_] in found)
 
     @api.model
     @api.private

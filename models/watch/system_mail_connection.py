@@ -5,6 +5,7 @@ from ...providers import all_providers
 from ...tools.moments import moment_in_words
 from ...tools.odoo_20 import parameter
 from ...tools.reasons import reason_of, remedy_in_words, remedy_of
+from ...tools.rows import rows
 
 FALLBACK_DAYS = 7
 HISTORY = 80
@@ -13,8 +14,8 @@ CHUNK = 16
 """Mailboxes that are tested at once, while the page shows how far it is."""
 LOOKED_UP = {
     "provider": """COALESCE(
-        (SELECT CASE %(known)s ELSE smtp_host END FROM ir_mail_server WHERE id = %(server)s),
-        (SELECT server FROM fetchmail_server WHERE id = %(incoming)s))""",
+        (SELECT CASE %(known)s ELSE smtp_host END FROM %(servers)s s WHERE id = %(server)s),
+        (SELECT server FROM %(incoming_servers)s f WHERE id = %(incoming)s))""",
     "fallback_count": """(
         SELECT count(*) FROM system_mail_event event
          WHERE event.server_id = %(server)s AND event.kind = 'fallback'
@@ -200,8 +201,8 @@ class SystemMailConnection(models.Model):
             incoming=self._incoming(),
         )
 
-    @staticmethod
-    def _mailboxes(first_end):
+    @api.model
+    def _mailboxes(self, first_end):
         """The mailboxes in use with what is known of each, as a query.
 
         :param SQL first_end: joins the first end of each, which is quicker in one way for many
@@ -221,12 +222,13 @@ class SystemMailConnection(models.Model):
                    COALESCE(h.state = 'disconnected'
                        OR h.effect IN ('misconfigured', 'provider_misconfigured'), FALSE)
                        OR e.ending IS NOT NULL AS needs_attention
-              FROM ir_mail_server s
+              FROM %s s
          LEFT JOIN res_company c ON c.system_mail_server_id = s.id
          LEFT JOIN system_mail_backup b ON b.server_id = s.id
          LEFT JOIN system_mail_health h ON h.server_id = s.id
          LEFT JOIN %s
              WHERE s.active""",
+            self._servers(),
             first_end,
         )
 
@@ -256,6 +258,17 @@ class SystemMailConnection(models.Model):
             incoming=SQL.identifier(alias, "incoming_id"),
             days=FALLBACK_DAYS,
             known=_known_providers(),
+            servers=self._servers(),
+            incoming_servers=rows(self.env["fetchmail.server"], "server"),
+        )
+
+    @api.model
+    def _servers(self):
+        """All outgoing mail servers, as a table of SQL."""
+        return rows(
+            self.env["ir.mail_server"],
+            *("active", "name", "owner_user_id", "from_filter", "system_mail_provider_id"),
+            *("smtp_host", "smtp_authentication", "smtp_user", "system_mail_login"),
         )
 
     def _order_to_sql(self, order, query, alias=None, reverse=False):

@@ -46,13 +46,13 @@ class SystemMailConnection(models.Model):
               FROM (%(passwords)s
                      UNION ALL
                     SELECT s.id, 'client_secret', r.client_secret_ends_on
-                      FROM ir_mail_server s
+                      FROM %(servers)s s
                       JOIN system_mail_oauth_provider r ON r.id = s.system_mail_provider_id
                      WHERE s.smtp_authentication = %(oauth)s AND r.certificate_ends_on IS NULL
                        AND r.client_secret_ends_on <= %(soon)s
                      UNION ALL
                     SELECT s.id, 'certificate', r.certificate_ends_on
-                      FROM ir_mail_server s
+                      FROM %(servers)s s
                       JOIN system_mail_oauth_provider r ON r.id = s.system_mail_provider_id
                      WHERE s.smtp_authentication = %(oauth)s AND r.certificate_ends_on <= %(soon)s
                      UNION ALL
@@ -63,29 +63,31 @@ class SystemMailConnection(models.Model):
          LEFT JOIN system_mail_health h USING (server_id)
              WHERE COALESCE(h.last_success < ends_on + 1, TRUE)""",
             passwords=self._passwords_end(),
+            servers=self._servers(),
             oauth=OAUTH,
             lately=fields.Datetime.now() - LATELY,
             soon=fields.Date.today() + AHEAD,
         )
 
-    @staticmethod
-    def _passwords_end():
+    @api.model
+    def _passwords_end(self):
         """The day on which its provider stops taking its password, for each mailbox that has one:
         a query of ids, endings and days.
         """
         queries = [
             SQL(
                 """SELECT id, 'passwords', %(day)s
-                     FROM ir_mail_server
+                     FROM %(servers)s s
                     WHERE active AND smtp_authentication = 'login' AND smtp_user <> ''
                       AND smtp_host = ANY(ARRAY(  -- many mailboxes, few hosts: OFFSET 0 keeps it so
                               SELECT host
                                 FROM (SELECT DISTINCT smtp_host AS host
-                                        FROM ir_mail_server OFFSET 0) AS hosts
+                                        FROM %(servers)s s OFFSET 0) AS hosts
                                WHERE '.' || lower(host) LIKE ANY(%(hosts)s)
                                  AND '.' || lower(host) NOT LIKE ALL(%(others)s)))
                       AND lower(split_part(COALESCE(system_mail_login, smtp_user), '@', 2))
                           <> ALL(%(domains)s)""",
+                servers=self._servers(),
                 hosts=[f"%.{host}" for host in provider.hosts()],
                 others=[f"%.{host}" for host in provider.passwords_stay_at],
                 domains=[domain for server in provider.servers for domain in server.domains],

@@ -9,6 +9,7 @@ from odoo.tools import SQL
 
 from ...failover.parallel import run_within
 from ...tools.own_cursor import waiting_environment
+from ...tools.rows import rows
 
 TEST_SECONDS = 15
 """A test waits no longer for incoming mail servers."""
@@ -69,13 +70,14 @@ class SystemMailConnection(models.Model):
                             OR f.error_date < %(patience)s, FALSE),
                    f.error_date, CASE WHEN f.error_date IS NULL THEN f.date END,
                    NULL, NULL, NULL, NULL, NULL, f.id, t.trouble::varchar
-              FROM fetchmail_server f
+              FROM %(servers)s f
         CROSS JOIN LATERAL (
                    SELECT CASE WHEN f.error_date IS NULL THEN NULL
                                WHEN f.state = 'draft' THEN 'stopped'
                                WHEN f.error_message ~ %(rejected)s THEN 'rejected'
                                ELSE 'failing' END AS trouble) t
              WHERE f.active AND f.server_type != 'local'""",
+            servers=rows(self.env["fetchmail.server"], *self._depends["fetchmail.server"]),
             patience=fields.Datetime.now() - PATIENCE,
             rejected=REJECTED,
         )

@@ -22,20 +22,23 @@ INSTALL = Path(__file__).with_name("install_modules.py")
 
 
 @contextmanager
-def opened(addons: tuple[Path, ...] = ()) -> Iterator[Workbench]:
+def opened(addons: tuple[Path, ...] = (), packages: tuple[Path, ...] = ()) -> Iterator[Workbench]:
     """Set up what is missing, have PostgreSQL running, and yield a Workbench. Raises Problem."""
     installed = environment.ensure()
     with postgres.running(installed.postgres_binaries) as server:
-        yield Workbench(installed, server, addons)
+        yield Workbench(installed, server, addons, packages)
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """A sandbox with its PostgreSQL server running, and folders of addons beside Odoo's own."""
+    """A sandbox with its PostgreSQL server running, and what it has beside the sandbox's own:
+    folders of addons, and of Python packages.
+    """
 
     installed: Environment
     server: postgres.Server
     addons: tuple[Path, ...] = ()
+    packages: tuple[Path, ...] = ()
 
     def create_database(
         self,
@@ -114,6 +117,11 @@ class Workbench:
         )
         return path
 
+    def python_path(self, *folders: Path) -> dict[str, str]:
+        """The variable by which Python finds the modules of these folders and the packages."""
+        path = os.pathsep.join(map(str, (*folders, *self.packages)))
+        return {"PYTHONPATH": path} if path else {}
+
     def odoo_command(self, database: str, *options: str) -> list[str]:
         """Odoo's command line for `database`; `options` override the configuration."""
         return [
@@ -167,7 +175,7 @@ class Workbench:
         log = LOGS / f"install-{database}.log"
         call(
             [self.installed.python, INSTALL, self.config_file(database), *modules],
-            env=environment.process_environment(),
+            env=environment.process_environment() | self.python_path(),
             log=log,
             hint=f"{', '.join(modules)} did not install.",
         )

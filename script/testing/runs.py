@@ -43,7 +43,7 @@ class Run:
 
 def alone(run: Run) -> int:
     """Run it at the terminal; returns its exit code."""
-    return subprocess.run(run.command, env=run.env, cwd=layout.CHECKOUT, check=False).returncode
+    return subprocess.run(_counting(run), env=run.env, cwd=layout.CHECKOUT, check=False).returncode
 
 
 def together(shown: Run, *hidden: Run) -> int:
@@ -74,10 +74,15 @@ def together(shown: Run, *hidden: Run) -> int:
     return next(filter(None, codes.values()), 0)
 
 
-def _start(run: Run, output) -> subprocess.Popen:
+def _counting(run: Run) -> list[str]:
+    FOLDER.mkdir(exist_ok=True)
     run.totals_file.unlink(missing_ok=True)
+    return [*run.command, "-p", "testing.pytest_totals", f"--totals={run.totals_file}"]
+
+
+def _start(run: Run, output) -> subprocess.Popen:
     return subprocess.Popen(
-        [*run.command, "-p", "testing.pytest_totals", f"--totals={run.totals_file}"],
+        _counting(run),
         env=run.env,
         cwd=layout.CHECKOUT,
         stdout=output,

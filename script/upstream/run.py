@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -33,7 +35,15 @@ ODOO = {
 """Modules whose tests are run, and which of them."""
 NOT_SHIPPED = (".", "script/", "tests/oca/", "tests/processes/")
 """What pyproject.toml leaves out of the wheel too."""
-OCA = ("mail_multicompany", "mail_outbound_static", "mail_tracking")
+OCA = (
+    *("mail_debranding", "mail_environment", "mail_forward", "mail_gateway", "mail_multicompany"),
+    *("mail_notification_custom_subject", "mail_outbound_static", "mail_post_defer"),
+    *("mail_show_follower", "mail_tracking", "queue_job", "server_environment"),
+)
+ODOO_BESIDE = (
+    *("auth_ldap", "calendar", "crm", "hr", "mass_mailing", "portal", "project", "website"),
+)
+"""Modules of Odoo with which our tests are run beside all of OCA's addons."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,9 +86,36 @@ def oca_suite(bench: workbench.Workbench) -> Suite:
     return Suite(bench, [f"/{name}" for name in OCA], others=OCA)
 
 
-def oca_addons() -> Path:
+def oca_packages() -> Path:
     """The folder of OCA's addons, installed from their lock when it has changed."""
-    return _packages("oca", "OCA's addons: installing them") / "odoo" / "addons"
+    return _packages("oca", "OCA's addons: installing them")
+
+
+def odoo_beside(bench: workbench.Workbench) -> list[str]:
+    """Those of ODOO_BESIDE that can be installed: auth_ldap needs python-ldap, which pip builds."""
+    command = [bench.installed.python, "-c", "import ldap"]
+    look = subprocess.run(command, capture_output=True, check=False)
+    if look.returncode:
+        console.say("auth_ldap is left out: the sandbox's Python has no python-ldap.")
+    return [name for name in ODOO_BESIDE if name != "auth_ldap" or not look.returncode]
+
+
+def beside_table(rows: Sequence[tuple[Sequence[str], Mapping[str, int]]]) -> str:
+    """What came of our tests beside addons: for each group of them, its names and its counts."""
+    locked = re.findall(r"^odoo-addon-(\S+)==(\S+)", _lock("oca").read_text(), re.MULTILINE)
+    versions = {name.replace("-", "_"): version for name, version in locked}
+    lines = [f"{'System Mail beside':34}{'version':>14}{'passed':>8}{'failed':>8}"]
+    for names, totals in rows:
+        alone = len(names) == 1
+        title = names[0] if alone else f"{len(names)} addons together"
+        version = versions.get(names[0], "") if alone else ""
+        lines.append(f"{title:34}{version:>14}{totals['passed']:>8}{totals['failed']:>8}")
+        lines += (
+            []
+            if alone
+            else textwrap.wrap(", ".join(names), 64, initial_indent="  ", subsequent_indent="  ")
+        )
+    return "\n".join(lines)
 
 
 def judge(suite: Suite, *, fresh: bool) -> int:
@@ -129,7 +166,7 @@ def _run(
     ]
     packages = HOME / "upstream"
     env = environment.process_environment()
-    env["PYTHONPATH"] = os.pathsep.join(map(str, (layout.CHECKOUT / "script", packages)))
+    env |= bench.python_path(layout.CHECKOUT / "script", packages)
     env["PATH"] = os.pathsep.join([str(packages / "bin"), env["PATH"]])
     with console.step(f"Tests {name} the addon; they write {log.relative_to(layout.CHECKOUT)}"):
         subprocess.run(command, env=env, cwd=layout.CHECKOUT, check=False)
@@ -156,7 +193,7 @@ def _shipped_addon() -> Path:
 
 def _packages(name: str, title: str) -> Path:
     """The folder of a lock's packages, apart from the sandbox's own."""
-    folder, lock = HOME / name, layout.REQUIREMENTS / f"{name}.txt"
+    folder, lock = HOME / name, _lock(name)
     key = layout.digest(folder, lock.read_text())
     if not layout.is_stamped(name, key):
         python = environment.ensure().python
@@ -169,6 +206,10 @@ def _packages(name: str, title: str) -> Path:
             )
         layout.stamp(name, key)
     return folder
+
+
+def _lock(name: str) -> Path:
+    return layout.REQUIREMENTS / f"{name}.txt"
 
 
 def _free_port() -> int:
