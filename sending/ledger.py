@@ -150,6 +150,8 @@ class Ledger:
         """The From of the last message that each mailbox of System Mail sent."""
         self.batch = events.env["mail.mail"]
         """The mails for which a session is opened next."""
+        self.bodies = {}
+        """What they have to say, by their ids, before any addon adds to it while it is sent."""
         self.last_report: Report | None = None
         """Of the message that is being sent, or was sent last; None until it is sent."""
         self._carried, self._left = [], []

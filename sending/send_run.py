@@ -146,6 +146,7 @@ class SendRun(Ledger):
         """
         self._end_batch()
         self.batch, self._mail = mails, mails.browse()
+        self.bodies = {mail.id: mail.body_html for mail in mails}
         self.refusal = None
         if self._budget.renew():
             for route in self.systems:

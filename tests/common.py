@@ -91,20 +91,20 @@ class SystemMailCase(TransactionCase):
 
     def mailbox(self, smtp, address, password, **values):
         """An ``ir.mail_server`` for a server of the lab."""
-        server = self.env["ir.mail_server"].create(
-            {
-                "name": address,
-                "smtp_host": smtp.host,
-                "smtp_port": smtp.port,
-                "smtp_encryption": "none",
-                "smtp_user": address,
-                "smtp_pass": password,
-                "from_filter": address,
-                **values,
-            }
-        )
-        if server.smtp_port != smtp.port:  # OCA's mail_environment loses it
-            server.smtp_port = smtp.port
+        values = {
+            "name": address,
+            "smtp_host": smtp.host,
+            "smtp_port": smtp.port,
+            "smtp_encryption": "none",
+            "smtp_user": address,
+            "smtp_pass": password,
+            "from_filter": address,
+            **values,
+        }
+        server = self.env["ir.mail_server"].create(values)
+        if not server._fields["smtp_port"].store:  # OCA's mail_environment creates it with defaults
+            server.write(values)
+            server.flush_recordset()  # other cursors read it
         return server
 
     def mention(self, author=None, partners=None, body="See this", **values):

@@ -226,6 +226,8 @@ class TestConnections(SystemMailCase):
 
     def test_a_count_reads_only_what_it_counts(self):
         """PostgreSQL leaves out joins only where all parts of the view have the same types."""
+        if not self.own_server._fields["smtp_host"].store:
+            self.skipTest("OCA's mail_environment computes a part of the view")
         query = self.connections._search([("company_id", "=", self.company.id)])
         plan = self.env.execute_query(SQL("EXPLAIN %s", query.select(SQL("count(*)"))))
         read = "\n".join(line for [line] in plan)

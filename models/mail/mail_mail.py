@@ -302,6 +302,8 @@ class MailMail(models.Model):
         if len(self) == 1:
             sent = {*success_pids, *email_normalize_all(", ".join(success_emails))}
             units = run.settle(self.id, self, sent, failed=bool(failure_reason or failure_type))
+            if not all(unit.went_well for unit in units):
+                self._system_mail_restore_body(run.bodies)
         waited = any(mail.system_mail_waiting_since for mail in self)
         writing = contextlib.nullcontext()
         if units or waited:
@@ -314,6 +316,14 @@ class MailMail(models.Model):
                 for part in self._system_mail_split(units, failure_type, failure_reason):
                     part.mail._system_mail_settle(part, may_wait=not run.raise_exception)
         return True
+
+    def _system_mail_restore_body(self, bodies):
+        """Another addon, such as OCA's mail_show_follower, may add to the body whenever the mail is
+        sent. What is tried again must not have that twice.
+        """
+        body = bodies.get(self.id, self.body_html)
+        if self.body_html != body:
+            self.body_html = body
 
     def _system_mail_split(self, units, *failure):
         """Split the mail into one mail for each fate.

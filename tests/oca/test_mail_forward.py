@@ -1,4 +1,4 @@
-from odoo.tests import Form, tagged
+from odoo.tests import tagged
 
 from ..common import SystemMailCase
 
@@ -11,17 +11,23 @@ class TestMailForward(SystemMailCase):
         self.env["ir.model"]._get("res.partner").enable_forward_to = True
         self.ana.group_ids += self.env.ref("base.group_partner_manager")
         other = self.env["res.partner"].create({"name": "Other"})
-        composer = Form(
+        composer = (
             self.env["mail.compose.message"]
             .with_user(self.ana)
-            .with_context(default_model="res.partner", default_res_ids=self.record.ids)
+            .create(
+                {
+                    "model": "res.partner",
+                    "res_ids": self.record.ids,
+                    "subject": "Lead",
+                    "body": "<p>Forwarded</p>",
+                    "partner_ids": self.ben.partner_id.ids,
+                    "forward_type": "another_thread",
+                    "forward_thread": f"res.partner,{other.id}",
+                }
+            )
         )
-        composer.subject, composer.body = "Lead", "<p>Forwarded</p>"
-        composer.partner_ids.add(self.ben.partner_id)
-        composer.forward_type = "another_thread"
-        composer.forward_thread = other
         self.own.stop()
-        composer.save()._action_send_mail()
+        composer._action_send_mail()
         message = other.message_ids[0]
         delivery = self.assert_arrives_once_by_system_mail(message)
         self.assertEqual(delivery.message["Subject"], "Fwd: Lead")

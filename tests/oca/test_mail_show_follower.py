@@ -29,7 +29,7 @@ class TestMailShowFollower(SystemMailCase):
 
     def test_what_waited_says_it_once(self):
         self.own.fail("auth", reply=REJECTED)
-        self.system.stop()
+        self.system.fail("auth", reply="454 4.7.0 Temporary authentication failure")
         message = self.mention(partners=self.both)
         for _try in range(2):
             self.run_queue(message.notification_ids.mail_mail_id)
