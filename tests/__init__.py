@@ -72,6 +72,7 @@ from . import (
     test_matrix,
     test_matrix_chain,
     test_matrix_https,
+    test_moments,
     test_monitoring,
     test_monitoring_figures,
     test_mta_dovecot,
