@@ -45,7 +45,7 @@ class Auditor:
 
     :param messages: list of ``plan.Message``
     :param copies: list of ``storm.Copy``
-    :param diaries: for each worker, its ``(time, what)`` in order
+    :param diaries: by worker, its ``(time, what)`` in order
     :param facts: ``office.Facts``
     :param clock: ``office.Clock``
     :param jumps: when the database's clock jumped
@@ -66,8 +66,10 @@ class Auditor:
         self._uncertain_at_dot = {
             event.message_id for event in facts.events if event.phase == "dot" and not event.code
         }
-        self._times = [[at for at, _what in diary] for diary in diaries]
-        self._kills = [[at for at, what in diary if what == "K"] for diary in diaries]
+        self._times = {name: [at for at, _what in diary] for name, diary in diaries.items()}
+        self._kills = {
+            name: [at for at, what in diary if what == "K"] for name, diary in diaries.items()
+        }
 
     def check(self):
         """:rtype: Verdicts"""
@@ -120,10 +122,10 @@ class Auditor:
 
     def _check_second_copies(self, message, address, copies):
         inside = address in plan.COLLEAGUES
-        for copy in copies[:-1]:
+        for copy in self._other_copies(copies):
             if self._interrupted(copy):
                 self.verdicts["copies after a kill or rollback"] += 1
-            elif inside and copy.unanswered:
+            elif inside and self._is_unanswered(copy):
                 self.verdicts["copies after a line lost at the dot"] += 1
             elif inside and copy.message_id in self._uncertain_at_dot:
                 self.verdicts["copies after an answer that came too late"] += 1
@@ -132,8 +134,16 @@ class Auditor:
             else:
                 self._complain(f"{address} got a second copy", message)
 
+    def _other_copies(self, copies):
+        """Those besides the one that is wanted, which each need an excuse."""
+        return copies[:-1]
+
     def _settled(self, copy):
-        return not (copy.unanswered or self._interrupted(copy) or self._unawaited(copy))
+        return not (self._is_unanswered(copy) or self._interrupted(copy) or self._unawaited(copy))
+
+    def _is_unanswered(self, copy):
+        """Whether the client was never told that the message was accepted."""
+        return copy.unanswered
 
     def _unawaited(self, copy):
         """Whether the answer came late, when whoever awaited it was killed, or by the clock of the
@@ -150,8 +160,11 @@ class Auditor:
 
     def _next_entry(self, copy):
         """What its worker's diary tells next; nothing where the worker had to end."""
+        return "".join(what for _at, what in self._next_entries(copy, 1))
+
+    def _next_entries(self, copy, count):
         place = bisect.bisect(self._times[copy.worker], copy.at)
-        return "".join(what for _at, what in self.diaries[copy.worker][place : place + 1])
+        return self.diaries[copy.worker][place : place + count]
 
     # --- what people are told
 
@@ -206,7 +219,7 @@ class Auditor:
         """
         for copy in self.copies:
             if self._next_entry(copy) == "S":
-                self._complain(f"worker{copy.worker} could not serialize what it had sent")
+                self._complain(f"{copy.worker} could not serialize what it had sent")
 
     # --- whose fault it is
 
@@ -301,10 +314,8 @@ class Auditor:
         """Lines: what happened to the message, in the order of time where there is one."""
         lines = [repr(message)]
         for mail in message.mails:
-            diary = self.diaries[mail.worker]
             for copy in self._by_tag[mail.tag]:
-                place = bisect.bisect(self._times[mail.worker], copy.at)
-                lines.append(f"{copy}; then {diary[place : place + 2]}")
+                lines.append(f"{copy}; then {self._next_entries(copy, 2)}")
             lines += map(str, self._rows[mail.tag])
         lines += map(str, self._notices[message.message_id])
         events = [str(e) for e in self.facts.events if e.message_id == message.message_id]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from . import instance, office, plan, storm
 from .audit import Auditor
+from .diaries import Diary
 from .weather import generator
 
 KILL_RATE = 0.01
@@ -60,6 +61,7 @@ class Run:
         try:
             office.load(self.options.config_file, self.options.log_file)
             office.found_company(ports)
+            office.make_clock()
             office.write_messages(self.messages)
             instance.rest()
             say(f"{len(self.messages)} messages are in the queue; the storm begins")
@@ -115,8 +117,8 @@ class Run:
 
     def _hear(self):
         match self._servers.recv():
-            case ("kill", number, place):
-                self._kill(number, place)
+            case ("kill", name, place):
+                self._kill(int(name.removeprefix(office.WORKER)), place)
             case ("ledger", ledger):
                 self._ledger = ledger
 
@@ -134,16 +136,17 @@ class Run:
         return worker
 
     def _kill(self, number, place):
+        name = f"{office.WORKER}{number}"
         if self._stop.value or not self._raging.value:
-            self._servers.send(("killed", number))
+            self._servers.send(("killed", name))
             return
         worker = self._workers[number]
         worker.kill()
         worker.join()
-        self._servers.send(("killed", number))
+        self._servers.send(("killed", name))
         self.kills[place] += 1
         time.sleep(GRACE)
-        office.Diary(self._diary(number)).note(office.Diary.KILLED)
+        Diary(self._diary(number)).note(Diary.KILLED)
         self._lives[number] += 1
         self._workers[number] = self._hire(number)
 
@@ -156,8 +159,11 @@ class Run:
 
     def auditor(self, ledger):
         """:rtype: Auditor"""
-        diaries = [office.Diary.read(self._diary(n)) for n in range(self.options.workers)]
-        jumps = [at for at, _what in office.Diary.read(self._clock_diary)]
+        diaries = {
+            f"{office.WORKER}{number}": Diary.read(self._diary(number))
+            for number in range(self.options.workers)
+        }
+        jumps = [at for at, _what in Diary.read(self._clock_diary)]
         facts = office.read_facts()
         return Auditor(self.messages, ledger.copies, diaries, facts, self.clock, jumps)
 
@@ -178,25 +184,20 @@ def main():
         auditor = run.auditor(ledger)
     verdicts = auditor.check()
     _print_totals(run, ledger, auditor, verdicts, time.monotonic() - begin)
-    return _print_violations(options, auditor, verdicts.violations)
+    command = f"--seed {options.seed} --messages {options.messages} --workers {options.workers}"
+    return print_violations(command, auditor, verdicts.violations)
 
 
 def _print_totals(run, ledger, auditor, verdicts, seconds):
     recipients = sum(len(mail.addresses) for message in run.messages for mail in message.mails)
-    faults = collections.Counter()
-    for (mailbox, *cell), count in ledger.faults.items():
-        faults[(*cell, mailbox == plan.SYSTEM.name)] += count
-    print(f"\n{'faults':26}{'own mailbox':>12}{'System Mail':>12}")
-    for phase, what in dict.fromkeys(key[:2] for key in sorted(faults)):
-        own, system = (faults[phase, what, is_system] for is_system in (False, True))
-        print(f"{phase + ': ' + what:26}{own:12}{system:12}")
+    print_faults(ledger)
     totals = {
         "messages": len(run.messages),
         "recipients": recipients,
         **{fate: verdicts[fate] for fate in ("accepted", "held", "failed")},
         "copies accepted": sum(len(copy.recipients) for copy in ledger.copies),
         **{name: count for name, count in verdicts.items() if " " in name},
-        "faults": faults.total(),
+        "faults": ledger.faults.total(),
         **{f"kills {place}": count for place, count in run.kills.items()},
         "mails with a queue run killed": auditor.facts.deaths.get(1, 0),
         "mails with several killed": auditor.facts.deaths.get(2, 0),
@@ -204,30 +205,46 @@ def _print_totals(run, ledger, auditor, verdicts, seconds):
         "jumps of the clock": run.clock.jumps.value,
         "reconnections": run.clock.reconnections.value,
         "mails due at once by them": run.clock.woken.value,
-        "rollbacks": sum(what == "U" for diary in auditor.diaries for _at, what in diary),
+        "rollbacks": sum(what == "U" for diary in auditor.diaries.values() for _at, what in diary),
         "seconds": round(seconds),
     }
     print()
     for name, value in totals.items():
         print(f"{name:42}{value:10}")
+    print_reasons(auditor.facts)
+
+
+def print_faults(ledger):
+    """Print what the mail servers did, and to whose mailboxes."""
+    faults = collections.Counter()
+    for (mailbox, *cell), count in ledger.faults.items():
+        faults[(*cell, mailbox == plan.SYSTEM.name)] += count
+    print(f"\n{'faults':26}{'own mailbox':>12}{'System Mail':>12}")
+    for phase, what in dict.fromkeys(key[:2] for key in sorted(faults)):
+        own, system = (faults[phase, what, is_system] for is_system in (False, True))
+        print(f"{phase + ': ' + what:26}{own:12}{system:12}")
+
+
+def print_reasons(facts):
+    """Print why mails failed."""
     reasons = collections.Counter(
-        row.reason.splitlines()[-1]
-        for row in auditor.facts.rows
-        if row.reason and row.state == "exception"
+        row.reason.splitlines()[-1] for row in facts.rows if row.reason and row.state == "exception"
     )
     print("\nfailed or held, by the last word")
     for reason, count in reasons.most_common():
         print(f"{count:8}  {reason}")
 
 
-def _print_violations(options, auditor, violations):
+def print_violations(command, auditor, violations):
+    """Print what does not hold, with one story of each kind.
+
+    :param str command: the options that replay the run
+    :return: the exit code
+    """
     if not violations:
         print("\nEvery invariant holds.")
         return 0
-    print(
-        f"\n{len(violations)} violations; --seed {options.seed} --messages {options.messages} "
-        f"--workers {options.workers} replays them"
-    )
+    print(f"\n{len(violations)} violations; {command} replays them")
     for text, count in collections.Counter(
         v.text.partition(" ")[2] for v in violations
     ).most_common(20):

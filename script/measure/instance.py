@@ -8,6 +8,8 @@ from odoo.modules.registry import Registry
 from odoo.service.server import load_server_wide_modules
 from odoo.tools import config
 
+HERE = "127.0.0.1"
+
 
 def load(config_file: str, log_file: str):
     """Load Odoo into this process, once; its log goes to the file."""
@@ -71,12 +73,12 @@ def user(env, name, email):
     )
 
 
-def server(env, mailbox, port, owner=None):
+def server(env, mailbox, port, owner=None, host=HERE):
     """The ``ir.mail_server`` of a mailbox; personal if it has an owner."""
     return env["ir.mail_server"].create(
         {
             "name": mailbox.name,
-            "smtp_host": "127.0.0.1",
+            "smtp_host": host,
             "smtp_port": port,
             "smtp_encryption": mailbox.encryption or "none",
             "smtp_user": mailbox.address,
@@ -87,12 +89,12 @@ def server(env, mailbox, port, owner=None):
     )
 
 
-def use_system_mail(env, mailbox, port):
+def use_system_mail(env, mailbox, port, host=HERE):
     """Make the mailbox the company's System Mail."""
     env.company.write(
         {
             "system_mail_address": mailbox.address,
-            "system_mail_server_id": server(env, mailbox, port).id,
+            "system_mail_server_id": server(env, mailbox, port, host=host).id,
         }
     )
 

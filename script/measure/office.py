@@ -4,7 +4,6 @@ import ast
 import contextlib
 import datetime
 import logging
-import os
 import socket
 import time
 from multiprocessing.sharedctypes import RawValue
@@ -12,44 +11,33 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psycopg2
-import psycopg2.errors
 
 from odoo import SUPERUSER_ID, api
 from odoo.fields import Domain
 from odoo.modules.registry import Registry
 from odoo.tools.mail import email_normalize_all
 
-from odoo.addons.base.models import ir_mail_server
 from odoo.addons.http_routing.tests.common import MockRequest
-from odoo.addons.system_mail.models.mail import mail_mail_reply
 from odoo.addons.system_mail.models.queue.mail_mail import LATEST_BELIEVABLE
-from odoo.addons.system_mail.sending import queue_run
 from odoo.addons.system_mail.tools.worker import scheduled_action
 
 from . import instance, plan
+from .diaries import Diary, note_clashes
+from .hurry import hurry
 from .instance import environment
 from .storm import TAG
 from .weather import generator
 
-TIMEOUT = 0.4
-"""Seconds, in place of Odoo's 60: a silent server costs this, and ten times this after the dot."""
 TICK = 0.5
 """Seconds of ours in which all that is due later becomes due."""
 BATCH = 500
 QUEUE = "mail.ir_cron_mail_scheduler_action"
+WORKER = "worker"
+"""So begin the workers' names."""
 PERSON_SECONDS = 2
 """The budget of a request."""
 REPLY_SECONDS = 8
 """For which a late reply is awaited, and may take some more for its storing."""
-HURRY = {
-    (ir_mail_server, "SMTP_TIMEOUT"): TIMEOUT,
-    (queue_run, "TURN"): 3.0,
-    (queue_run, "WINDOW"): 2.0,
-    (queue_run, "LAST_TURN"): 4.0,
-    (queue_run, "AFTER_DOT"): 1.0,
-    (mail_mail_reply, "STORING"): 14,
-}
-"""Odoo's and our patience, in seconds: the storm changes faster than the weather outside."""
 JUMPS = 0.04
 """Of the ticks."""
 AHEAD = (-6, -2, 0, 2, 6)
@@ -59,15 +47,19 @@ AHEAD = (-6, -2, 0, 2, 6)
 def load(config_file: str, log_file: str):
     """Load Odoo into this process, once; its log goes to the file."""
     instance.load(config_file, log_file)
-    for (module, name), seconds in HURRY.items():
-        setattr(module, name, seconds)
+    hurry()
 
 
 # --- the company
 
 
-def found_company(ports: dict[str, int]):
-    """Its people, their mailboxes, System Mail, and a record of each state a mailbox was in."""
+def found_company(ports: dict[str, int], hosts: dict[str, str] | None = None):
+    """Its people, their mailboxes, System Mail, and a record of each state a mailbox was in.
+
+    :param ports: of the mail servers, by mailbox
+    :param hosts: their names, by mailbox; by default, this machine's
+    """
+    hosts = hosts or {}
     with environment() as env:
         instance.domain(env, plan.DOMAIN, plan.NOTIFICATIONS.address)
         users = {name: instance.user(env, name, email) for name, email in plan.USERS.items()}
@@ -76,13 +68,20 @@ def found_company(ports: dict[str, int]):
         )
         for mailbox in (plan.NOTIFICATIONS, plan.SHARED, *plan.PERSONAL):
             owner = users[mailbox.name] if mailbox in plan.PERSONAL else None
-            instance.server(env, mailbox, ports[mailbox.name], owner)
-        instance.use_system_mail(env, plan.SYSTEM, ports[plan.SYSTEM.name])
+            host = hosts.get(mailbox.name, instance.HERE)
+            instance.server(env, mailbox, ports[mailbox.name], owner, host)
+        host = hosts.get(plan.SYSTEM.name, instance.HERE)
+        instance.use_system_mail(env, plan.SYSTEM, ports[plan.SYSTEM.name], host)
         env.company.system_mail_limit_minute = plan.LIMIT
         parameters = env["ir.config_parameter"]
         parameters.set_param("system_mail.person_seconds", PERSON_SECONDS)
         parameters.set_param("system_mail.reply_seconds", REPLY_SECONDS)
         env.cr.execute(_AUDIT)
+
+
+def make_clock():
+    """Have the database's clock run as the test wants."""
+    with environment() as env:
         env.cr.execute(_CLOCK)
 
 
@@ -208,28 +207,6 @@ def _tell_others():
 # --- the processes, forked
 
 
-class Diary:
-    """When a worker committed or rolled back. A line is there once it was written, whatever then
-    becomes of the process.
-    """
-
-    COMMIT, UNDONE, END, KILLED, CLASH, JUMP = "C", "U", "E", "K", "S", "J"
-    """``END`` of a transaction: by a rollback, unless it was committed just before. ``CLASH``: it
-    could not be serialized. ``JUMP`` of the clock, in its own diary.
-    """
-
-    def __init__(self, path: Path):
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-
-    def note(self, what):
-        os.write(self._file, f"{time.monotonic()} {what}\n".encode())
-
-    @staticmethod
-    def read(path: Path) -> list[tuple[float, str]]:
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [(float(at), what) for at, what in map(str.split, lines)]
-
-
 def work(number: int, life: int, seed: int, diary: Path, stop, raging):
     """A worker: sends the mails that are its own, as the queue does or as a request does.
 
@@ -238,8 +215,8 @@ def work(number: int, life: int, seed: int, diary: Path, stop, raging):
     :param raging: a shared flag: now and then the transaction is rolled back after the sending
     """
     rng, book = generator(seed, "worker", number, life), Diary(diary)
-    socket.getfqdn = lambda _name="": f"worker{number}.{plan.DOMAIN}"  # Odoo's host is not asked
-    logging.getLogger("odoo.sql_db").addFilter(lambda record: _note_clash(record, book))
+    socket.getfqdn = lambda _name="": f"{WORKER}{number}.{plan.DOMAIN}"  # Odoo's host is not asked
+    note_clashes(book.note)
     mine = [("headers", "like", f"'{TAG}': '{number} ")]
     while not stop.value:
         try:
@@ -249,12 +226,6 @@ def work(number: int, life: int, seed: int, diary: Path, stop, raging):
                     time.sleep(0.1)
         except psycopg2.Error as exc:  # its line to the database was cut
             logging.getLogger(__name__).info("Worker %s: %s", number, exc)
-
-
-def _note_clash(record, book):
-    if any(isinstance(arg, psycopg2.errors.SerializationFailure) for arg in record.args or ()):
-        book.note(Diary.CLASH)
-    return True
 
 
 @contextlib.contextmanager

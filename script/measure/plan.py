@@ -97,6 +97,21 @@ def message(seed: int, number: int, workers: int) -> Message:
     return Message(number, message_id, author, rng.choice(SUBJECTS), internal, mails)
 
 
+def posted(seed: int, number: int) -> Message:
+    """The message of that number, which its author posts to people that Odoo knows."""
+    planned, rng = message(seed, number, 1), generator(seed, "posted", number)
+    group = USERS if planned.internal else CUSTOMERS
+    names = [name for name in group if name != planned.author]
+    mail = planned.mails[0]._replace(
+        partners=rng.sample(names, rng.choice((1, 1, 2, 3))),
+        email_to=[],
+        email_cc=[],
+        notification=True,
+        auto_delete=True,
+    )
+    return planned._replace(mails=[mail])
+
+
 def _inside(rng, colleagues):
     """The colleagues as partners, in one mail or in two; or one by nothing but the address."""
     if rng.random() < 0.1:

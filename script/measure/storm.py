@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from smtp_lab import SmtpLab, SmtpServer
 
+from .diaries import PROBE
 from .weather import CLEAR, Weather, cell, generator, in_their_names, outage, shower, weather
 
 CHANGE = 0.7
@@ -24,7 +25,7 @@ KILL_PATIENCE = 5.0
 SOCKETS_CLOSE = 0.5
 """Seconds before a server was stopped in which a reply may not have left."""
 TAG = "X-Chaos"
-"""Header of each mail: the worker that sends it and its name, ``w1 m7.0``."""
+"""Header of each mail: the worker that is to send it and its name, ``1 m7.0``."""
 
 
 class Mailbox(NamedTuple):
@@ -51,7 +52,8 @@ class Copy(NamedTuple):
     recipients: tuple[str, ...]
     message_id: str
     sent_from: str
-    worker: int
+    worker: str
+    """What it called itself, without its domain."""
     mail: str
     unanswered: bool
     """The client was never told."""
@@ -59,10 +61,20 @@ class Copy(NamedTuple):
     """Seconds that the server took for its reply."""
 
 
+class Probe(NamedTuple):
+    """A log-in by a client that only tries a mailbox."""
+
+    at: float
+    """``time.time()``, as the database has it."""
+    mailbox: str
+    client: str
+
+
 class Ledger(NamedTuple):
     """What the servers saw."""
 
     copies: list[Copy]
+    probes: list[Probe]
     faults: collections.Counter
     """By mailbox, phase and what happened."""
 
@@ -90,9 +102,14 @@ class StormServer(SmtpServer):
             self.suffered = fault
         return fault
 
+    def attempted(self, connection, mechanism, login, success):
+        super().attempted(connection, mechanism, login, success)
+        if connection.client.startswith(PROBE):
+            self.storm.note_probe(login, connection.client)
+
     async def accept(self, connection, **values):
         # Nothing ran since the fault at the dot was picked.
-        copy = self.storm.as_copy(self, values)
+        copy = self.storm.as_copy(self, connection, values)
         self.storm.copies.append(copy)
         await super().accept(connection, **values)
         await self.storm.maybe_kill(copy, self.rng)
@@ -102,13 +119,14 @@ class Storm:
     """The servers and their weather.
 
     :param Connection supervisor: takes ``("kill", worker)``, and tells what is to be done
+    :param float calm: this share of the changes of the weather is to a clear sky
     """
 
-    def __init__(self, lab, supervisor: Connection, seed: int, mailboxes, kill_rate: float):
-        self.copies, self.faults = [], collections.Counter()
+    def __init__(self, lab, supervisor: Connection, seed: int, mailboxes, kill_rate, calm=0.0):
+        self.copies, self.probes, self.faults = [], [], collections.Counter()
         self.raging = False
         self._supervisor, self._sending = supervisor, threading.Lock()
-        self._kill_rate = kill_rate
+        self._kill_rate, self._calm = kill_rate, calm
         self._killed = collections.defaultdict(threading.Event)
         self._rng = generator(seed, "weather")
         self.at = {}
@@ -132,14 +150,18 @@ class Storm:
         server.storm, server.rng = self, generator(seed, mailbox.name)
         return server
 
-    def as_copy(self, server, values):
+    def note_probe(self, login, client):
+        """Somebody has logged in, or tried to, who sends nothing."""
+        self.probes.append(Probe(time.time(), self._names.get(login, login), client))
+
+    def as_copy(self, server, connection, values):
         """What the server has just accepted.
 
         :rtype: Copy
         """
         head = values["content"].partition(b"\r\n\r\n")[0]
         message = email.message_from_bytes(head + b"\r\n\r\n", policy=email.policy.default)
-        worker, _, mail = message[TAG].partition(" ")
+        mail = message[TAG].partition(" ")[2]
         fault = server.suffered
         return Copy(
             values["at"],
@@ -149,7 +171,7 @@ class Storm:
             values["rcpt_to"],
             str(message["Message-Id"]).strip(),
             str(message["From"]),
-            int(worker),
+            connection.client.partition(".")[0],
             mail,
             unanswered=bool(fault) and not fault.reply,
             answered_after=fault.delay if fault else 0.0,
@@ -193,18 +215,19 @@ class Storm:
                 case ("killed", worker):
                     self._killed[worker].set()
                 case ("ledger",):
-                    self._tell("ledger", Ledger(self.copies, self.faults))
+                    self._tell("ledger", Ledger(self.copies, self.probes, self.faults))
                 case ("stop",):
                     return
 
     def _change(self):
-        if self._rng.random() < BLACKOUT:
+        if self._rng.random() < BLACKOUT * (1 - self._calm):
             for server in self.servers:
                 self._set(server, Weather(outage=outage(self._rng, server.encryption)))
             return
         for server in self.servers:
             if self._rng.random() < 0.5:
-                self._set(server, weather(self._rng, server.encryption))
+                is_clear = self._rng.random() < self._calm
+                self._set(server, CLEAR if is_clear else weather(self._rng, server.encryption))
 
     def _set(self, server, new):
         server.weather = new
@@ -223,9 +246,11 @@ class Storm:
                 self.copies[number] = copy._replace(unanswered=True)
 
 
-def serve(supervisor: Connection, seed: int, mailboxes: list[Mailbox], kill_rate: float):
+def serve(
+    supervisor: Connection, seed: int, mailboxes: list[Mailbox], kill_rate: float, calm: float = 0.0
+):
     """The process: tells the ports of the mailboxes, then runs."""
     with SmtpLab() as lab:
-        storm = Storm(lab, supervisor, seed, mailboxes, kill_rate)
+        storm = Storm(lab, supervisor, seed, mailboxes, kill_rate, calm)
         supervisor.send({name: server.port for name, server in storm.at.items()})
         storm.run()

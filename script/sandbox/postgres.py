@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,8 +140,17 @@ def running(binaries: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def private_copy(server: Server) -> Iterator[Server]:
-    """Have a copy of the running server, with all its databases, for a caller who restarts it."""
+def private_copy(
+    server: Server, settings: Mapping[str, str] | None = None, follow: str = ""
+) -> Iterator[Server]:
+    """Have a copy of the running server, with all its databases, for a caller who restarts it.
+
+    `settings` are its own. With `follow`, it is a standby: this says how it connects to the server
+    that it follows.
+    """
+    settings = dict(settings or {})
+    if follow:
+        settings["primary_conninfo"] = f"'{follow}'"
     with tempfile.TemporaryDirectory(prefix="system_mail-") as folder:
         copy = Server(server.binaries, Path(folder) / "data", Path(folder) / "sockets")
         for path in (copy.data, copy.sockets):
@@ -152,11 +161,25 @@ def private_copy(server: Server) -> Iterator[Server]:
             log=LOGS / "pg_basebackup.log",
             hint="The copy of the PostgreSQL server could not be made.",
         )
+        _set(copy, settings)
+        if follow:
+            (copy.data / "standby.signal").touch()
         _start(copy)
         try:
             yield copy
         finally:
-            _pg_ctl(copy, "stop", "-m", "immediate")
+            if copy.answers():
+                crash(copy)
+
+
+def crash(server: Server) -> None:
+    """End it at once: what it was doing is undone."""
+    _pg_ctl(server, "stop", "-m", "immediate")
+
+
+def promote(server: Server) -> None:
+    """Let a standby follow nobody any longer, and take what is written."""
+    _pg_ctl(server, "promote")
 
 
 def restart(server: Server) -> None:
@@ -206,11 +229,14 @@ def _start(server: Server) -> None:
             log=LOGS / "initdb.log",
             hint="PostgreSQL could not be initialised.",
         )
-        settings = "".join(f"{name} = {value}\n" for name, value in SETTINGS.items())
-        with (server.data / "postgresql.conf").open("a") as configuration:
-            configuration.write(settings)
+        _set(server, SETTINGS)
     _forget_dead_server(server)
     _pg_ctl(server, "start", "-l", LOGS / "postgresql.log", "-o", f"-k '{server.sockets}'")
+
+
+def _set(server: Server, settings: Mapping[str, str]) -> None:
+    with (server.data / "postgresql.conf").open("a") as configuration:
+        configuration.writelines(f"{name} = {value}\n" for name, value in settings.items())
 
 
 def _pg_ctl(server: Server, *arguments: str | Path) -> None:

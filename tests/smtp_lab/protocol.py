@@ -186,7 +186,7 @@ class FaultySMTP(SMTP):
     async def handle_EHLO(self, _server, session, _envelope, hostname, responses):
         if reply := await self._strike("ehlo"):
             return [reply]
-        session.host_name = hostname
+        session.host_name = self.connection.client = hostname
         features = [line for line in responses[:-1] if not line.startswith("250-AUTH")]
         if self.server.size_limit:
             features.append(f"250-SIZE {self.server.size_limit}")
@@ -199,7 +199,7 @@ class FaultySMTP(SMTP):
     async def handle_HELO(self, _server, session, _envelope, hostname):
         if reply := await self._strike("ehlo"):
             return reply
-        session.host_name = hostname
+        session.host_name = self.connection.client = hostname
         return f"250 {self.hostname}"
 
     async def smtp_STARTTLS(self, arg):

@@ -49,9 +49,12 @@ class Attempt(NamedTuple):
 
 @dataclass(eq=False)
 class Connection:
-    """What one client did. `commands` are without secrets; `accepted` counts its messages."""
+    """What one client did. `commands` are without secrets; `accepted` counts its messages; `client`
+    is what it called itself in EHLO or HELO.
+    """
 
     number: int
+    client: str = ""
     commands: list[str] = field(default_factory=list)
     accepted: int = 0
     tls: bool = False
