@@ -28,6 +28,7 @@ NAMES = [
     "faq",
     "security",
     "monitoring",
+    "several-hosts",
     "upgrade",
     "compare",
 ]
