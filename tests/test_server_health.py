@@ -218,6 +218,15 @@ class TestServer(ServersCase):
         self.assertEqual(len(of_ours), 2, "one for the mailbox, one for its server")
         self.assertTrue(all("SELECT" in query for query in of_ours))
 
+    def test_a_server_that_no_mailbox_can_probe_is_used_again(self):
+        self.silence()
+        self.all_write()
+        row = self.row(self.own_server)
+        self.env["system.mail.health"].search([]).by_server = False
+        self.probe(row)
+        self.assertTrue(row.exists(), "a sender may be about to read why it is down")
+        self.assertFalse(row.is_down())
+
     def test_a_server_that_nobody_uses_is_forgotten(self):
         self.silence()
         self.all_write()

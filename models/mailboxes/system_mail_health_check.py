@@ -12,6 +12,7 @@ from ...failover.failure import Phase
 from ...failover.rules import classify
 from ...tools.database_clock import database_now
 from ...tools.odoo_20 import parameter
+from ...tools.own_cursor import own_environment
 from .ir_mail_server_check import CHECKS_OF_A_HOST
 
 CHECK_INTERVAL = datetime.timedelta(hours=6)
@@ -112,7 +113,9 @@ class SystemMailHealth(models.Model):
         """Probe the mailboxes that are due: only log in, never send a person's mail."""
         due = self.browse()
         if self._may_check():
-            due = self.env["system.mail.server.health"].due_for_probe() | self._due_for_probe()
+            with own_environment(self.env) as env:  # senders write of the same servers meanwhile
+                servers, mailboxes = env["system.mail.server.health"], env[self._name]
+                due = self.browse((servers.due_for_probe() | mailboxes._due_for_probe()).ids)
         cron = self.env["ir.cron"]
         seconds = cron._commit_progress(remaining=len(due))
         for ids in split_every(CHECKS_OF_A_HOST, due.ids):

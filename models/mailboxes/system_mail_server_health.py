@@ -566,8 +566,8 @@ class SystemMailServerHealth(models.Model):
         due = healths.browse()
         for row in self.search([("breaker_state", "!=", circuit.State.CLOSED.value)]):
             tried = row._mailbox_to_try()
-            if not tried:  # no mailbox uses it any more
-                row.unlink()
+            if not tried:  # no mailbox uses it any more; a sender may be about to read the row
+                row._end(now)
                 continue
             if tried.by_server and tried.next_probe_at and tried.next_probe_at < row.next_probe_at:
                 row.next_probe_at = tried.next_probe_at

@@ -118,6 +118,19 @@ def test_of_two_workers_that_find_a_probe_due_one_gets_the_lease(provider):
         assert not rows[1].lease(place)
 
 
+def test_a_check_goes_on_where_a_sender_writes_of_the_same_server(company, provider):
+    provider.server.fail("banner", action="hang")
+    Process(send, provider.mails[0]).join()
+    provider.server.heal()
+    company.do("UPDATE system_mail_health SET next_probe_at = '2026-01-01'")
+    with environment() as env:
+        row = provider.row(env)
+        assert row.next_probe_at  # its transaction has begun
+        company.do("UPDATE system_mail_server_health SET slow_seconds = 1")
+        env["system.mail.health"]._cron_probe()
+    assert provider.states() == {"connected": 1}
+
+
 def test_windows_and_leases_go_by_the_clock_of_the_database(provider, monkeypatch):
     """The clock of this host is an hour ahead."""
     ahead = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) + datetime.timedelta(hours=1)
