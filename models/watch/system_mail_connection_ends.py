@@ -81,8 +81,8 @@ class SystemMailConnection(models.Model):
                     WHERE active AND smtp_authentication = 'login' AND smtp_user <> ''
                       AND smtp_host = ANY(ARRAY(  -- many mailboxes, few hosts: OFFSET 0 keeps it so
                               SELECT host
-                                FROM (SELECT DISTINCT smtp_host AS host
-                                        FROM %(servers)s s OFFSET 0) AS hosts
+                                FROM (SELECT smtp_host AS host FROM %(servers)s s
+                                    GROUP BY smtp_host OFFSET 0) AS hosts
                                WHERE '.' || lower(host) LIKE ANY(%(hosts)s)
                                  AND '.' || lower(host) NOT LIKE ALL(%(others)s)))
                       AND lower(split_part(COALESCE(system_mail_login, smtp_user), '@', 2))
