@@ -75,7 +75,7 @@ class Historian(Auditor):
     """
 
     def __init__(self, messages, ledger, diaries, history, life, clock, clocks):
-        self.life, self.ledger, self.history, self.clocks = life, ledger, history, clocks
+        self.life, self.ledger, self.database, self.clocks = life, ledger, history, clocks
         sent = {copy.mail for copy in ledger.copies}
         # whoever got no answer does not know whether the message exists
         known = [
@@ -124,7 +124,7 @@ class Historian(Auditor):
     def _check_probes(self):
         """Whoever tries a mailbox has a lease, and tries once."""
         leases = collections.deque()
-        due = iter(self.history.leases)
+        due = iter(self.database.leases)
         ahead = next(due, None)
         for probe in self.ledger.probes:
             while ahead and ahead.at <= probe.at + CLOCKS:
@@ -136,7 +136,7 @@ class Historian(Auditor):
             else:
                 self._complain(f"{probe.mailbox} was tried without a lease")
         self.verdicts["log-ins of probes"] = len(self.ledger.probes)
-        self.verdicts["leases of probes"] = len(self.history.leases)
+        self.verdicts["leases of probes"] = len(self.database.leases)
 
     # --- what is printed
 
