@@ -12,9 +12,9 @@ class TestQueueJob(SystemMailCase, HttpCase):
 
     def job(self, **values):
         """A job that mentions Ben, about to be run."""
-        delayed = self.record.with_user(self.ana).sudo().with_delay()
+        delayed, body = self.record.with_user(self.ana).sudo().with_delay(), "From a job"
         job = delayed.message_post(
-            body="From a job",
+            body=body,
             message_type="comment",
             subtype_xmlid="mail.mt_comment",
             partner_ids=self.ben.partner_id.ids,
