@@ -24,6 +24,7 @@ class BrowserCase(HttpCase):
 
         :param bytes content:
         """
+        self.env["ir.config_parameter"].set_param("ir_attachment.location", "db")
         self.env["ir.attachment"].create(
             {"name": url, "url": url, "mimetype": mimetype, "raw": content}
         )

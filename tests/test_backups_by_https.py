@@ -418,7 +418,7 @@ class TestOddSituations(HttpsBackupCase):
         with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"), self.cr.savepoint():
             self.backup.copy({"company_id": other.id, "server_id": self.second_server.id})
         for company in (self.company, other):
-            with self.assertRaisesRegex(ValidationError, "sends for System Mail already"):
+            with self.assertRaisesRegex(ValidationError, "already sends for System Mail"):
                 company.write(
                     {
                         "system_mail_address": "other@other.test",

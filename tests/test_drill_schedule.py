@@ -223,7 +223,7 @@ class TestDrillSchedule(AlertsCase):
         )
         event = self.events("configured")[-1]
         self.assertEqual(event.user_id, self.ana)
-        self.assertIn("2030-01-02", event.reason)
+        self.assertIn("Jan 2, 2030", event.reason)
         self.assertIn("System Mail Note changed", event.reason)
         self.assertNotIn("safe", event.reason)
 

@@ -24,7 +24,7 @@ class ConnectFormController extends FormController {
         const wrong = state === "failed" && typed.at(-1);
         const empty = typed.find((input) => !input.value);
         const next = empty || wrong || dialog.querySelector("footer .btn-primary");
-        const news = dialog.querySelector("[role=alert], [role=status]");
+        const news = dialog.querySelector("[role=alert], [role=status]:not(.o_system_mail_trying)");
         if (news) {
             news.id ||= "system_mail_news";
             next?.setAttribute("aria-describedby", news.id); // it is read out, too

@@ -53,7 +53,8 @@ function isStill(page) {
  * @returns {Promise<string[]>} each serious or critical violation: the rule, where, and why
  */
 export async function violations(page, where) {
-    await loadJS(AXE, { targetDoc: page });
+    const load = () => loadJS(AXE, { targetDoc: page });
+    await load().catch(load); // a busy server may have closed the connection
     const { axe } = page.defaultView;
     if (!axe) {
         return [];
