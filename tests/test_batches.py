@@ -47,6 +47,10 @@ class TestBatches(SystemMailCase):
         mail.write({"state": "sent", "system_mail_is_over": True})
         self.env["mail.mail"].process_email_queue()
         self.assertFalse(self.own.accepted)
+        mail.state = "outgoing"  # somebody sends it again
+        self.env["mail.mail"]._gc_over()
+        self.assertTrue(mail.exists())
+        mail.state = "sent"
         self.env["mail.mail"]._gc_over()
         self.assertFalse(mail.exists())
 

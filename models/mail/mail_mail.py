@@ -401,7 +401,8 @@ class MailMail(models.Model):
     @api.autovacuum
     def _gc_over(self):
         """Delete what was sent by a worker that was killed before it deleted it."""
-        self.search([("system_mail_is_over", "=", True)]).unlink()
+        # what somebody has put back into the queue since is not over
+        self.search([("system_mail_is_over", "=", True), ("state", "=", "sent")]).unlink()
 
     def _system_mail_settle(self, part, may_wait):
         """Store the fate of this mail and its notifications.
