@@ -594,10 +594,11 @@ class SystemMailServerHealth(models.Model):
             SQL(
                 """SELECT DISTINCT ON (lower(trim(smtp_host))) health.id
                      FROM system_mail_health health
-                     JOIN ir_mail_server server ON server.id = health.server_id
+                     JOIN %s server ON server.id = health.server_id
                     WHERE server.active AND health.state != 'disconnected'
                           AND server.system_mail_https IS NOT TRUE
-                 ORDER BY lower(trim(smtp_host)), random()"""
+                 ORDER BY lower(trim(smtp_host)), random()""",
+                rows(self.env["ir.mail_server"], "active", "smtp_host", "system_mail_https"),
             )
         )
         return self.env["system.mail.health"].browse(found and random.SystemRandom().choice(found))
