@@ -43,10 +43,15 @@ class Answer(NamedTuple):
             return self.text
         return "\r\n".join([*(f"{code}-{line}" for line in lines[:-1]), f"{code} {lines[-1]}"])
 
-    @property
-    def refuses(self):
-        """Whether it may be the recipient's or the message's own fault."""
-        return "refuse" in self.verdicts
+    def refuses(self, phase):
+        """Whether it may be the recipient's or the message's own fault, as the tables have it for
+        the phase at which it was given.
+        """
+        return any(
+            "refuse" in answer.verdicts
+            for answer in ANSWERS
+            if answer is self or (answer.text, answer.phase) == (self.text, phase)
+        )
 
     @property
     def is_carried(self):

@@ -231,7 +231,7 @@ class Auditor:
         doubted = [
             (message, self._doubted(message, said))
             for message, said in refused
-            if not any(answer.refuses for answer, _phase in said)
+            if not any(answer.refuses(phase) for answer, phase in said)
         ]
         twice = collections.Counter(m.number for m, phases in doubted if len(phases) > 1)
         distrusted = {m.author for m, phases in doubted if len(phases) > 1 and phases[-1] == "dot"}
