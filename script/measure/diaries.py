@@ -29,6 +29,9 @@ class Diary:
     def note(self, what):
         os.write(self._file, f"{time.monotonic()} {what}\n".encode())
 
+    def close(self):
+        os.close(self._file)
+
     @staticmethod
     def read(path: Path) -> list[tuple[float, str]]:
         lines = path.read_text().splitlines() if path.exists() else []

@@ -4,11 +4,13 @@ python -m measure.host CONFIG_FILE --name host1 --address 127.0.1.1 --ahead 300 
 
 What makes it a host of its own on the same machine: its clock may be wrong, it has its own address
 for each mail server, and it tells each mail server its name. What it commits and rolls back while
-it sends is noted in diaries, one for each of its threads.
+it sends is noted in diaries, one for each of its transactions' cursors.
 """
 
 import argparse
+import contextlib
 import datetime
+import itertools
 import os
 import socket
 import sys
@@ -99,8 +101,8 @@ def serve(options):
 
 
 def keep_diaries(name, folder):
-    """Note what each thread commits and rolls back of what it sends; it calls itself by the name of
-    its diary.
+    """Note what each thread commits and rolls back of what it sends, cursor by cursor: an alert may
+    be sent and committed meanwhile. The thread calls itself by the name of the diary.
     """
     from odoo.sql_db import Cursor  # noqa: PLC0415
 
@@ -108,39 +110,51 @@ def keep_diaries(name, folder):
 
     from .diaries import PROBE, Diary, note_clashes  # noqa: PLC0415
 
-    own = threading.local()
+    own, numbers = threading.local(), itertools.count(1)
 
-    def thread():
-        return f"{name}-{os.getpid()}-{threading.get_native_id()}"
+    def sending():
+        """The cursors of the sendings that this thread is in, the innermost last."""
+        if not hasattr(own, "sending"):
+            own.sending = []
+        return own.sending
 
-    def note(what):
-        if getattr(own, "name", "") != thread():  # a fork has those of its parent
-            own.name, own.diary = thread(), Diary(folder / thread())
-        own.diary.note(what)
+    def diary(cursor):
+        thread = f"{name}-{os.getpid()}-{threading.get_native_id()}"
+        return f"{thread}-{vars(cursor)['number']}" if cursor else thread
+
+    def note(cursor, what):
+        with contextlib.closing(Diary(folder / diary(cursor))) as book:
+            book.note(what)
 
     def host_name(_name=""):
         is_check = threading.current_thread().name.startswith("system_mail")
-        return f"{PROBE if is_check else ''}{thread()}{HOSTS}"
+        cursor = (sending() or [None])[-1]
+        return f"{PROBE if is_check else ''}{diary(cursor)}{HOSTS}"
 
     send, commit, rollback = MailMail.send, Cursor.commit, Cursor.rollback
 
     def noted_send(mails, *args, **kwargs):
-        mails.env.cr.sends = True
-        return send(mails, *args, **kwargs)
+        cursor = mails.env.cr
+        vars(cursor).setdefault("number", next(numbers))
+        sending().append(cursor)
+        try:
+            return send(mails, *args, **kwargs)
+        finally:
+            sending().pop()
 
     def noted_commit(cr):
-        if vars(cr).get("sends"):  # first of all, when the database has said so
-            cr.postcommit._funcs.appendleft(lambda: note(Diary.COMMIT))
+        if "number" in vars(cr):  # first of all, when the database has said so
+            cr.postcommit._funcs.appendleft(lambda: note(cr, Diary.COMMIT))
         commit(cr)
 
     def noted_rollback(cr):
-        if vars(cr).get("sends"):
-            note(Diary.END)
+        if "number" in vars(cr):
+            note(cr, Diary.END)
         rollback(cr)
 
     MailMail.send, Cursor.commit, Cursor.rollback = noted_send, noted_commit, noted_rollback
     socket.getfqdn = host_name
-    note_clashes(note)
+    note_clashes(lambda what: note((sending() or [None])[-1], what))
 
 
 if __name__ == "__main__":

@@ -135,8 +135,9 @@ class Host:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        for diary in self._diaries.glob(f"{self.name}-*"):
-            Diary(diary).note(Diary.KILLED)
+        for path in self._diaries.glob(f"{self.name}-*"):
+            with contextlib.closing(Diary(path)) as diary:
+                diary.note(Diary.KILLED)
 
     def stop(self):
         """As an administrator does."""
