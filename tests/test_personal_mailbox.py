@@ -1,6 +1,6 @@
 from unittest.mock import patch
 
-from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.exceptions import AccessError, ConcurrencyError, UserError, ValidationError
 from odoo.tests import tagged
 
 from ..constants import OAUTH
@@ -71,6 +71,33 @@ class TestPersonalMailbox(SystemMailCase):
         self.assertEqual(dialog.smtp_user, "typed by hand")
         self.assertFalse(self.as_ana.outgoing_mail_server_id)
         self.assertFalse(self.env["ir.mail_server"].search([("owner_user_id", "=", self.ana.id)]))
+
+    def test_an_attempt_that_its_owner_stopped_changes_nothing(self):
+        dialog = self.dialog()
+        self.assertFalse(dialog.action_stop("first"))
+        self.assertFalse(dialog.with_context(system_mail_attempt="first").action_connect())
+        self.assertEqual(dialog.state, "draft")
+        self.assertFalse(self.own.attempts)
+        connecting = type(dialog)._try
+
+        def connect_while_it_is_stopped(dialog, values):
+            trouble = connecting(dialog, values)
+            dialog.action_stop("meanwhile")
+            dialog.flush_recordset()
+            return trouble
+
+        with (
+            patch.object(type(dialog), "_try", connect_while_it_is_stopped),
+            self.assertRaises(ConcurrencyError),
+            self.env.cr.savepoint(),
+        ):
+            dialog.with_context(system_mail_attempt="meanwhile").action_connect()
+        self.assertFalse(self.as_ana.outgoing_mail_server_id, "all of it was rolled back")
+        dialog.with_context(system_mail_attempt="second").action_connect()
+        self.assertEqual(dialog.state, "connected", "another attempt is not stopped")
+        shown = dialog.action_stop("second")
+        self.assertEqual(shown["res_id"], dialog.id, "it was too late")
+        self.assertTrue(self.as_ana.outgoing_mail_server_id)
 
     def test_reconnecting_keeps_the_record_and_its_history(self):
         server = self.connected()

@@ -122,6 +122,11 @@ class TestTours(SystemMailCase, BrowserCase):
         servers = self.env["ir.mail_server"].with_context(active_test=False)
         self.assertFalse(servers.search([("owner_user_id", "=", self.ana.id)]))
 
+    def test_an_employee_stops_waiting_for_a_silent_server(self):
+        self.own.fail("banner", action="hang")
+        self.walk(f"/odoo/my-preferences/{self.ana.id}", "system_mail_stop", self.ana)
+        self.assertFalse(self.own_server.system_mail_health_ids)
+
     # --- chatter
 
     def test_an_employee_mentions_a_colleague_though_the_mailbox_is_dead(self):

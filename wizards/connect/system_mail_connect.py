@@ -2,7 +2,7 @@ import contextlib
 import re
 
 from odoo import api, fields, models
-from odoo.exceptions import AccessError, ValidationError
+from odoo.exceptions import AccessError, ConcurrencyError, ValidationError
 from odoo.tools import email_normalize
 
 from ...connect.detection import PATIENCE
@@ -11,6 +11,7 @@ from ...models.accounts.res_company import TryFailed
 from ...providers import known_at
 from ...tools.addresses import is_plain
 from ...tools.encrypted import Encrypted
+from ...tools.own_cursor import own_environment
 from ...tools.reasons import reason_of, remedy_of
 
 PORTS = {"none": 25, "starttls": 587, "starttls_strict": 587, "ssl": 465, "ssl_strict": 465}
@@ -64,6 +65,7 @@ class SystemMailConnect(models.TransientModel):
     runs_drill = fields.Boolean(
         readonly=True, help="It sets System Mail up: the drill at its end runs by itself."
     )
+    stopped_attempt = fields.Char(readonly=True, help="The attempt that its user stopped.")
     state = fields.Selection(
         [("draft", "Draft"), ("failed", "Failed"), ("connected", "Connected")], default="draft"
     )
@@ -235,8 +237,13 @@ class SystemMailConnect(models.TransientModel):
     # --- trying the account
 
     def action_connect(self):
-        """Try the account and, if it works, connect the mailbox. Show the result."""
+        """Try the account and, if it works, connect the mailbox. Show the result.
+
+        ``system_mail_attempt`` of the context names the attempt, for ``action_stop``.
+        """
         self.ensure_one()
+        if self._is_stopped():
+            return False
         try:
             self._check_address()
             if self._provider().is_application():
@@ -249,7 +256,32 @@ class SystemMailConnect(models.TransientModel):
         except ValidationError as exc:
             self.shows_server = True
             return self._show_failure(str(exc))
+        with own_environment(self.env) as env:  # sees what others wrote meanwhile
+            if self.with_env(env(context=self.env.context))._is_stopped():
+                raise ConcurrencyError("Its user stopped it.")  # Odoo rolls back, and tries again
         return self._show_outcome(trouble)
+
+    def action_stop(self, attempt):
+        """Have an attempt to connect, which another request is busy with, change nothing.
+
+        That request also writes to this dialog at its end. If both write at the same time,
+        PostgreSQL refuses the later one: Odoo rolls it back and runs it again, and it sees that it
+        is over.
+
+        :param str attempt: as in the context of ``action_connect``
+        :return: the action that shows the dialog if it was too late, or False
+        """
+        self.ensure_one()
+        self._check_target()
+        if self.state == "connected":
+            return self.reopen()
+        self.stopped_attempt = attempt
+        return False
+
+    def _is_stopped(self):
+        """Whether the user stopped the attempt that the context names."""
+        attempt = self.env.context.get("system_mail_attempt")
+        return bool(attempt) and self.stopped_attempt == attempt
 
     def _try(self, values, tokens=None):
         """Try the account and, if it works, use it.

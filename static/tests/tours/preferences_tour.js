@@ -121,3 +121,33 @@ registry.category("web_tour.tours").add("system_mail_preferences", {
         },
     ],
 });
+
+registry.category("web_tour.tours").add("system_mail_stop", {
+    steps: () => [
+        {
+            trigger: "[name=system_mail_own] button:contains(Reconnect)",
+            run: "click",
+        },
+        {
+            trigger: `${DIALOG} [name=smtp_pass] input:focus`,
+        },
+        isAccessible("the dialog to reconnect"),
+        ...type("secret"),
+        {
+            content: "the waiting can be left at once",
+            trigger: `${DIALOG} .o_system_mail_trying button[name=stop]:focus`,
+        },
+        isAccessible("waiting for a mailbox"),
+        {
+            trigger: `${DIALOG} .o_system_mail_trying button[name=stop]`,
+            run: "click",
+        },
+        {
+            content: "the dialog asks again",
+            trigger: `${DIALOG} footer button[name=action_connect]:focus`,
+        },
+        {
+            trigger: ".o_notification:contains(Nothing has changed)",
+        },
+    ],
+});
