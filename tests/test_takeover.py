@@ -6,7 +6,7 @@ from odoo.exceptions import AccessError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from .doors import ELSEWHERE, NOTHING, OUTSIDERS, DoorsCase
+from .doors import ELSEWHERE, NOTHING, OUTSIDERS, REFUSED, DoorsCase
 
 
 @tagged("post_install", "-at_install")
@@ -267,3 +267,28 @@ class TestTakeover(DoorsCase):
                 session = http.root.session_store.get(self.session.sid)
                 self.assertEqual(session.uid, user or self.people[role].id)
             self.logout()
+
+    def test_no_employee_runs_code_by_saving_settings(self):
+        """Odoo saves them as superuser for anybody: what is not given is switched off, also that
+        only some people write code in templates.
+        """
+        restriction = "mail.restrict.template.rendering"
+        parameters = self.env["ir.config_parameter"]
+        parameters.set_param(restriction, "1")
+        editors = self.env.ref("mail.group_mail_template_editor").all_user_ids
+        settings, names = "res.config.settings", ["restrict_template_rendering"]
+        for role in ("access rights", "employee"):
+            self.log_in(role)
+            for door in (
+                self.door(settings, "set_values", []),
+                self.door(settings, "default_get", names),
+            ):
+                self.assertEqual(self.outcome(door), REFUSED, role)
+        self.env.invalidate_all()
+        self.assertEqual(parameters.get_param(restriction), "1")
+        self.assertEqual(self.env.ref("mail.group_mail_template_editor").all_user_ids, editors)
+        self.log_in("administrator")
+        self.assertIn(names[0], self.call(settings, "default_get", names))
+        saved = self.call(settings, "create", [{names[0]: False}])
+        self.call(settings, "execute", saved)
+        self.assertFalse(parameters.get_param(restriction))

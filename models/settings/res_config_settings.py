@@ -148,6 +148,19 @@ class ResConfigSettings(models.TransientModel):
             elif address != company.system_mail_address:
                 settings.system_mail_new_address = address
 
+    @api.model
+    def default_get(self, fields):
+        """Odoo tells anybody who calls it what the system parameters are, secrets among them."""
+        self.browse().check_access("read")
+        return super().default_get(fields)
+
+    def set_values(self):
+        """Odoo writes as superuser for anybody who calls it, and resets what is not given. So an
+        employee could become a mail template editor, who runs code as any user.
+        """
+        self.check_access("write")
+        return super().set_values()
+
     def execute(self):
         action = super().execute()
         address = self.env.user.has_group(GROUP) and self.system_mail_new_address
