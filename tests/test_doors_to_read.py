@@ -4,7 +4,7 @@ import contextlib
 import json
 
 from odoo import api
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.fields import Command
 from odoo.service.model import call_kw
 from odoo.tests import HttpCase, tagged
@@ -213,6 +213,71 @@ class TestSystemMailsNameStaysHidden(ReadingCase):
         for user in self.outsiders.values():
             [told] = self.call(user, "mail.template", "read", template.ids, ["mail_server_id"])
             self.assertEqual(told["mail_server_id"], (self.own_server.id, "ana@company.test"))
+
+
+@tagged("post_install", "-at_install")
+class TestNoRecordTellsItsName(ReadingCase):
+    """Odoo reads the name of what a record leads to as superuser, and lets every employee make
+    messages, activities and dialogs that lead anywhere.
+    """
+
+    def setUp(self):
+        super().setUp()
+        canary = {"company_id": self.company.id, "address": "canary@company.test"}
+        self.backup = self.env["system.mail.backup"].create(canary)
+
+    def guarded(self):
+        """A record of each of the models that only Super Users read."""
+        for name, model in self.env.registry.items():
+            records = self.env[name]
+            if name.startswith("system.mail.") and not (model._abstract or model._transient):
+                yield records.search([], limit=1) or records.new()
+
+    def test_only_super_users_are_told_a_name(self):
+        self.env.flush_all()
+        for record in self.guarded():
+            for user in (*self.outsiders.values(), self.ana):
+                self.assertFalse(record.with_user(user).sudo().display_name, record)
+            theirs = record.with_user(self.super_user).display_name
+            self.assertEqual(theirs, record.display_name)
+        self.assertEqual(self.backup.with_user(self.super_user).display_name, "canary@company.test")
+
+    def told(self, user, model, values):
+        """What a person reads of a record that they make."""
+        [id_] = self.call(user, model, "create", [values])
+        return str(self.call(user, model, "read", [id_]))
+
+    def test_no_record_of_ones_own_tells_it(self):
+        for user in (*self.outsiders.values(), self.super_user):
+            mine = {"partner_ids": [Command.set(user.partner_id.ids)]}
+            [parent] = self.call(user, "mail.message", "create", [{"body": "Hello", **mine}])
+            message = {"model": self.backup._name, "res_id": self.backup.id, "parent_id": parent}
+            told = [
+                self.told(user, "mail.message", message),
+                self.told(user, "system.mail.test", {"backup_id": self.backup.id}),
+            ]
+            is_super_user = user == self.super_user
+            self.assertEqual(["canary" in each for each in told], [is_super_user] * 2, told)
+
+    def test_no_activity_keeps_it(self):
+        model_id = self.env["ir.model"]._get_id(self.backup._name)
+        place = {"res_model_id": model_id, "res_id": self.backup.id}
+        for user in self.outsiders.values():
+            [mine] = self.call(user, "mail.activity", "create", [{"user_id": user.id}])
+            with self.assertRaises(ValidationError), self.env.cr.savepoint():
+                self.call(user, "mail.activity", "write", [mine], place)
+            self.assertFalse(self.env["mail.activity"].browse(mine).res_name)
+
+    def test_nobody_is_told_the_name_of_an_application(self):
+        providers = self.env["system.mail.oauth.provider"]
+        application = providers.search([]).filtered(lambda each: each.is_application())[:1]
+        self.env["ir.config_parameter"].set_param("base_setup.default_external_email_server", True)
+        user = self.outsiders["employee"]
+        values = {"user_id": user.id, "address": user.email}
+        [dialog] = self.call(user, "system.mail.connect", "create", [values])
+        method = {"method": str(application.id)}
+        self.assert_refused(user, "system.mail.connect", "write", [dialog], method)
+        self.assert_refused(user, "system.mail.connect", "create", [{**values, **method}])
 
 
 @tagged("post_install", "-at_install")

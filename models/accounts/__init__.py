@@ -1,5 +1,8 @@
 """Accounts of mailboxes: how they are connected, and how they log in."""
 
+from . import system_mail_unnamed  # before those that inherit it
+
+# isort: split
 from . import (
     base,
     ir_attachment,

@@ -19,6 +19,7 @@ class SystemMailAttempt(models.Model):
     """
 
     _name = "system.mail.attempt"
+    _inherit = "system.mail.unnamed"
     _description = "System Mail Attempt"
     _log_access = False
 

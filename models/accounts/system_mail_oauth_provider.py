@@ -41,6 +41,7 @@ class SystemMailOauthProvider(models.Model):
     """A mail provider where people sign in to connect a mailbox, and its mail server."""
 
     _name = "system.mail.oauth.provider"
+    _inherit = "system.mail.unnamed"
     _description = "Mail Provider"
     _order = "sequence, name, id"
 

@@ -26,6 +26,7 @@ class SystemMailOauthToken(models.Model):
     """
 
     _name = "system.mail.oauth.token"
+    _inherit = "system.mail.unnamed"
     _description = "Mailbox Token"
     _rec_name = "server_id"
 

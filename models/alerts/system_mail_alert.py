@@ -28,6 +28,7 @@ class SystemMailAlert(models.Model):
     """
 
     _name = "system.mail.alert"
+    _inherit = "system.mail.unnamed"
     _description = "System Mail Alert"
     _log_access = False
 

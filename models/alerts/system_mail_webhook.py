@@ -26,6 +26,7 @@ class SystemMailWebhook(models.Model):
     """
 
     _name = "system.mail.webhook"
+    _inherit = "system.mail.unnamed"
     _description = "System Mail Webhook"
     _order = "name, id"
 

@@ -125,6 +125,7 @@ class SystemMailDomainFinding(models.Model):
     """
 
     _name = "system.mail.domain.finding"
+    _inherit = "system.mail.unnamed"
     _description = "Sending Domain"
     _order = "id"
     _rec_name = "kind"

@@ -59,6 +59,7 @@ class SystemMailUsage(models.Model):
     """
 
     _name = "system.mail.usage"
+    _inherit = "system.mail.unnamed"
     _description = "System Mail Usage"
     _log_access = False
 

@@ -10,6 +10,7 @@ class SystemMailFailure(models.AbstractModel):
     """
 
     _name = "system.mail.failure"
+    _inherit = "system.mail.unnamed"
     _description = "Failure"
 
     rule = fields.Selection(lambda self: reasons(self.env), "Reason without Codes", readonly=True)

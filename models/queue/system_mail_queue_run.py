@@ -21,6 +21,7 @@ class SystemMailQueueRun(models.Model):
     """
 
     _name = "system.mail.queue.run"
+    _inherit = "system.mail.unnamed"
     _description = "Run of the Mail Queue"
 
     key = fields.Integer(required=True, readonly=True, help="Of its advisory lock.")

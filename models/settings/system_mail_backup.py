@@ -22,6 +22,7 @@ class SystemMailBackup(models.Model):
     """
 
     _name = "system.mail.backup"
+    _inherit = "system.mail.unnamed"
     _description = "Further Mailbox of System Mail"
     _order = "company_id, sequence, id"
     _rec_name = "address"

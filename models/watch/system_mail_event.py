@@ -71,8 +71,9 @@ class SystemMailEvent(models.Model):
     @api.depends("kind")
     @api.depends_context("lang")
     def _compute_display_name(self):
+        super()._compute_display_name()
         kinds = dict(self._fields["kind"]._description_selection(self.env))
-        for event in self:
+        for event in self.filtered("display_name"):
             event.display_name = kinds.get(event.kind)
 
     @api.depends("note")

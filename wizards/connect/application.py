@@ -1,6 +1,6 @@
 from odoo import api, fields, models
 from odoo.api import SUPERUSER_ID
-from odoo.exceptions import AccessError, ValidationError
+from odoo.exceptions import ValidationError
 from odoo.fields import Domain
 from odoo.tools import email_normalize
 
@@ -120,8 +120,6 @@ class SystemMailConnectApplication(models.TransientModel):
         :raises ValidationError: with a sentence on what is wrong
         """
         provider_sudo = self._provider()
-        if not self._may_use_applications():  # the ORM does not check such a selection
-            raise AccessError(self.env._("Only Super Users connect mailboxes as an application."))
         if provider_sudo.for_people != bool(self.user_id):
             raise ValidationError(
                 self.env._(

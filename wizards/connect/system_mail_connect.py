@@ -104,6 +104,10 @@ class SystemMailConnect(models.TransientModel):
                 dialog.company_id.check_system_mail_access()
             elif dialog.user_id != self.env.user and not dialog._connects_for_other():
                 raise AccessError(self.env._("Only its owner can connect a personal mailbox."))
+            if dialog._provider().is_application() and not dialog._may_use_applications():
+                raise AccessError(  # the ORM does not check such a selection
+                    self.env._("Only Super Users connect mailboxes as an application.")
+                )
 
     @api.model
     @api.private
