@@ -687,6 +687,20 @@ SEAMS = (
         "Base of the cursor that borrows a connection for each statement.",
     ),
     Seam(
+        "odoo.tools.profiler.SQLCollector",
+        "post_process",
+        "()",
+        "tools/log_filter.py",
+        "A profile has its entries after it: statements, which may write our secrets.",
+    ),
+    Seam(
+        "odoo.tools.profiler.SQLCollector",
+        "_registry",
+        "",
+        "tools/log_filter.py",
+        "The profiler takes our collector for its own, because it has the same name.",
+    ),
+    Seam(
         "odoo.modules.module",
         "current_test",
         "",

@@ -11,6 +11,7 @@ from requests_oauthlib import OAuth2Session
 from odoo.exceptions import UserError
 from odoo.service.model import call_kw
 from odoo.tools import SQL
+from odoo.tools.profiler import Profiler
 
 from ..connect.oauth import Client, Tokens, refresh
 from ..constants import GROUP, OAUTH
@@ -278,6 +279,19 @@ class TestLogs(SystemMailCase):
         for table in ("system_mail_oauth_token", "system_mail_oauth_provider", "ir_mail_server"):
             self.assertTrue([line for line in told if table in line and "'***'" in line], table)
         self.assertNotIn("hush", "".join(told))
+
+    def test_a_profile_has_statements_without_it(self):
+        """Administrators read the profiles of everybody."""
+        self.system_server.flush_recordset()
+        with Profiler(db=None, collectors=["sql"]) as profiler:
+            self.system_server.system_mail_password = self.SECRET
+            self.system_server.name = "Told"
+            self.env.flush_all()
+        [collector] = profiler.collectors
+        told = [entry["full_query"] for entry in collector.entries]
+        self.assertTrue([line for line in told if "ir_mail_server" in line and "'***'" in line])
+        self.assertNotIn("hush", str(collector.entries))
+        self.assertIn("hello@company.test", str(told), "other statements are as they were")
 
     def test_a_statement_that_fails_is_told_without_the_secret(self):
         told = self.logged("ERROR")
