@@ -132,6 +132,30 @@ class TestCompanies(TwoCompanies):
             .filtered(lambda outage: outage.company_id != self.second)
         )
 
+    def test_a_super_user_who_works_elsewhere_changes_nothing(self):
+        elsewhere = {"company_id": self.company.id, "company_ids": [(6, 0, self.company.ids)]}
+        group = self.env.ref("system_mail.group_super_user")
+        rita = self._user("Rita", "rita@company.test", group_ids=[(6, 0, group.ids)], **elsewhere)
+        second = self.second.with_user(rita)
+        for attempt in (
+            second.action_system_mail_connect,
+            second.action_system_mail_connect_backup,
+            second.action_system_mail_test,
+            second.action_system_mail_drill,
+            second.action_system_mail_check_domain,
+            second.action_system_mail_disconnect,
+            lambda: second.write({"system_mail_scope": "all"}),
+            lambda: second.env["system.mail.connect"].create({"company_id": second.id}),
+            second.env["system.mail.test"].create({"company_id": second.id}).action_send,
+            second.env["system.mail.drill"].create({"company_id": second.id}).action_send,
+        ):
+            with self.assertRaisesRegex(AccessError, "You don't work in Second"):
+                attempt()
+        self.assertEqual(self.second.system_mail_server_id, self.second_server)
+        rita.company_ids += self.second
+        second.action_system_mail_disconnect()
+        self.assertFalse(self.second.system_mail_server_id)
+
     def test_two_companies_with_one_mailbox_have_a_row_each(self):
         self.second.write(
             {

@@ -605,11 +605,11 @@ class TestRecordsOfOurs(DoorsCase):
         )
 
     def test_moving_super_users_and_companies_about_is_an_event(self):
-        before = self.events("configured")
         other, ours = self.env["res.company"].create({"name": "Other"}), self.company.name
+        before = self.events("configured")
         chief = self.people["administrator"]
-        self.victim.company_ids += other
         victim = self.victim.with_user(chief)
+        victim.company_ids += other
         victim.write({"company_id": other.id})
         self.company.with_user(chief).user_ids -= self.victim
         self.accomplice.with_user(chief).company_ids += other
@@ -619,6 +619,7 @@ class TestRecordsOfOurs(DoorsCase):
         self.assertEqual(
             events.mapped("reason"),
             [
+                f"Companies of Super User Victim: {ours} → {ours}, Other",
                 f"Companies of Super User Victim: {ours}, Other → Other, {ours}",
                 f"Companies of Super User Victim: Other, {ours} → Other",
             ],

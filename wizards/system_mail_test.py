@@ -46,6 +46,7 @@ class SystemMailTest(models.TransientModel):
         company, backup = self.company_id, self.backup_id
         if not company:
             return ""
+        company.check_system_mail_access()
         state = backup.state if backup else company.system_mail_state
         if state not in ("unstable", "disconnected"):
             return ""

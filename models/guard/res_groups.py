@@ -238,6 +238,6 @@ class ResGroups(models.Model):
             yield self.env._("Super User %(name)s is active again", name=new.name)
         elif old.active and not new.active:
             yield self.env._("Super User %(name)s was archived", name=new.name)
-        if old.companies[:1] != new.companies[:1] or set(old.companies) - set(new.companies):
+        if old.companies != new.companies:
             label = self.env._("Companies of Super User %(name)s", name=new.name)
             yield change(label, ", ".join(old.companies), ", ".join(new.companies))

@@ -228,6 +228,8 @@ class ResCompany(models.Model):
         return companies
 
     def write(self, vals):
+        if not self.env.su and any(name.startswith("system_mail_") for name in vals):
+            self.check_system_mail_access()
         vals = self._system_mail_clean(vals)
         is_emptied = vals.get("system_mail_address", True) is False
         servers = self._system_mail_servers() if is_emptied else None
@@ -282,9 +284,21 @@ class ResCompany(models.Model):
 
     @api.private
     def check_system_mail_access(self):
-        """:raises AccessError: the current user is neither a Super User nor OdooBot"""
-        if self.env.uid != SUPERUSER_ID and not self.env.user.has_group(GROUP):
+        """:raises AccessError: the current user is neither OdooBot nor a Super User who works in
+        these companies
+        """
+        if self.env.uid == SUPERUSER_ID:
+            return
+        if not self.env.user.has_group(GROUP):
             raise AccessError(self.env._("Only Super Users may see or change System Mail."))
+        if others := self._origin - self.env.user.company_ids:
+            raise AccessError(
+                self.env._(
+                    "You don't work in %(companies)s. Only a Super User who works there sees or "
+                    "changes its System Mail.",
+                    companies=", ".join(others.sudo().mapped("name")),
+                )
+            )
 
     def action_system_mail_settings(self):
         """Open the settings of this company's System Mail. It becomes the user's current company:
