@@ -2,6 +2,8 @@
 is sent.
 """
 
+import base64
+
 from odoo.tests import tagged
 
 from .doors import OUTSIDERS, REFUSED, DoorsCase
@@ -313,6 +315,67 @@ class TestDoorsBeside(DoorsCase):
                 ),
             }
         )
+
+    def test_importing_translations(self):
+        """Odoo writes these by SQL."""
+        names = {
+            "ir.ui.menu,name:system_mail.menu_system_mail_events": "Activity",
+            "ir.model.fields,field_description:system_mail.field_res_company__system_mail_scope": (
+                self.env["ir.model.fields"]
+                ._get("res.company", "system_mail_scope")
+                .field_description
+            ),
+            "ir.ui.menu,name:base.menu_administration": "Settings",
+        }
+
+        def imported(code, *places):
+            text = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n' + "".join(
+                f'\n#. module: x\n#: model:{p}\nmsgid "{names[p]}"\nmsgstr "Look here"\n'
+                for p in places
+            )
+            values = {
+                "name": "X",
+                "code": code,
+                "filename": "x.po",
+                "data": base64.b64encode(text.encode()).decode(),
+            }
+
+            def door():
+                [id_] = self.call("base.language.import", "create", [values])
+                self.call("base.language.import", "import_lang", [id_])
+
+            return door
+
+        menu, field, of_odoo = names
+        self.assert_closed(
+            {
+                "language.import, menu": imported("en_US", menu),
+                "language.import, field": imported("fr_FR", field),
+                "language.import, both": imported("fr_FR", of_odoo, menu),
+            }
+        )
+        self.log_in("administrator")
+        imported("fr_FR", of_odoo)()
+        root = self.env.ref("base.menu_administration").with_context(lang="fr_FR")
+        self.assertEqual(root.name, "Look here")
+
+    def test_calling_a_mail_server(self):
+        """Odoo would connect to any server, or log in to anybody's mailbox, before it looks at the
+        message.
+        """
+        server, call = "ir.mail_server", {"From": "ana@company.test", "To": "ben@company.test"}
+        self.assert_closed(
+            {
+                "send_email, by a host": self.door(
+                    server, "send_email", call, smtp_server=self.own.host, smtp_port=self.own.port
+                ),
+                "send_email, by a mailbox": self.door(
+                    server, "send_email", call, mail_server_id=self.own_server.id
+                ),
+            },
+            super_user=REFUSED,
+        )
+        self.assertFalse(self.own.attempts)
 
     def test_following_the_alerts(self):
         channel = self.ref("channel_alerts")

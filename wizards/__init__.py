@@ -1,4 +1,5 @@
 from . import (
+    base_language_import,
     base_module_uninstall,
     base_partner_merge,
     connect,

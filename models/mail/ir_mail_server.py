@@ -1,5 +1,7 @@
+from email.message import Message
+
 from odoo import api, models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
@@ -112,6 +114,8 @@ class IrMailServer(models.Model):
 
     @api.model
     def send_email(self, message, *args, **kwargs):
+        if not isinstance(message, Message):  # over RPC: Odoo would connect to any server first
+            raise AccessError(self.env._("E-mail is sent by messages, not by calling the server."))
         run, session = self.system_mail_run(), kwargs.get("smtp_session")
         if run is None:
             return super().send_email(message, *args, **kwargs)
