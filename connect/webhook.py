@@ -66,6 +66,8 @@ def payload(form, text, link, link_text):
     :param str text: plain
     :param str link: where to look
     """
+    if form in ("discord", "teams"):  # Markdown: a person's name may look like a link
+        text = text.replace("](", "] (")
     text = text[:LONGEST_TEXT]
     if form == "slack":
         escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -94,6 +94,9 @@ class TestAddresses(BaseCase):
         discord = webhook.payload("discord", "@everyone " + "x" * 5000, "https://o.test", "Open")
         self.assertLessEqual(len(discord["content"]), 2000)
         self.assertEqual(discord["allowed_mentions"], {"parse": []})
+        for form in ("discord", "teams"):
+            link = str(webhook.payload(form, "[Odoo](https://x.test)", "https://o.test", "Open"))
+            self.assertIn("[Odoo] (https://x.test)", link)
 
     def test_teams_takes_an_adaptive_card(self):
         card = webhook.payload("teams", "It works again.", "https://o.test", "Open")
