@@ -138,9 +138,11 @@ class IrMailServer(models.Model):
         if run and vals.keys() <= OWN_CURSOR_FIELDS:
             return self._system_mail_write_apart(run, vals)
         before = self._system_mail_audit_snapshot(vals)
-        self._system_mail_keep_secrets_here(vals)
-        self._system_mail_leave_application(vals)
+        accounts = self._system_mail_accounts()
         result = super().write(vals)
+        moved_sudo = self._system_mail_moved(accounts)
+        self._system_mail_keep_secrets_here(moved_sudo, accounts, vals)
+        self._system_mail_leave_application(moved_sudo, vals)
         if vals.get("smtp_pass"):
             self._system_mail_encrypt_password()
         if "active" in vals:
@@ -182,52 +184,67 @@ class IrMailServer(models.Model):
         run.write_apart(self, vals)
         return True
 
-    def _system_mail_keep_secrets_here(self, vals):
-        """Forget the secrets of mailboxes that an administrator is about to give to another owner,
-        or to another account or server. They could otherwise send as the owner with a password that
-        they may not read, or have it sent to a server of theirs. Super Users, the owner and code in
+    def _system_mail_accounts(self):
+        """Who owns each of these mailboxes, and in which account and where it logs in.
+
+        :return: ``{server: {field name: value}}``, as superuser
+        """
+        return {
+            server_sudo: {name: server_sudo[name] or False for name in ACCOUNT}
+            for server_sudo in self.sudo()
+        }
+
+    def _system_mail_moved(self, accounts):
+        """The mailboxes that have another owner, account or server now, whatever field was written:
+        another addon may compute these from fields of its own.
+
+        :param dict accounts: what ``_system_mail_accounts`` returned before
+        """
+        for field in map(self._fields.get, ACCOUNT):
+            if not field.store and not any(self.env.is_protected(field, each) for each in self):
+                self.invalidate_recordset([field.name])
+        now = self._system_mail_accounts()
+        return self.sudo().filtered(lambda server: now[server] != accounts[server])
+
+    def _system_mail_keep_secrets_here(self, moved_sudo, accounts, vals):
+        """Forget the secrets of mailboxes that an administrator gave to another owner, or to
+        another account or server. They could otherwise send as the owner with a password that they
+        may not read, or have it sent to a server of theirs. Super Users, the owner and code in
         superuser mode may do so.
 
+        :param moved_sudo: these mailboxes
+        :param dict accounts: what ``_system_mail_accounts`` returned before
         :param dict vals: as given to ``write``
         """
-        names = ACCOUNT & vals.keys()
-        if not names or self.env.su or self.env.user.has_group(GROUP):
+        if self.env.su or self.env.user.has_group(GROUP):
             return
-        moved_sudo = self.sudo().filtered(
-            lambda server: (
-                server.owner_user_id != self.env.user
-                and any(server._system_mail_differs(name, vals[name]) for name in names)
-            )
+        moved_sudo = moved_sudo.filtered(
+            lambda server: accounts[server]["owner_user_id"] != self.env.user
         )
         moved_sudo._system_mail_forget({"system_mail_password"} - vals.keys())
-        personal_sudo = moved_sudo.filtered("owner_user_id")
+        personal_sudo = moved_sudo.filtered(
+            lambda server: server.owner_user_id or accounts[server]["owner_user_id"]
+        )
         personal_sudo._system_mail_forget(PERSONAL_SECRETS & self._fields.keys() - vals.keys())
         tokens_sudo = self.env["system.mail.oauth.token"].sudo()
         tokens_sudo.search([("server_id", "in", moved_sudo.ids)]).unlink()
 
-    def _system_mail_leave_application(self, vals):
-        """Disconnect mailboxes that connect by an application, where anybody gives them another
+    def _system_mail_leave_application(self, moved_sudo, vals):
+        """Disconnect mailboxes that connect by an application, where anybody gave them another
         owner, address or server: the application would send as that one without a consent, or its
         token would go to that server.
 
+        :param moved_sudo: the mailboxes that have another one
         :param dict vals: as given to ``write``
         """
-        names = ACCOUNT & vals.keys()
-        if not names or "system_mail_provider_id" in vals:
+        if "system_mail_provider_id" in vals:
             return
-        moved_sudo = self.sudo().filtered(
-            lambda server: (
-                server.system_mail_provider_id.is_application()
-                and any(server._system_mail_differs(name, vals[name]) for name in names)
-            )
+        moved_sudo = moved_sudo.filtered(
+            lambda server: server.system_mail_provider_id.is_application()
         )
         moved_sudo._system_mail_forget({"system_mail_provider_id"})
         tokens_sudo = self.env["system.mail.oauth.token"].sudo()
         tokens_sudo.search([("server_id", "in", moved_sudo.ids)]).unlink()
-
-    def _system_mail_differs(self, name, value):
-        field = self._fields[name]
-        return field.convert_to_cache(self[name], self) != field.convert_to_cache(value, self)
 
     def _system_mail_forget(self, names):
         if self:

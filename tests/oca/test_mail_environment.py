@@ -90,6 +90,19 @@ class TestMailEnvironment(SystemMailCase):
         self.assertEqual((row.address, row.provider), ("hello@company.test", "127.0.0.1"))
         self.assertEqual(row.action_test()["params"]["type"], "success")
 
+    def test_an_administrator_moves_no_password_to_another_server(self):
+        """Not by the fields in which the addon keeps what it computes from."""
+        groups = self.env.ref("base.group_system")
+        otto = self._user("Otto", "otto@company.test", group_ids=groups.ids)
+        for name in ("smtp_host", "smtp_user"):
+            self.own_server.write({"system_mail_password": "secret", name: "as-before"})
+            own_server = self.own_server.with_user(otto)
+            own_server.write({"name": "Ana's"})
+            self.assertTrue(self.own_server.system_mail_password)
+            own_server.write({f"x_{name}_env_default": "else.test"})
+            self.assertEqual(self.own_server[name], "else.test")
+            self.assertFalse(self.own_server.system_mail_password)
+
     def test_uninstalling_finds_what_signs_in_here(self):
         self.own_server.write({"system_mail_password": "secret", "smtp_pass": False})
         going_on, others = self.env["ir.mail_server"].system_mail_dependents()
