@@ -348,7 +348,7 @@ SEAMS = (
         "ir.attachment",
         "_search",
         "(domain, offset=0, limit=None, order=None, *, active_test=True, bypass_access=False)",
-        "models/accounts/ir_attachment.py",
+        "models/mail/ir_attachment.py",
         "Checks the domain with the user's rights: Odoo searches as superuser.",
     ),
     Seam(
@@ -685,20 +685,6 @@ SEAMS = (
         "",
         "tools/own_cursor.py",
         "Base of the cursor that borrows a connection for each statement.",
-    ),
-    Seam(
-        "odoo.tools.profiler.SQLCollector",
-        "post_process",
-        "()",
-        "tools/log_filter.py",
-        "A profile has its entries after it: statements, which may write our secrets.",
-    ),
-    Seam(
-        "odoo.tools.profiler.SQLCollector",
-        "_registry",
-        "",
-        "tools/log_filter.py",
-        "The profiler takes our collector for its own, because it has the same name.",
     ),
     Seam(
         "odoo.modules.module",

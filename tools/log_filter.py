@@ -90,11 +90,13 @@ class StatementCollector(SQLCollector):
 
     name = SQLCollector.name
 
-    def post_process(self):
-        for entry in self._entries:
+    @property
+    def entries(self):
+        entries = super().entries
+        for entry in entries:
             if _writes_secret(entry["full_query"]):
                 entry["full_query"] = _redacted(entry["full_query"])
-        super().post_process()
+        return entries
 
 
 def redact_typed(record):

@@ -5,7 +5,6 @@ from . import system_mail_unnamed  # before those that inherit it
 # isort: split
 from . import (
     base,
-    ir_attachment,
     ir_mail_server,
     res_company,
     res_users,

@@ -1,4 +1,7 @@
+import contextlib
+
 from odoo import api, models
+from odoo.tools import SQL
 
 from ...constants import MODULE
 
@@ -32,6 +35,44 @@ class IrModelData(models.Model):
         for xid in secret:
             xid.display_name = xid.complete_name
         super(IrModelData, self - secret)._compute_display_name()
+
+    @api.model
+    @api.private
+    @contextlib.contextmanager
+    def system_mail_keep_texts(self):
+        """Check that no outsider changes texts or translations of this addon's records within the
+        block.
+
+        :raises AccessError: somebody did
+        """
+        outsider = self.env["res.groups"]._system_mail_is_outsider()
+        before = self._system_mail_texts() if outsider else set()
+        yield
+        if outsider:
+            changed = {title for title, _texts in self._system_mail_texts() - before}
+            self._system_mail_check_change(sorted(changed))
+
+    @api.model
+    def _system_mail_texts(self):
+        """The stored texts of this addon's records: ``{(external ID, texts in all languages)}``."""
+        self.env.flush_all()
+        texts = set()
+        ours_sudo = self.sudo().search([("module", "=", MODULE)])
+        for model, names in ours_sudo.grouped("model").items():
+            fields = self.env[model]._fields.values() if model in self.env else ()
+            columns = [f.name for f in fields if f.translate and f.store and not f.inherited]
+            if columns:
+                rows = self.env.execute_query(
+                    SQL(
+                        "SELECT id, concat_ws(' ', %s) FROM %s WHERE id IN %s",
+                        SQL(", ").join(map(SQL.identifier, columns)),
+                        SQL.identifier(self.env[model]._table),
+                        tuple(names.mapped("res_id")),
+                    )
+                )
+                titles = {name.res_id: name.complete_name for name in names}
+                texts |= {(titles[id_], said) for id_, said in rows}
+        return texts
 
     def _system_mail_is_about_us(self):
         group_id = self.env["res.groups"]._system_mail_group_id()

@@ -3,6 +3,7 @@
 from . import (
     ir_attachment,
     ir_mail_server,
+    mail_activity,
     mail_mail,
     mail_mail_queue,
     mail_mail_reply,

@@ -1,4 +1,4 @@
-from odoo import models
+from odoo import api, models
 from odoo.fields import Domain
 
 from .mail_mail_queue import UNDECIDED
@@ -9,10 +9,21 @@ SENT = {"name", "raw", "datas", "db_datas", "mimetype", "type", "url"}
 
 class IrAttachment(models.Model):
     """Guards what is attached to mail that is held or waits. It belongs to the document, and Odoo
-    lets everybody change it who may change the document.
+    lets everybody change it who may change the document. Lets nobody guess a password.
     """
 
     _inherit = "ir.attachment"
+
+    @api.model
+    def _search(self, domain, *args, bypass_access=False, **kwargs):
+        """Check the domain with the rights of who searches: Odoo searches here as superuser, so
+        that everybody could guess a mailbox's password, letter by letter, from what is found. Who
+        may see an attachment remains Odoo's to say: visitors of a website have no right to any.
+        """
+        if not (self.env.su or bypass_access):
+            # makes a query, and doesn't run it
+            models.BaseModel._search(self, domain, bypass_access=True)
+        return super()._search(domain, *args, bypass_access=bypass_access, **kwargs)
 
     def write(self, vals):
         if not self.env.su and SENT & vals.keys():
