@@ -111,7 +111,7 @@ addresses = st.one_of(
 # --- what holds
 
 
-@slow(60)
+@slow(30)
 @given(address=addresses, told=st.lists(answers, max_size=3))
 @example("ana@company.test", [said([mx(1, [b"a\0b.\xff", b"messagingengine", b"com"])])])
 @example("ana@company.test", [said([record(CNAME, QUESTION_NAME)])])

@@ -51,9 +51,9 @@ def written(author=ANA, **headers):
 
 def assert_from_system_mail(message, author, reply_to=None):
     """It parses again, as one message from System Mail that says no more than it should."""
-    begin = time.monotonic()
+    begin = time.process_time()
     raw = in_the_name_of(message, HELLO, author).as_bytes()
-    assert time.monotonic() - begin < QUICK
+    assert time.process_time() - begin < QUICK
     head = raw.partition(b"\r\n\r\n")[0]
     assert max(map(len, head.split(b"\r\n"))) < 998
     assert b"\n" not in head.replace(b"\r\n", b"")

@@ -215,7 +215,7 @@ def assert_well_formed(found):
 # --- what holds
 
 
-@slow(60)
+@slow(25)
 @given(what=st.sampled_from([*ASKS]), says=behaviours)
 @example("refresh", ["echo"])
 @example("application", [http(400, [], b""), "echo", "close"])
@@ -290,7 +290,7 @@ def damaged(draw, file):
     return file[:start] + draw(st.text(max_size=10)) + file[end:]
 
 
-@slow(100)
+@slow(40)
 @given(file=st.one_of(files, damaged(KEY), damaged(CERTIFICATE), damaged(KEY + CERTIFICATE)))
 @example(KEY.replace("PRIVATE", "ENCRYPTED PRIVATE"))
 @example(KEY.replace("KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\n\n", 1))
