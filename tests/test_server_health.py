@@ -295,6 +295,17 @@ class TestOwnNetwork(ServersCase):
         [line] = self.env["system.mail.connection"].get_overview()["servers"]
         self.assertIn(line, told)
 
+    def test_what_did_not_work_before_is_not_taken_for_connected(self):
+        failing = self.health(self.fay_mailbox)
+        hours_ago = fields.Datetime.now() - datetime.timedelta(hours=3)
+        failing.write({"state": "unstable", "since": hours_ago, "rule": "unreachable"})
+        self.lose()
+        self.fay_mailbox.system_mail_check()
+        self.all_write()
+        self.assertEqual(self.row().breaker_state, "open")
+        self.assertEqual(self.states(), ["connected"] * 3 + ["unstable"])
+        self.assertEqual(self.health(self.fay_mailbox).since, hours_ago)
+
     def test_one_probe_finds_that_it_is_back_and_wakes_all(self):
         self.lose()
         mails = self.all_write()

@@ -7,6 +7,7 @@ import typing
 import psycopg2
 
 from odoo import api, fields, models
+from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ...failover import breaker as circuit
@@ -458,6 +459,20 @@ class SystemMailHealth(models.Model):
             )
         )
         self.invalidate_model()
+
+    @api.model
+    @api.private
+    def note_own_trouble(self, servers, began):
+        """Leave those of the mailboxes unstable that were so before their server failed: nothing
+        shows that they work.
+
+        :param servers: the mailboxes at the server
+        :param datetime began: when it began to fail
+        """
+        before = Domain("since", "<", began) & Domain("state", "=", "unstable")
+        of_server = Domain("by_server", "=", True) & Domain("server_id", "in", servers.ids)
+        self.search(of_server & before).by_server = False
+        self.flush_model()
 
     @api.model
     @api.private

@@ -550,7 +550,11 @@ class SystemMailServerHealth(models.Model):
         return datetime.timedelta(seconds=time.monotonic() - latest)
 
     def _forgive(self, now):
-        """It was our own network: the server is not to blame."""
+        """It was our own network: the server is not to blame. What its mailboxes had before, they
+        still have.
+        """
+        if began := self.first_failure_at:
+            self.env["system.mail.health"].note_own_trouble(self._mailboxes(), began)
         self.write({**self._breaker_values(circuit.after_change(self._breaker())), "since": now})
         self.env["system.mail.health"].note_server_back(self, self._mailboxes())
 
