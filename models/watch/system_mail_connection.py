@@ -383,12 +383,15 @@ class SystemMailConnection(models.Model):
         ]
 
     def _last_test(self, company, event):
-        """What came of a company's last test; or its last success, if no test says more.
+        """What came of a company's last test; or its last success, if no test says more: it worked
+        or failed since.
 
         :param event: the last test, or None
         """
-        success = company.system_mail_server_id.system_mail_health_ids.last_success
-        is_older = event and success and not event.sent_from and event.create_date < success
+        health = company.system_mail_server_id.system_mail_health_ids
+        success = health.last_success
+        changed = health.last_failure if event and event.sent_from else success
+        is_older = event and changed and event.create_date < changed
         if not event or is_older:
             if success:
                 date = moment_in_words(self.env, success)
