@@ -6,7 +6,7 @@ Sending by HTTPS: https://developers.google.com/workspace/gmail/api/guides/handl
 Limits: https://support.google.com/a/answer/166852 and https://support.google.com/mail/answer/22839
 """
 
-from .provider import Api, Application, Provider, Server, SignIn
+from .provider import Api, Application, Provider, Server, SignIn, _lt
 
 _NO_ACCESS = (
     "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
@@ -39,7 +39,7 @@ PROVIDER = Provider(
         odoo_authentication="gmail",
     ),
     application=Application(
-        name="Google Workspace (service account)",
+        name=_lt("Google Workspace (service account)"),
         grant="service_account",
         token_endpoint="https://oauth2.googleapis.com/token",  # noqa: S106
         scope="https://mail.google.com/",

@@ -13,7 +13,7 @@ Limits: https://learn.microsoft.com/office365/servicedescriptions/exchange-onlin
 
 import datetime
 
-from .provider import Api, Application, Provider, Server, SignIn
+from .provider import Api, Application, Provider, Server, SignIn, _lt
 
 _NO_ACCESS = ("ErrorAccessDenied", "Authorization_RequestDenied")
 
@@ -51,7 +51,7 @@ PROVIDER = Provider(
         odoo_authentication="outlook",
     ),
     application=Application(
-        name="Microsoft 365 (application)",
+        name=_lt("Microsoft 365 (application)"),
         grant="client_credentials",
         token_endpoint="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",  # noqa: S106
         scope="https://outlook.office365.com/.default",

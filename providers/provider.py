@@ -3,6 +3,9 @@
 import datetime
 import typing
 
+_lt = str
+"""Marks what is to be translated, for the tools that collect it."""
+
 
 class Server(typing.NamedTuple):
     """A server of a provider that takes mail from programs, and whose mail it sends."""

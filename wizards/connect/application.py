@@ -2,9 +2,10 @@ from odoo import api, fields, models
 from odoo.api import SUPERUSER_ID
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
-from odoo.tools import email_normalize
+from odoo.tools import email_domain_extract, email_normalize
 
 from ...constants import GROUP
+from ...providers import known_at
 from ...tools.reasons import reason_of
 
 
@@ -63,10 +64,15 @@ class SystemMailConnectApplication(models.TransientModel):
 
     def _fits(self, provider):
         """Whether a provider is the detected one, if one was detected, and is set up or can be set
-        up by the current user. The one in use fits in any case.
+        up by the current user. The one in use fits in any case. Applications are for the mailboxes
+        of an organisation, not for those at the provider's own domains.
         """
         if provider == self._server(self.address).sudo().system_mail_provider_id:
             return True
+        _known, server = known_at(provider.smtp_host)
+        is_private = server and email_domain_extract(self.address) in server.domains
+        if is_private and provider.is_application():
+            return False
         is_it = provider.smtp_host == (self.service_host or provider.smtp_host)
         return is_it and (bool(provider.client_id) or self._may_use_applications())
 
