@@ -292,7 +292,7 @@ class TestWorkList(HomeCase):
         for body in ("One", "Two"):
             self.mention(partners=customer, body=body)
         [line] = [line for line in self.lines() if "may have been delivered" in line]
-        self.assertEqual(line, "2 messages may have been delivered.")
+        self.assertEqual(line, "2 messages may have been delivered. Send them again?")
         self.assertEqual(self.listed("held"), (2, 2))
         mails = self.env["mail.mail"].search([("failure_type", "=", "system_mail_held")])
         self.own.heal()

@@ -128,4 +128,4 @@ class TestNeutralAddress(SystemMailCase):
 
     def test_free_mail_is_a_warning(self):
         self.use("company@gmail.com")
-        self.assertIn("gmail.com is open to everybody", self.company.system_mail_clash)
+        self.assertIn("Anybody can get an address at gmail.com", self.company.system_mail_clash)

@@ -222,9 +222,12 @@ class SystemMailHome(models.AbstractModel):
             )
         if held := queue["held"]:
             text = (
-                self.env._("1 message may have been delivered.")
+                self.env._("1 message may have been delivered. Send it again?")
                 if held == 1
-                else self.env._("%(count)s messages may have been delivered.", count=held)
+                else self.env._(
+                    "%(count)s messages may have been delivered. Send them again?",
+                    count=held,
+                )
             )
             button = self._button(self.env._("Decide"), self, "action_open", "held")
             yield self._task("unstable", text, button)

@@ -93,7 +93,8 @@ class SystemMailConnect(models.TransientModel):
                 for provider in providers_sudo
                 if not provider.is_application()
             ),
-            *((str(provider.id), provider.name) for provider in self._applications()),
+            # the names of those that come with the addon are words of it
+            *((str(provider.id), self.env._(provider.name)) for provider in self._applications()),
         ]
 
     @api.constrains("company_id", "backup_id", "user_id", "method")
@@ -149,7 +150,7 @@ class SystemMailConnect(models.TransientModel):
 
     def _title(self):
         if self.is_backup:
-            return self.env._("Connect a Further Mailbox of System Mail")
+            return self.env._("Connect a Further Mailbox")
         if self.company_id:
             return self.env._("Connect System Mail")
         if self.is_of_other:
@@ -211,7 +212,10 @@ class SystemMailConnect(models.TransientModel):
                 and wizard.smtp_user == login
                 and all(wizard[name] == server_sudo[name] for name in ACCOUNT[:3])
             )
-            if wizard.keeps_password:
+            health = server_sudo.system_mail_health_ids
+            if wizard.keeps_password and health.remedy_key in OF_PASSWORD:
+                wizard.password_hint = self.env._("The new password")
+            elif wizard.keeps_password:
                 wizard.password_hint = self.env._("Unchanged")
             elif wizard.app_password:
                 wizard.password_hint = self.env._(

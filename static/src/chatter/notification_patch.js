@@ -69,8 +69,8 @@ patch(Notification.prototype, {
         }
         if (this.isSystemMailHeld) {
             return [
-                this.system_mail_may_decide && _t("Ask the recipient before you send it again."),
                 reason && _t("Why it is held: %(reason)s.", { reason }),
+                this.system_mail_may_decide && _t("Ask the recipient before you send it again."),
             ];
         }
         if (this.system_mail_sent_from) {
