@@ -178,8 +178,8 @@ class ResCompany(models.Model):
         if not domain or not any(domain in service.domains for service in services):
             return ""
         return self.env._(
-            "Anybody can get an address at %(domain)s. Recipients may take a message from there for "
-            "private mail or for fraud. An address of your company's own domain is better.",
+            "Anybody can get an address at %(domain)s. Recipients may take a message from there "
+            "for private mail or for fraud. An address of your company's own domain is better.",
             domain=domain,
         )
 

@@ -345,6 +345,8 @@ class SystemMailHealth(models.Model):
         if of_server is None:
             was_rejected = seen.state == "disconnected"
             hosts.note_answer(server, seen.server, failure, decision, was_rejected)
+        elif circuit.is_network_failure(failure):
+            hosts.note_late_failure(server)
         return generation
 
     def _write_failure(self, failure, decision, of_server=None):

@@ -549,12 +549,24 @@ class SystemMailServerHealth(models.Model):
         latest = max((_served.get(key, 0) for key in keys), default=0)
         return datetime.timedelta(seconds=time.monotonic() - latest)
 
+    @api.model
+    @api.private
+    def note_late_failure(self, server):
+        """Note that a mailbox was written unstable because of its server. Another one may have found
+        out meanwhile that it was our own network.
+        """
+
+        def write(row):
+            if self.with_env(row.env)._rows(self.place(server))[1].is_down() and not row.is_down():
+                row._forgive(database_now(row.env))
+
+        self._apart(self.place(server), write, with_network=True)
+
     def _forgive(self, now):
         """It was our own network: the server is not to blame. What its mailboxes had before, they
         still have.
         """
-        if began := self.first_failure_at:
-            self.env["system.mail.health"].note_own_trouble(self._mailboxes(), began)
+        self.env["system.mail.health"].note_own_trouble(self._mailboxes(), now - NETWORK_WINDOW)
         self.write({**self._breaker_values(circuit.after_change(self._breaker())), "since": now})
         self.env["system.mail.health"].note_server_back(self, self._mailboxes())
 

@@ -222,7 +222,7 @@ class SystemMailConnect(models.TransientModel):
                     "%(service)s wants an app password", service=wizard.service_name
                 )
             else:
-                wizard.password_hint = self.env._("The mailbox's password, or an app password")
+                wizard.password_hint = self.env._("Password or app password")
 
     @api.depends("method", "keeps_password", "shows_server")
     def _compute_is_short(self):
