@@ -474,6 +474,9 @@ class TestSetUp(HomeCase):
             "otto@company.test",
             group_ids=[(6, 0, self.env.ref("base.group_system").ids)],
         )
-        self.assertNotIn("tag", modules.with_user(administrator).next())
-        self.assertEqual(modules.with_user(self.super_user).next()["tag"], "system_mail_home")
-        self.assertNotIn("tag", modules.with_user(self.super_user).next(), "once")
+        self.assertEqual(modules.with_user(administrator).next()["url"], "/odoo")
+        opened = modules.with_user(self.super_user).next()
+        # an address: the page that installed the addon does not have its JavaScript
+        self.assertEqual((opened["type"], opened["target"]), ("ir.actions.act_url", "self"))
+        self.assertEqual(opened["url"], "/odoo/system-mail")
+        self.assertEqual(modules.with_user(self.super_user).next()["url"], "/odoo", "once")
