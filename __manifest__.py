@@ -5,6 +5,7 @@
     "category": "Productivity/Discuss",
     "author": "system_mail contributors",
     "license": "LGPL-3",
+    "application": True,
     "depends": ["mail", "base_setup"],
     "external_dependencies": {
         "python": ["cryptography", "dnspython", "pyjwt", "requests_oauthlib"]
