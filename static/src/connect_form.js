@@ -19,7 +19,10 @@ class ConnectFormController extends FormController {
         this.actions = useService("action");
         this.stopTrying = () => {};
         useSubEnv({ stopTrying: () => this.stopTrying() });
-        onMounted(() => this.focusNextStep());
+        onMounted(() => {
+            this.rootRef.el.addEventListener("keydown", (ev) => this.goOnByEnter(ev));
+            this.focusNextStep();
+        });
         onWillUnmount(() => this.stopTrying());
     }
 
@@ -81,6 +84,16 @@ class ConnectFormController extends FormController {
             const button = dialog.querySelector("button[name=stop]");
             button.removeAttribute("disabled"); // as all buttons are, while one works
             button.focus();
+        }
+    }
+
+    /** Enter in a field that is often the last one does what the first button does. */
+    goOnByEnter(ev) {
+        const isLast = ev.target.matches("[name=address] input, [name=smtp_pass] input");
+        if (ev.key === "Enter" && !ev.isComposing && isLast) {
+            ev.preventDefault();
+            const dialog = this.rootRef.el.closest(".modal");
+            dialog.querySelector("footer .btn-primary:not([disabled])")?.click();
         }
     }
 

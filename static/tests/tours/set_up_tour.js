@@ -24,12 +24,12 @@ registry.category("web_tour.tours").add("system_mail_set_up", {
         },
         isAccessible("the first step"),
         {
-            trigger: `${DIALOG} [name=address] input`,
-            run: `edit ${ADDRESS}`,
+            trigger: `${DIALOG} footer button:contains(Next)`,
         },
         {
-            trigger: `${DIALOG} footer button:contains(Next)`,
-            run: "click",
+            content: "Enter goes on",
+            trigger: `${DIALOG} [name=address] input`,
+            run: `edit ${ADDRESS} && press Enter`,
         },
         {
             content: "then the way to connect, already chosen",
