@@ -552,8 +552,8 @@ class SystemMailServerHealth(models.Model):
     @api.model
     @api.private
     def note_late_failure(self, server):
-        """Note that a mailbox was written unstable because of its server. Another one may have found
-        out meanwhile that it was our own network.
+        """Note that a mailbox was written unstable because of its server. Another one may have
+        found out meanwhile that it was our own network.
         """
 
         def write(row):
