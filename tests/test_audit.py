@@ -83,12 +83,13 @@ class TestAudit(SystemMailCase):
         values = {"system_mail_address": "hello@second.test", "system_mail_server_id": server.id}
         companies = self.env["res.company"].with_user(self.admin)
         second = companies.create({"name": "Second", **values})
-        [event] = self.new_events()
+        event, of_super_user = self.new_events().sorted(lambda each: each.company_id != second)
         self.assertIn("- → hello@second.test", event.reason)
         self.assertNotIn("- → -", event.reason)
         self.assertEqual((event.company_id, event.user_id), (second, self.admin))
+        self.assertIn("Companies of Super User", of_super_user.reason)
         companies.create({"name": "Third"})
-        self.assertFalse(self.new_events())
+        self.assertIn("Second, Third", self.new_events().reason)
 
     def test_a_parameter_that_is_changed_by_hand(self):
         parameters = self.env["ir.config_parameter"].with_user(self.admin)
