@@ -222,6 +222,30 @@ class TestGuard(DoorsCase):
             self.assertNotIn(self.group, self.accomplice.all_group_ids)
             self.env.invalidate_all()
 
+    def test_sudo_takes_no_mailbox_of_system_mail(self):
+        """As where an administrator deletes what a person left behind (Privacy Lookup)."""
+        canary = {"company_id": self.company.id, "address": "spare@company.test"}
+        backup = self.env["system.mail.backup"].create(canary)
+        hook = self.env["system.mail.webhook"].create(
+            {"name": "Hook", "url_input": "https://hooks.test/x"}
+        )
+        administrator = self.people["administrator"]
+        server, backup, hook = (
+            record.with_user(administrator).sudo() for record in (self.system_server, backup, hook)
+        )
+        for attempt in (
+            server.unlink,
+            lambda: server.write({"active": False}),
+            lambda: server.write({"smtp_host": "else.test"}),
+            backup.unlink,
+            hook.unlink,
+        ):
+            with self.assertRaises(AccessError), self.env.cr.savepoint():
+                attempt()
+        server.write({"sequence": 7})
+        self.own_server.with_user(administrator).sudo().unlink()
+        server.with_user(self.people["super user"]).sudo().active = False
+
     def test_who_grants_it_to_himself_is_refused_at_once_and_for_good(self):
         administrator = self.people["administrator"]
         self.assertFalse(administrator.has_group(GROUP))

@@ -211,6 +211,7 @@ class SystemMailWebhook(models.Model):
         return result
 
     def unlink(self):
+        self.env["res.company"].check_system_mail_access()
         for hook in self:
             hook._log_change(self.env._("Webhook %(name)s deleted", name=hook.name))
         return super().unlink()

@@ -137,6 +137,8 @@ class IrMailServer(models.Model):
         run = self.system_mail_run()
         if run and vals.keys() <= OWN_CURSOR_FIELDS:
             return self._system_mail_write_apart(run, vals)
+        if CONNECTION_FIELDS & vals.keys():
+            self._system_mail_check_ours()
         before = self._system_mail_audit_snapshot(vals)
         accounts = self._system_mail_accounts()
         result = super().write(vals)
@@ -153,11 +155,22 @@ class IrMailServer(models.Model):
         return result
 
     def unlink(self):
+        self._system_mail_check_ours()
         self._system_mail_log_removed()
         self._system_mail_end_outages()
         result = super().unlink()
         clear_caches(self.env)
         return result
+
+    def _system_mail_check_ours(self):
+        """Check that a module that acts as superuser does so for no outsider with System Mail's
+        mailboxes, as where an administrator deletes what a person left behind.
+
+        :raises AccessError: it does
+        """
+        companies = self.env["res.company"]
+        if self.env.su and not companies.system_mail_server_ids().isdisjoint(self.ids):
+            companies.check_system_mail_access()
 
     def _system_mail_encrypt_password(self):
         """A password that Odoo's own form gave to a System Mail is kept encrypted, where it can."""

@@ -143,6 +143,7 @@ class SystemMailBackup(models.Model):
     def unlink(self):
         """Delete them with their servers, which would send anybody's mail otherwise."""
         companies = self.company_id
+        companies.check_system_mail_access()
         for backup in self:
             note = self.env._("Further mailbox removed: %(address)s", address=backup.address)
             self.env["system.mail.event"].note_change(note, backup.company_id)
