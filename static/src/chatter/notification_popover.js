@@ -1,11 +1,13 @@
 import { Message } from "@mail/core/common/message";
+import { patch } from "@web/core/utils/patch";
+
 import { Component } from "@odoo/owl";
 
 /** What the envelope of a message tells, and what can be done about mail that is not sent. */
 export class SystemMailNotificationPopover extends Component {
     static template = "system_mail.NotificationPopover";
     static props = ["message", "close?"];
-    static components = { Inner: Message.components.Popover };
+    static components = {};
 
     get tale() {
         return this.props.message.systemMailTale;
@@ -21,4 +23,15 @@ export class SystemMailNotificationPopover extends Component {
     }
 }
 
-Message.components = { ...Message.components, Popover: SystemMailNotificationPopover };
+// Other modules put a popover of their own in its place, before or after this file is read: ours shows
+// it, whichever it is by the time that a message is shown.
+patch(Message.prototype, {
+    setup() {
+        const { Popover } = Message.components;
+        if (Popover !== SystemMailNotificationPopover) {
+            SystemMailNotificationPopover.components = { Inner: Popover };
+            Message.components = { ...Message.components, Popover: SystemMailNotificationPopover };
+        }
+        super.setup(...arguments);
+    },
+});
