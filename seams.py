@@ -603,6 +603,20 @@ SEAMS = (
         "Is given each value that is written: a secret is encrypted here.",
     ),
     Seam(
+        "odoo.fields.Char",
+        "convert_to_record",
+        "(value, record)",
+        "tools/encrypted.py",
+        "Is given each value that is read from the cache: a mask takes the place of a secret here.",
+    ),
+    Seam(
+        "odoo.fields.Field",
+        "_get_cache",
+        "(env)",
+        "tools/encrypted.py",
+        "Has the values by ID as they are stored: a secret in clear.",
+    ),
+    Seam(
         "odoo.fields.Field",
         "_update_cache",
         "(records, cache_value, dirty=False)",

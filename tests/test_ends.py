@@ -8,6 +8,7 @@ from odoo import fields
 from odoo.exceptions import ValidationError
 
 from ..constants import MASK, OAUTH
+from ..tools.encrypted import in_clear
 from .common import AlertsCase
 from .made_up_provider import made_up_provider
 from .test_oauth import HELLO, OAuthCase
@@ -331,12 +332,12 @@ class TestIdleTokens(OAuthCase):
         return asked
 
     def test_it_is_renewed_long_before_it_lapses_and_nobody_is_told(self):
-        before = self.token(self.system_server).refresh_token
+        before = in_clear(self.token(self.system_server), "refresh_token")
         self.assertEqual(self.idle_for(29), 0)
         self.assertEqual(self.idle_for(31), 1)
         token = self.token(self.system_server)
         self.assertGreater(token.expires_at, fields.Datetime.now())
-        self.assertNotEqual(token.refresh_token, before)
+        self.assertNotEqual(in_clear(token, "refresh_token"), before)
         self.assertEqual(self.health(self.system_server).state, "connected")
         self.assertFalse(self.events("disconnected"))
 

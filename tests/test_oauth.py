@@ -9,6 +9,7 @@ from odoo import SUPERUSER_ID, api, fields
 from odoo.tests import TransactionCase, tagged
 
 from ..constants import OAUTH
+from ..tools.encrypted import in_clear
 from .browser_case import BrowserCase
 from .common import SystemMailCase
 from .oauth_lab import OAuthLab
@@ -253,20 +254,20 @@ class TestTokens(OAuthCase):
         self.env.flush_all()
 
     def test_a_token_is_refreshed_and_its_successor_kept(self):
-        before = self.token(self.system_server).refresh_token
+        before = in_clear(self.token(self.system_server), "refresh_token")
         for _ in range(2):
             self.expire()
             self.mention()
         self.assertEqual(len(self.received("ben@company.test")), 2)
         self.assertEqual(self.oauth.refreshes, 2)
-        self.assertNotEqual(self.token(self.system_server).refresh_token, before)
+        self.assertNotEqual(in_clear(self.token(self.system_server), "refresh_token"), before)
 
     def test_a_provider_that_does_not_rotate_keeps_the_one_it_gave(self):
         self.oauth.rotate = False
-        before = self.token(self.system_server).refresh_token
+        before = in_clear(self.token(self.system_server), "refresh_token")
         self.expire()
         self.mention()
-        self.assertEqual(self.token(self.system_server).refresh_token, before)
+        self.assertEqual(in_clear(self.token(self.system_server), "refresh_token"), before)
 
     def test_a_fresh_token_asks_nobody(self):
         self.mention()

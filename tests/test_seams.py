@@ -19,7 +19,7 @@ from ..failover.session import Undelivered
 from ..models.mailboxes.ir_mail_server import OWN_CURSOR_FIELDS
 from ..seams import SEAMS
 from ..sending.send_run import SendRun, Treatment
-from ..tools.encrypted import VARIABLE, encrypt
+from ..tools.encrypted import VARIABLE, encrypt, in_clear
 from .common import SystemMailCase
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -234,7 +234,7 @@ class TestBehaviour(SystemMailCase):
         expected = [f"hush {server.id}" for server in servers]
 
         def prefetched():
-            return [server.system_mail_password for server in servers]
+            return [in_clear(server, "system_mail_password") for server in servers]
 
         def fetched():
             servers.sudo().fetch(["system_mail_password"])
@@ -243,7 +243,7 @@ class TestBehaviour(SystemMailCase):
         def searched():
             domain = [("id", "in", servers.ids)]
             found = servers.sudo().search_fetch(domain, ["system_mail_password"])
-            return [found.browse(server.id).system_mail_password for server in servers]
+            return [in_clear(found.browse(id_), "system_mail_password") for id_ in servers.ids]
 
         for read in (prefetched, fetched, searched):
             self.env.invalidate_all()

@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import psycopg2
 from cryptography.fernet import Fernet
+from lxml import etree
 from requests_oauthlib import OAuth2Session
 
 from odoo.exceptions import UserError
@@ -14,8 +15,8 @@ from odoo.tools import SQL
 from odoo.tools.profiler import Profiler
 
 from ..connect.oauth import Client, Tokens, refresh
-from ..constants import GROUP, OAUTH
-from ..tools.encrypted import MARK, VARIABLE, Unreadable
+from ..constants import GROUP, MASK, OAUTH
+from ..tools.encrypted import MARK, VARIABLE, Unreadable, in_clear
 from ..tools.log_filter import SECRET_COLUMNS
 from .common import SystemMailCase
 from .oauth_lab import OAuthLab
@@ -43,6 +44,9 @@ class TestSecrets(SystemMailCase):
 
     def give_password(self, password="neutral"):
         self.system_server.write({"smtp_pass": False, "system_mail_password": password})
+
+    def password(self):
+        return in_clear(self.system_server, "system_mail_password")
 
     def test_without_a_key_it_is_kept_as_odoo_does(self):
         self.give_password()
@@ -78,10 +82,71 @@ class TestSecrets(SystemMailCase):
         ):
             self.assertTrue(self.stored(record, name).startswith(MARK), name)
         self.env.invalidate_all()
-        self.assertEqual(provider.client_secret, "hush")
-        self.assertEqual(dialog.sudo().secret, "typed")
-        self.assertEqual((token.access_token, token.refresh_token), ("access", "refresh"))
+        self.assertEqual(in_clear(provider, "client_secret"), "hush")
+        self.assertEqual(in_clear(dialog.sudo(), "secret"), "typed")
+        self.assertEqual(in_clear(token, "access_token"), "access")
+        self.assertEqual(in_clear(token, "refresh_token"), "refresh")
         self.assertFalse(self.env["system.mail.secret"].clear_count())
+
+    def test_whatever_reads_a_secret_as_superuser_gets_a_mask(self):
+        """A PDF quote, a template or an export reads any path of fields that people choose."""
+        provider = self.env["system.mail.oauth.provider"].search([], limit=1)
+        tokens = self.env["system.mail.oauth.token"]
+        tokens.store_tokens(self.own_server, Tokens("canary", "canary", None))
+        dialog = self.env["system.mail.connect"].create({"company_id": self.company.id})
+        hook = self.env["system.mail.webhook"].create(
+            {"name": "Hook", "url_input": "https://hook.test/canary"}
+        )
+        records = (self.own_server, provider, dialog, hook, tokens._of(self.own_server))
+        holders = {record._name: record for record in records}
+        for key in ("", self.key):
+            self.use_keys(key)
+            for model, field in self.env["system.mail.secret"]._encrypted_fields():
+                record, name = holders[model._name], field.name
+                with self.subTest(str(field), encrypted=bool(key)):
+                    record.write({name: "canary"})
+                    self.env.flush_all()
+                    self.env.invalidate_all()
+                    self.assert_masked(record, name)
+                    self.assertEqual(in_clear(record, name), "canary")
+
+    def assert_masked(self, record, name):
+        self.assertEqual(record[name], MASK)
+        self.assertEqual(getattr(record, name), MASK)
+        self.assertEqual(record.read([name])[0][name], MASK)
+        self.assertEqual(record.mapped(name), [MASK])
+        self.assertEqual(record.export_data([name])["datas"], [[MASK]])
+        self.assertNotIn("canary", str(record.copy_data() + record.web_read({name: {}})))
+        self.assertEqual(record.new(origin=record)[name], MASK)
+        self.assertEqual(in_clear(record.new(origin=record), name), "canary")
+        self.assertEqual(record.filtered_domain([(name, "like", "canary")]), record.browse())
+        page = f'<p><t t-out="record.{name}"/> <b t-field="record.{name}"/></p>'
+        shown = self.env["ir.qweb"]._render(etree.fromstring(page), {"record": record})
+        self.assertEqual(shown.count(MASK), 2)
+        self.assertNotIn("canary", shown)
+        mail = self.env["mail.render.mixin"]._render_template(
+            f"{{{{ object.{name} }}}}", record._name, record.ids
+        )
+        self.assertEqual(mail, {record.id: MASK})
+
+    def test_a_mask_takes_no_secret_away(self):
+        self.give_password()
+        copied = self.system_server.read(["system_mail_password"])[0]["system_mail_password"]
+        for given in (copied, self.system_server.system_mail_password):
+            with self.assertRaisesRegex(ValueError, "mask"):
+                self.system_server.system_mail_password = given
+            with self.assertRaisesRegex(ValueError, "mask"):
+                self.system_server.create(
+                    {"name": "N", "smtp_host": "h", "system_mail_password": given}
+                )
+        self.env.invalidate_all()
+        self.assertEqual(self.password(), "neutral")
+
+    def test_where_there_is_none_it_is_read_as_none(self):
+        self.give_password(False)
+        self.assertIs(self.system_server.system_mail_password, False)
+        self.assertIs(self.password(), False)
+        self.assertIs(in_clear(self.system_server.browse(), "system_mail_password"), False)
 
     def test_a_copy_without_the_key_cannot_send(self):
         self.use_keys(self.key)
@@ -90,9 +155,9 @@ class TestSecrets(SystemMailCase):
             self.use_keys(*keys)
             if keys == ("no key",):
                 with self.assertLogs("odoo.addons.system_mail.tools.encrypted", "WARNING"):
-                    password = self.system_server.system_mail_password
+                    password = self.password()
             else:
-                password = self.system_server.system_mail_password
+                password = self.password()
             self.assertIsInstance(password, Unreadable)
             self.assertFalse(password)
         self.use_keys()
@@ -110,16 +175,16 @@ class TestSecrets(SystemMailCase):
         old = self.stored(self.system_server, "system_mail_password")
         new_key = Fernet.generate_key().decode()
         self.use_keys(new_key, self.key)
-        self.assertEqual(self.system_server.system_mail_password, "neutral")
+        self.assertEqual(self.password(), "neutral")
         self.env["system.mail.secret"].encrypt_all()
         self.assertNotEqual(self.stored(self.system_server, "system_mail_password"), old)
         self.use_keys(new_key)
-        self.assertEqual(self.system_server.system_mail_password, "neutral")
+        self.assertEqual(self.password(), "neutral")
 
     def test_what_was_in_the_clear_is_encrypted_when_a_key_comes(self):
         self.give_password()
         self.use_keys(self.key)
-        self.assertEqual(self.system_server.system_mail_password, "neutral")
+        self.assertEqual(self.password(), "neutral")
         settings = self.env["res.config.settings"].create({})
         self.assertTrue(settings.system_mail_clear_count)
         settings.action_system_mail_encrypt()
@@ -234,9 +299,9 @@ class TestSecrets(SystemMailCase):
         self.system_server.write(
             {"smtp_host": self.system.host, "smtp_port": self.system.port, "name": "Other"}
         )
-        self.assertEqual(self.system_server.system_mail_password, "neutral")
+        self.assertEqual(self.password(), "neutral")
         self.system_server.write({"smtp_host": "localhost", "system_mail_password": "new"})
-        self.assertEqual(self.system_server.system_mail_password, "new")
+        self.assertEqual(self.password(), "new")
 
     def test_a_key_that_is_none_saves_nothing(self):
         self.use_keys("no key")

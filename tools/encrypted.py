@@ -10,6 +10,8 @@ from odoo import fields
 from odoo.exceptions import UserError
 from odoo.tools import config
 
+from ..constants import MASK
+
 _logger = logging.getLogger(__name__)
 
 VARIABLE = "SYSTEM_MAIL_KEYS"
@@ -83,8 +85,32 @@ def _decrypted(stored, keys):
         return None
 
 
+def in_clear(record, name):
+    """A secret as it was given: reading the field gives only whether there is one.
+
+    :param record: at most one
+    :return: False if there is none; ``Unreadable`` if this server does not have its key
+    """
+    record = record._origin  # a form's record took the mask from the real one
+    shown = record[name]  # this also checks the access, and reads what is not read yet
+    return shown and record._fields[name]._get_cache(record.env)[record.id]
+
+
 class Encrypted(fields.Char):
-    """A Char that the code reads in clear, and that is stored encrypted if there is a key."""
+    """A Char that is read as a mask, except by ``in_clear``, and that is stored encrypted if there
+    is a key. Odoo reads fields as superuser by paths that people choose.
+    """
+
+    copy = False
+
+    def convert_to_record(self, value, record):
+        value = super().convert_to_record(value, record)
+        return MASK if value else value
+
+    def convert_to_cache(self, value, record, validate=True):
+        if validate and value == MASK:
+            raise ValueError(f"{self}: what was read is a mask, which must not replace the secret")
+        return super().convert_to_cache(value, record, validate)
 
     def convert_to_column(self, value, record, values=None, validate=True):
         value = super().convert_to_column(value, record, values, validate)

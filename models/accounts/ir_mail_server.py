@@ -10,7 +10,7 @@ from ...constants import OAUTH
 from ...failover.connection import MailboxError, WatchedConnection, current_trace
 from ...failover.failure import Failure, Kind, Phase
 from ...failover.https_api import Api, ApiConnection, OdooConnection
-from ...tools.encrypted import Unreadable
+from ...tools.encrypted import Unreadable, in_clear
 from ...tools.odoo_20 import parameter
 from ...tools.smtp_debug import log_in_unseen
 
@@ -67,7 +67,7 @@ class IrMailServer(models.Model):
 
         :raises MailboxError: this server has not the key for it
         """
-        password = self.sudo().system_mail_password
+        password = in_clear(self.sudo(), "system_mail_password")
         if isinstance(password, Unreadable):
             raise MailboxError(Failure(Phase.AUTH, kind=Kind.NO_KEY))
         return password or ""

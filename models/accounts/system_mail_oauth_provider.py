@@ -12,7 +12,7 @@ from ...failover.connection import MailboxError
 from ...failover.failure import Failure, Kind, Phase
 from ...providers import all_providers, known_at
 from ...tools.changes import changes_since, snapshot
-from ...tools.encrypted import Encrypted, Unreadable
+from ...tools.encrypted import Encrypted, Unreadable, in_clear
 from ...tools.odoo_20 import parameter
 from ...tools.reasons import reason_of, remedy_of
 
@@ -327,11 +327,11 @@ class SystemMailOauthProvider(models.Model):
             raise MailboxError(Failure(Phase.TOKEN, kind=Kind.NO_KEY))
         return Client(
             client_id=self.client_id or "",
-            client_secret=self_sudo.client_secret or "",
+            client_secret=in_clear(self_sudo, "client_secret") or "",
             scope=(by_https and self.api_scope) or self.scope,
             redirect_uri="" if self.is_application() else self.redirect_uri,
             grant=self.grant,
-            private_key=self_sudo.private_key or "",
+            private_key=in_clear(self_sudo, "private_key") or "",
             certificate=self.certificate or "",
             issuer=self.issuer or "",
             key_id=self.key_id or "",

@@ -15,7 +15,7 @@ from ...connect.keys import (
     read_service_account,
 )
 from ...providers import known_at
-from ...tools.encrypted import Encrypted, Unreadable
+from ...tools.encrypted import Encrypted, Unreadable, in_clear
 
 SIGN_IN = "authorization_code"
 CLIENT = "client_credentials"
@@ -106,7 +106,7 @@ class SystemMailOauthProvider(models.Model):
     def _inverse_certificate_input(self):
         for provider in self:
             certificate = provider.certificate_input or provider.certificate or ""
-            key = provider.private_key_input or provider.sudo().private_key or ""
+            key = provider.private_key_input or in_clear(provider.sudo(), "private_key") or ""
             with self._explaining():
                 provider._keep_certificate(certificate, key)
         self.invalidate_recordset(["certificate_input", "private_key_input"])

@@ -11,7 +11,7 @@ from ...connect.oauth import PATIENCE, Tokens, application_token, refresh
 from ...failover.connection import MailboxError, current_trace
 from ...failover.failure import Failure, Kind, Phase
 from ...providers import known_at
-from ...tools.encrypted import Encrypted, Unreadable
+from ...tools.encrypted import Encrypted, Unreadable, in_clear
 from ...tools.own_cursor import own_environment
 
 _logger = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class SystemMailOauthToken(models.Model):
 
         :raises MailboxError: as for ``_access_token``
         """
-        self._refreshed(server, unless=self._of(server).access_token)
+        self._refreshed(server, unless=in_clear(self._of(server), "access_token"))
 
     @api.model
     def _refreshed(self, server, unless=None):
@@ -169,8 +169,8 @@ class SystemMailOauthToken(models.Model):
             self._keep(self.application_tokens(self.server_id))
         else:
             client = provider.oauth_client(self.server_id.system_mail_https)
-            self._keep(refresh(client, self.refresh_token))
-        return self.access_token
+            self._keep(refresh(client, in_clear(self, "refresh_token")))
+        return in_clear(self, "access_token")
 
     @api.model
     @api.private
@@ -187,7 +187,7 @@ class SystemMailOauthToken(models.Model):
 
     def _if_fresh(self):
         fresh = self.expires_at and self.expires_at > fields.Datetime.now() + MARGIN
-        return fresh and self.access_token
+        return fresh and in_clear(self, "access_token")
 
 
 def _patience():

@@ -10,7 +10,7 @@ from odoo.tools.urls import urljoin
 from ...connect import webhook
 from ...constants import MASK
 from ...tools.changes import changes_since, snapshot
-from ...tools.encrypted import Encrypted, Unreadable
+from ...tools.encrypted import Encrypted, Unreadable, in_clear
 from ...tools.log_filter import hidden
 
 _logger = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ class SystemMailWebhook(models.Model):
         return answer.startswith("2")
 
     def _answer(self, text):
-        url = self.sudo().url
+        url = in_clear(self.sudo(), "url")
         if isinstance(url, Unreadable):
             return "no_key"
         link = urljoin(self.get_base_url(), HOME)

@@ -1,7 +1,7 @@
 from odoo import api, models
 
 from ...constants import OAUTH
-from ...tools.encrypted import Unreadable
+from ...tools.encrypted import Unreadable, in_clear
 
 
 class IrMailServer(models.Model):
@@ -47,7 +47,7 @@ class IrMailServer(models.Model):
             server.write(
                 {
                     "smtp_user": server.system_mail_login or server.smtp_user,
-                    "smtp_pass": server.system_mail_password or server.smtp_pass,
+                    "smtp_pass": in_clear(server, "system_mail_password") or server.smtp_pass,
                 }
             )
         others.unlink()

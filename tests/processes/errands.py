@@ -205,11 +205,14 @@ def _stored(record):
 
 def tell_settings(env):
     """The version, and what people changed in what the addon brought."""
+    from odoo.addons.system_mail.tools.encrypted import in_clear  # noqa: PLC0415
+
+    google_sudo = env.ref("system_mail.oauth_provider_google").sudo()
     return {
         "version": env.ref("base.module_system_mail").latest_version,
         "cron": env.ref("system_mail.ir_cron_sweep").interval_number,
         "retention": env["ir.config_parameter"].get_param("system_mail.retention_days"),
-        "secret": env.ref("system_mail.oauth_provider_google").sudo().client_secret,
+        "secret": in_clear(google_sudo, "client_secret"),
         "address": env.company.system_mail_address,
         "events": env["system.mail.event"].search_count([]),
     }

@@ -11,7 +11,7 @@ from ...constants import OAUTH
 from ...failover.connection import MailboxError
 from ...failover.failure import Failure
 from ...failover.rules import classify
-from ...tools.encrypted import Encrypted
+from ...tools.encrypted import Encrypted, in_clear
 from .system_mail_connect import PASSWORD
 
 MINUTES_TO_SIGN_IN = 10
@@ -119,7 +119,7 @@ class SystemMailConnectSignIn(models.TransientModel):
         :param str error: the provider's error, if it sent no code
         """
         dialog_sudo = self.sudo()
-        verifier, dialog_sudo.oauth_verifier = dialog_sudo.oauth_verifier, False
+        verifier, dialog_sudo.oauth_verifier = in_clear(dialog_sudo, "oauth_verifier"), False
         if not code:
             self._show_failure(
                 self.env._("The sign-in was not completed: nothing was changed."),

@@ -10,7 +10,7 @@ from ...constants import MASK
 from ...models.accounts.res_company import TryFailed
 from ...providers import known_at
 from ...tools.addresses import is_plain
-from ...tools.encrypted import Encrypted
+from ...tools.encrypted import Encrypted, in_clear
 from ...tools.own_cursor import own_environment
 from ...tools.reasons import reason_of, remedy_of
 
@@ -423,7 +423,7 @@ class SystemMailConnect(models.TransientModel):
                     port=self.smtp_port,
                 )
             )
-        secret = self.sudo().secret or ""
+        secret = in_clear(self.sudo(), "secret") or ""
         if len(secret) > LONGEST_PASSWORD:
             self.sudo().secret = False
             raise ValidationError(
@@ -486,7 +486,7 @@ class SystemMailConnect(models.TransientModel):
             "system_mail_provider_id": False,
             **self._https_values(),
         }
-        secret = self.sudo().secret
+        secret = in_clear(self.sudo(), "secret")
         if secret or not values["smtp_user"]:
             values |= {"system_mail_password": secret, "smtp_pass": False}
         return values
