@@ -4,7 +4,8 @@ import datetime
 from unittest.mock import patch
 
 from odoo import fields
-from odoo.tests import HttpCase, TransactionCase
+from odoo.tests import TransactionCase
+from odoo.tools import SQL
 
 from odoo.addons.base.models import ir_mail_server
 
@@ -44,6 +45,11 @@ class SystemMailCase(TransactionCase):
         cls.env["ir.config_parameter"].set_param("base_setup.default_external_email_server", True)
         # the lab is on this machine, where people could not connect a mailbox
         cls.env["ir.config_parameter"].set_param("system_mail.allow_internal_hosts", "1")
+        cls.env.flush_all()
+        if not cls._registry_patched:
+            cls.registry_enter_test_mode_cls()
+            cls.registry_test_mode = False  # a HttpCase behind this need not enter it again
+        cls._set_up_system_mail()
 
     @classmethod
     def _user(cls, name, email, **values):
@@ -62,10 +68,21 @@ class SystemMailCase(TransactionCase):
             )
         )
 
+    @classmethod
+    def _set_up_system_mail(cls):
+        """Once for all tests of the class; ``setUp`` says where its servers are."""
+        cls.own_server = cls._mailbox("ana@company.test", "secret", owner_user_id=cls.ana.id)
+        cls.system_server = cls._mailbox("hello@company.test", "neutral")
+        cls.company.write(
+            {
+                "system_mail_address": "hello@company.test",
+                "system_mail_server_id": cls.system_server.id,
+            }
+        )
+        cls.env.flush_all()
+
     def setUp(self):
         super().setUp()
-        if not isinstance(self, HttpCase):  # which enters it for the whole class
-            self.enterContext(self.enter_registry_test_mode())
         disable = patch.object(ir_mail_server.IrMail_Server, "_disable_send", lambda *_: False)
         self.startPatcher(disable)
         self.startPatcher(patch.object(ir_mail_server, "SMTP_TIMEOUT", SMTP_TIMEOUT))
@@ -73,16 +90,24 @@ class SystemMailCase(TransactionCase):
         self.servers = []
         self.own = self.smtp("own", logins={"ana@company.test": "secret"})
         self.system = self.smtp("system", logins={"hello@company.test": "neutral"})
-        self.own_server = self.mailbox(
-            self.own, "ana@company.test", "secret", owner_user_id=self.ana.id
-        )
-        self.system_server = self.mailbox(self.system, "hello@company.test", "neutral")
-        self.company.write(
-            {
-                "system_mail_address": "hello@company.test",
-                "system_mail_server_id": self.system_server.id,
-            }
-        )
+        self._is_at(self.own_server, self.own)
+        self._is_at(self.system_server, self.system)
+
+    @staticmethod
+    def _is_at(server, smtp):
+        """It always was there: nothing notes a change."""
+        place = {"smtp_host": smtp.host, "smtp_port": smtp.port}
+        if server._fields["smtp_port"].store:
+            server.env.execute_query(
+                SQL(
+                    "UPDATE ir_mail_server SET smtp_host = %s, smtp_port = %s WHERE id = %s",
+                    *(*place.values(), server.id),
+                )
+            )
+            server.invalidate_recordset()
+        else:  # OCA's mail_environment
+            server.write(place)
+            server.flush_recordset()
 
     def smtp(self, name, **options):
         """A server of the lab, whose deliveries ``received`` counts."""
@@ -91,17 +116,20 @@ class SystemMailCase(TransactionCase):
 
     def mailbox(self, smtp, address, password, **values):
         """An ``ir.mail_server`` for a server of the lab."""
+        place = {"smtp_host": smtp.host, "smtp_port": smtp.port}
+        return self._mailbox(address, password, **place | values)
+
+    @classmethod
+    def _mailbox(cls, address, password, **values):
         values = {
             "name": address,
-            "smtp_host": smtp.host,
-            "smtp_port": smtp.port,
             "smtp_encryption": "none",
             "smtp_user": address,
             "smtp_pass": password,
             "from_filter": address,
             **values,
         }
-        server = self.env["ir.mail_server"].create(values)
+        server = cls.env["ir.mail_server"].create(values)
         if not server._fields["smtp_port"].store:  # OCA's mail_environment creates it with defaults
             server.write(values)
             server.flush_recordset()  # other cursors read it
