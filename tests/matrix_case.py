@@ -2,10 +2,15 @@
 
 import contextlib
 from email.utils import parseaddr
+from unittest.mock import patch
+
+from odoo.addons.base.models import ir_mail_server
 
 from ..failover.envelope import trust_again
 from .common import SystemMailCase
 
+SMTP_TIMEOUT = 1
+"""Seconds: so many cells have a silent server."""
 STATES = {
     False: "none",
     "not_connected": "none",
@@ -46,6 +51,7 @@ class MatrixCase(SystemMailCase):
 
     def setUp(self):
         super().setUp()
+        self.startPatcher(patch.object(ir_mail_server, "SMTP_TIMEOUT", SMTP_TIMEOUT))
         self.http_request_allow_all = True  # the mocked one has no cookies
         # on a busy machine a person's time would be up before the servers' faults are told apart
         self.env["ir.config_parameter"].set_param("system_mail.person_seconds", "0")

@@ -10,7 +10,7 @@ EXAMPLES = int(os.environ.get("SYSTEM_MAIL_EXAMPLES") or 0)
 settings.register_profile(
     "system_mail",
     deadline=None,
-    max_examples=EXAMPLES or 100,
+    max_examples=EXAMPLES or 50,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("system_mail")

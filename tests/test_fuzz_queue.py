@@ -489,7 +489,7 @@ def _message_id(content):
 
 TestQueue = QueueMachine.TestCase
 TestQueue.settings = settings(
-    max_examples=EXAMPLES or 50,
+    max_examples=EXAMPLES or 30,
     stateful_step_count=30,
     derandomize=not EXAMPLES,
     print_blob=True,
