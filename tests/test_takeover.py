@@ -282,6 +282,7 @@ class TestTakeover(DoorsCase):
             for door in (
                 self.door(settings, "set_values", []),
                 self.door(settings, "default_get", names),
+                self.door(settings, "get_values"),
             ):
                 self.assertEqual(self.outcome(door), REFUSED, role)
         self.env.invalidate_all()

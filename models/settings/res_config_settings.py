@@ -149,10 +149,12 @@ class ResConfigSettings(models.TransientModel):
                 settings.system_mail_new_address = address
 
     @api.model
-    def default_get(self, fields):
-        """Odoo tells anybody who calls it what the system parameters are, secrets among them."""
+    def get_values(self):
+        """Odoo tells anybody who calls this, or ``default_get``, which calls it, what the system
+        parameters are, secrets among them.
+        """
         self.browse().check_access("read")
-        return super().default_get(fields)
+        return super().get_values()
 
     def set_values(self):
         """Odoo writes as superuser for anybody who calls it, and resets what is not given. So an
