@@ -5,8 +5,6 @@ from odoo.tools import SQL
 
 from ...constants import MODULE
 
-SECRET = ("system.mail.", "ir.mail_server")
-
 
 class IrModelData(models.Model):
     """Guards this addon's external IDs, and every one of the group Super User. The addon finds its
@@ -28,13 +26,6 @@ class IrModelData(models.Model):
         ours = [data["xml_id"] for data in data_list if data["xml_id"].startswith(f"{MODULE}.")]
         self._system_mail_check_change(ours)
         return super()._update_xmlids(data_list, update)
-
-    def _compute_display_name(self):
-        # Odoo shows the names of the records as superuser; those of mailboxes tell System Mail's.
-        secret = self.filtered(lambda xid: (xid.model or "").startswith(SECRET))
-        for xid in secret:
-            xid.display_name = xid.complete_name
-        super(IrModelData, self - secret)._compute_display_name()
 
     @api.model
     @api.private
