@@ -41,16 +41,6 @@ class Snapshot(typing.NamedTuple):
     server: ServerSnapshot = ServerSnapshot()
 
 
-SEEN = [
-    "state",
-    "breaker_state",
-    "generation",
-    "last_success",
-    "last_failure",
-    "doubted_at",
-    "slow_seconds",
-]
-"""What a sender reads. The rest is read only where there is trouble."""
 UNSEEN = Snapshot("not_connected", None, 0)
 
 
@@ -153,7 +143,8 @@ class SystemMailHealth(models.Model):
         """
         try:
             with own_environment(self.env) as env:
-                return read(env[self._name].search_fetch([("server_id", "=", server.id)], SEEN))
+                # all in one statement: another worker may commit before the next one
+                return read(env[self._name].search_fetch([("server_id", "=", server.id)]))
         except psycopg2.Error as exc:
             _logger.warning("The health of mailbox %s is not known: %s", server.id, exc)
             return otherwise

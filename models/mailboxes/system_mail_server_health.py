@@ -33,16 +33,6 @@ it: it neither waits for our own network, nor tells anything about it.
 NETWORK_WINDOW = datetime.timedelta(minutes=10)
 LATELY = datetime.timedelta(seconds=60)
 """A server that served somebody since is tried once more before it counts as down."""
-SEEN = [
-    "key",
-    "breaker_state",
-    "failure_count",
-    "generation",
-    "slow_seconds",
-    "rejected_count",
-    "next_login_at",
-]
-"""What a sender reads. The rest is read only where there is trouble."""
 PACED_FAILURE = Failure(Phase.AUTH)
 
 _served = {}
@@ -163,7 +153,7 @@ class SystemMailServerHealth(models.Model):
     @api.model
     def _rows(self, place):
         keys = [place.key] if place.encryption == HTTPS else [NETWORK, place.key]
-        rows = self.search_fetch([("key", "in", keys)], SEEN)
+        rows = self.search_fetch([("key", "in", keys)])  # whole: others may commit meanwhile
         network = rows.filtered(lambda row: row.key == NETWORK)
         return rows - network, network
 

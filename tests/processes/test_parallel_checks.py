@@ -11,6 +11,7 @@ from odoo.tools import config
 from measure import instance
 from measure.instance import environment
 
+from ...failover.failure import Phase
 from .company import SMTP_TIMEOUT, Mailbox, Process
 
 
@@ -191,3 +192,26 @@ def test_two_workers_that_probe_try_each_mailbox_once(company, mailboxes, lab):
     attempts = Counter(attempt.login for attempt in host.attempts)
     assert set(attempts.values()) == {2}, "the check and one probe"
     assert mailboxes.states() == {"connected": 40}
+
+
+def test_what_a_worker_reads_is_of_one_moment(company, mailboxes, lab):
+    """Another worker's success may be committed while it reads, and empties what told of the
+    failure.
+    """
+    broken = lab.server("broken")
+    broken.fail("auth", reply="535 5.7.8 Rejected")
+    mailboxes.at(broken, 1)
+    mailboxes.check()
+
+    def failure(health):
+        company.do(
+            "UPDATE system_mail_health SET breaker_state = 'closed', state = 'connected',"
+            " phase = NULL, kind = NULL, next_probe_at = NULL"
+        )
+        return health.breaker_state, health._breaker(), health._last_failure()
+
+    with environment() as env:
+        state, breaker, failed = env["system.mail.health"]._read(mailboxes.of(env), failure, None)
+    assert state == breaker.state == "open"
+    assert breaker.next_probe_at
+    assert (failed.phase, failed.smtp_code) == (Phase.AUTH, 535)
