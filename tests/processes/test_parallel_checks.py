@@ -214,4 +214,4 @@ def test_what_a_worker_reads_is_of_one_moment(company, mailboxes, lab):
         state, breaker, failed = env["system.mail.health"]._read(mailboxes.of(env), failure, None)
     assert state == breaker.state == "open"
     assert breaker.next_probe_at
-    assert (failed.phase, failed.smtp_code) == (Phase.AUTH, 535)
+    assert (failed.phase, failed.code) == (Phase.AUTH, 535)
