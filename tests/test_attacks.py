@@ -77,6 +77,10 @@ GUARDED = """
 """What no attack changes: System Mail's mailbox, settings, alerts and Super Users."""
 
 
+NEWEST = 100
+"""Records that are read whole; those that a test makes are the newest."""
+
+
 class Undo(Exception):
     """Roll back what an attack did."""
 
@@ -230,7 +234,7 @@ class Attacks:
 
     def _reads(self):
         everything = {name: {} for name in self.fields}
-        yield "search_read", [[]]
+        yield "search_read", [[], None, 0, NEWEST, "id desc"]
         yield "web_search_read", [[], {"id": {}, "display_name": {}}]
         yield "default_get", [[*self.fields]]
         yield "onchange", [[], {}, [], everything]

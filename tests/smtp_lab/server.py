@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from .faults import Fault
@@ -32,9 +33,9 @@ class Delivery:
     at: float
     connection: int
 
-    @property
+    @cached_property
     def message(self) -> email.message.EmailMessage:
-        """The message, parsed anew at each call."""
+        """The message, parsed."""
         return email.message_from_bytes(self.content, policy=email.policy.default)
 
 
