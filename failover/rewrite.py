@@ -19,6 +19,7 @@ LONGEST_NAME = 128
 _LONGEST = 1000
 _ADDRESS = re.compile(r"[^\s<>(),;:@\"\\\[\]]{1,64}@[^\s<>(),;:@\"\\]{1,255}")
 _END_OF_HEADER = re.compile(r"[\r\n](?![\n \t]|\Z)")
+_NAME_OF_HEADER = re.compile(r"[!-9;-~]+")  # RFC 5322 2.2: no space, no colon, no end of line
 _OF_THE_BODY = ("mime-version", "content-type", "content-transfer-encoding")
 
 
@@ -69,6 +70,9 @@ def _tidy(message):
     """
     policy = message.policy
     for header, value in message.items():
+        if not _NAME_OF_HEADER.fullmatch(header):  # Odoo lets people name headers of their own
+            del message[header]
+            continue
         if header.lower() in _OF_THE_BODY:
             continue
         if not isinstance(value, AddressHeader):

@@ -1,6 +1,7 @@
 import collections
 import contextlib
 import datetime
+import itertools
 import tracemalloc
 
 from odoo.tests import tagged
@@ -11,6 +12,7 @@ from .tables import ARRIVED, REFUSED, WAITS, tried
 
 HELLO, EVE = "hello@company.test", "eve@elsewhere.test"
 INJECTED = f"\r\nBcc: {EVE}\r\nX-Evil: 1\r\n\r\nAnother body"
+ENCODED_EVE = "=?utf-8?q?eve=40elsewhere.test?="
 ENCODED = "=?utf-8?q?Ana=0D=0ABcc=3A_eve=40elsewhere.test?="
 ONCE = ("From", "Reply-To", "To", "Subject", "Date", "Message-Id", "Content-Type")
 LONG = 3_000
@@ -299,13 +301,32 @@ class TestCompromisedAuthor(SystemMailCase):
         """Where a recipient has no valid address, Odoo sends to those of the mail's own headers."""
         nobody = self.env["res.partner"].create({"name": "Nobody", "email": "none"})
         recipients = [(6, 0, (self.ben.partner_id + nobody).ids)]
-        for name in ("Bcc", "bcc", "Cc", "To"):
+        others = (EVE, f"Eve <{EVE}>", ENCODED_EVE)
+        written = (*others, *(f'"{other}" <ben@company.test>' for other in others))
+        for name, value in itertools.product(("Bcc", "bcC", "Cc", "To"), written):
             for more in ({"recipient_ids": recipients}, {"email_to": "none"}):
-                mail = self.mail(headers=repr({name: f"Eve <{EVE}>"}), **more)
+                mail = self.mail(headers=repr({name: value}), **more)
                 mail.send()
-                with self.subTest(name, more=more):
+                with self.subTest(name, value=value, more=more):
                     self.assertFalse(self.received(EVE))
                     tried("headers that name others", REFUSED)
+
+    def test_nobody_else_is_reached_by_a_contact_whose_name_is_an_address(self):
+        nobody = self.env["res.partner"].create({"name": ENCODED_EVE, "email": "none"})
+        mail = self.mail(recipient_ids=[(6, 0, (self.ben.partner_id + nobody).ids)])
+        mail.send()
+        self.assertFalse(self.received(EVE))
+        tried("headers that name others", REFUSED)
+
+    def test_a_header_whose_name_is_no_name_is_left_out(self):
+        for name in ("X\n", "X: y\nFrom", "X Y", "X:", "", "Ü", "X\r\n\r\nAnother body\r\nZ"):
+            with self.subTest(name):
+                mail = self.mail(headers=repr({name: "eve@elsewhere.test", "X-Kept": "1"}))
+                mail.send()
+                *_before, delivery = self.received("ben@company.test")
+                self.assertEqual(delivery.message["X-Kept"], "1")
+                self.assertNotIn(b"eve@elsewhere.test", delivery.content)
+                tried("names of headers", REFUSED)
 
     def _assert_told_once(self, count):
         channel = self.env.ref("system_mail.channel_alerts")

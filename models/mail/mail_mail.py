@@ -1,8 +1,10 @@
 import ast
 import collections
 import contextlib
+import email.policy
 import functools
 import logging
+from email.errors import MessageError
 
 import psycopg2
 
@@ -26,12 +28,27 @@ _logger = logging.getLogger(__name__)
 AUTOMATIC = ("notification", "user_notification", "auto_comment", "out_of_office")
 """Types of messages that no person wrote to the recipient."""
 RECIPIENT_HEADERS = ("To", "Cc", "Bcc")
+UNREADABLE = (ValueError, LookupError, AttributeError, RecursionError, MessageError)
+"""What Python may raise where it reads a header that somebody made up."""
 DECIDE_WHO_READS = {"mail_message_id", "mailing_id"}
 """Fields of a mail that decide who reads why it was not sent."""
 
 
 def _addresses(text):
-    return {*(email_normalize_all(text) or map(str.lower, extract_rfc2822_addresses(text)))}
+    return {*email_normalize_all(text)} or _addresses_in_header(text)
+
+
+def _addresses_in_header(text):
+    """What Odoo takes for recipients where the text is a header's: also what a name has in it, and
+    after Python has decoded encoded words (RFC 2047).
+    """
+    texts = [text]
+    if "=?" in text:
+        try:
+            texts.append(str(email.policy.SMTP.header_factory("To", text)))
+        except UNREADABLE:
+            return {text}  # which is nobody's address
+    return {address.lower() for each in texts for address in extract_rfc2822_addresses(each)}
 
 
 class MailMail(models.Model):
@@ -154,13 +171,8 @@ class MailMail(models.Model):
             headers = ast.literal_eval(self.headers or "{}")
         if not isinstance(headers, dict):
             return set()
-        return set().union(
-            *(
-                _addresses(str(value))
-                for name, value in headers.items()
-                if str(name).title() in RECIPIENT_HEADERS
-            )
-        )
+        values = [str(v) for n, v in headers.items() if str(n).title() in RECIPIENT_HEADERS]
+        return set().union(*map(email_normalize_all, values), *map(_addresses_in_header, values))
 
     @api.model
     def _system_mail_colleagues(self, addresses):
