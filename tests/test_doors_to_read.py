@@ -80,15 +80,38 @@ class TestAlertsStayInTheirChannel(ReadingCase):
 
     def test_no_message_or_mail_leads_to_an_alert(self):
         administrator = self.outsiders["administrator"]
-        reply = self.record.with_user(administrator).message_post(body="Mine")
-        reply.sudo().parent_id = self.alert
-        path = ["parent_id/body"]
-        self.assert_refused(administrator, "mail.message", "export_data", reply.ids, path)
         around = {"mail_message_id": self.alert.id, "email_to": "otto@company.test"}
         self.assert_refused(administrator, "mail.mail", "create", around)
         mail = self.env["mail.mail"].create(around)
         self.assert_refused(administrator, "mail.mail", "read", mail.ids, ["body"])
         self.assertFalse(self.call(administrator, "mail.mail", "search", [("id", "=", mail.id)]))
+
+    def test_an_alert_is_answered_in_its_channel_only(self):
+        """To whoever may read an answer in a channel, Odoo shows what it answers."""
+        template = self.env["mail.template"].create(
+            {"name": "T", "model_id": self.env["ir.model"]._get_id("res.partner")}
+        )
+        for role, user in self.outsiders.items():
+            channel = self.env["discuss.channel"].with_user(user).create({"name": role})
+            place = {"model": "discuss.channel", "res_id": channel.id, "parent_id": self.alert.id}
+            mine = channel.message_post(body="Mine")
+            sent = template.ids, self.record.id, False, False, {**place, "body": "Mine"}
+            for call in (
+                ("mail.message", "create", [place]),
+                ("mail.message", "write", mine.ids, {"parent_id": self.alert.id}),
+                ("mail.template", "send_mail", *sent),
+            ):
+                with self.subTest(role, call=call[:2]):
+                    self.assert_refused(user, *call)
+        [answer] = self.call(
+            self.super_user,
+            "discuss.channel",
+            "message_post",
+            self.channel.ids,
+            body="I saw",
+            parent_id=self.alert.id,
+        )
+        self.assertEqual(self.env["mail.message"].browse(answer).parent_id, self.alert)
 
     def test_nobody_reads_an_alert_that_a_super_user_had_translated(self):
         languages = {"source_lang": "en", "target_lang": "de"}

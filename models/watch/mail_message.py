@@ -14,6 +14,17 @@ class MailMessage(models.Model):
     def _check_system_mail_alerts(self):
         self.system_mail_check_alerts()
 
+    @api.constrains("parent_id", "model", "res_id")
+    def _check_system_mail_parent(self):
+        """An alert is answered where it is: to whoever may read an answer, Odoo shows as superuser
+        what it answers.
+        """
+        answers = self.filtered("parent_id")
+        alerts_sudo = answers.sudo().parent_id._system_mail_alerts()
+        elsewhere = answers.filtered(lambda message: message.sudo().parent_id in alerts_sudo)
+        if elsewhere - elsewhere.sudo()._system_mail_alerts():
+            raise AccessError(self.env._("An alert of System Mail is only answered in its channel."))
+
     @api.private
     def system_mail_check_alerts(self):
         """Check that the current user may put these messages among the alerts, or address them to
