@@ -156,6 +156,33 @@ class TestCompanies(TwoCompanies):
         second.action_system_mail_disconnect()
         self.assertFalse(self.second.system_mail_server_id)
 
+    def test_a_super_user_who_works_elsewhere_reaches_none_of_its_servers(self):
+        elsewhere = {"company_id": self.company.id, "company_ids": [(6, 0, self.company.ids)]}
+        group = self.env.ref("system_mail.group_super_user")
+        rita = self._user("Rita", "rita@company.test", group_ids=[(6, 0, group.ids)], **elsewhere)
+        there = {"company_id": self.second.id, "company_ids": [(6, 0, self.second.ids)]}
+        cleo = self._user("Cleo", "cleo@second.test", **there)
+        personal = self.mailbox(self.second_smtp, "cleo@second.test", False)
+        personal.write({"owner_user_id": cleo.id, "system_mail_password": "hers"})
+        message = self.mention_on(self.second_record)
+        self.env.flush_all()
+        self.env.invalidate_all()
+        theirs, ours = self.second_server.with_user(rita), self.company.with_user(rita)
+        for attempt in (
+            lambda: theirs.read(["smtp_host", "smtp_user", "from_filter"]),
+            lambda: theirs.write({"smtp_port": 1}),
+            lambda: theirs.sudo().write({"smtp_port": 1}),
+            theirs.test_smtp_connection,
+            theirs.unlink,
+            lambda: ours.write({"system_mail_server_id": theirs.id}),
+            message.with_user(rita).action_system_mail_send_now,
+        ):
+            with self.assertRaises(AccessError), self.env.cr.savepoint():
+                attempt()
+        self.assertNotIn(theirs, theirs.search([]))
+        personal.with_user(rita).smtp_port = 1
+        self.assertFalse(personal.sudo().system_mail_password)
+
     def test_two_companies_with_one_mailbox_have_a_row_each(self):
         self.second.write(
             {

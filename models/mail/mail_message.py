@@ -134,8 +134,10 @@ class MailMessage(models.Model):
             )
 
     def _system_mail_may_decide(self, user):
-        """Whether a user wrote the message or is a Super User. Its author doesn't count: whoever
-        can write to a message can name themselves.
+        """Whether a user wrote the message or is a Super User of its company. Its author doesn't
+        count: whoever can write to a message can name themselves.
         """
         self.ensure_one()
-        return self.sudo().create_uid == user or user.has_group(GROUP)
+        if self.sudo().create_uid == user:
+            return True
+        return user.has_group(GROUP) and self._system_mail_company() <= user.company_ids

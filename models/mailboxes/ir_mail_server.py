@@ -168,9 +168,9 @@ class IrMailServer(models.Model):
 
         :raises AccessError: it does
         """
-        companies = self.env["res.company"]
-        if self.env.su and not companies.system_mail_server_ids().isdisjoint(self.ids):
-            companies.check_system_mail_access()
+        reserved = self.env["res.company"].system_mail_server_ids()
+        if self.env.su and not reserved.isdisjoint(self.ids):
+            self.system_mail_companies().with_env(self.env).check_system_mail_access()
 
     def _system_mail_encrypt_password(self):
         """A password that Odoo's own form gave to a System Mail is kept encrypted, where it can."""
@@ -222,18 +222,24 @@ class IrMailServer(models.Model):
     def _system_mail_keep_secrets_here(self, moved_sudo, accounts, vals):
         """Forget the secrets of mailboxes that an administrator gave to another owner, or to
         another account or server. They could otherwise send as the owner with a password that they
-        may not read, or have it sent to a server of theirs. Super Users, the owner and code in
-        superuser mode may do so.
+        may not read, or have it sent to a server of theirs. Super Users who work in its company,
+        the owner and code in superuser mode may do so.
 
         :param moved_sudo: these mailboxes
         :param dict accounts: what ``_system_mail_accounts`` returned before
         :param dict vals: as given to ``write``
         """
-        if self.env.su or self.env.user.has_group(GROUP):
+        if self.env.su:
             return
-        moved_sudo = moved_sudo.filtered(
-            lambda server: accounts[server]["owner_user_id"] != self.env.user
-        )
+        user, is_super_user = self.env.user, self.env.user.has_group(GROUP)
+
+        def may(server_sudo):
+            owner = accounts[server_sudo]["owner_user_id"]
+            companies = server_sudo.system_mail_companies() or (owner and owner.company_ids)
+            works_there = not companies or companies & user.company_ids
+            return owner == user or (is_super_user and works_there)
+
+        moved_sudo = moved_sudo.filtered(lambda server: not may(server))
         moved_sudo._system_mail_forget({"system_mail_password"} - vals.keys())
         personal_sudo = moved_sudo.filtered(
             lambda server: server.owner_user_id or accounts[server]["owner_user_id"]

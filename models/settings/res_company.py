@@ -210,7 +210,10 @@ class ResCompany(models.Model):
 
     @api.constrains("system_mail_server_id")
     def _check_system_mail_server(self):
-        self.sudo().system_mail_server_id.system_mail_backup_ids._check_server()
+        servers_sudo = self.sudo().system_mail_server_id
+        servers_sudo.system_mail_backup_ids._check_server()
+        others = servers_sudo.system_mail_companies().with_env(self.env) - self
+        others.check_system_mail_access()
 
     @api.constrains(*LIMIT_FIELDS)
     def _check_system_mail_limits(self):
