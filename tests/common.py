@@ -136,7 +136,11 @@ class SystemMailCase(TransactionCase):
         return server
 
     def mention(self, author=None, partners=None, body="See this", **values):
-        """Have the author mention the partners on a record; the mail is sent at once."""
+        """Have the author mention the partners on a record; the mail is sent at once.
+
+        What a test has set is stored first: an addon beside us may clear the cache.
+        """
+        self.env.flush_all()
         return (
             self.record.with_user(author or self.ana)
             .sudo()
@@ -152,6 +156,7 @@ class SystemMailCase(TransactionCase):
     def mail(self, author=None, **values):
         """A mail from the author (Ana) to Ben that waits in the queue."""
         author = author or self.ana
+        self.env.flush_all()  # as in ``mention``
         mails = self.env["mail.mail"].with_user(author).sudo()
         return mails.create(
             {

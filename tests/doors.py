@@ -117,7 +117,8 @@ class DoorsCase(HttpCase, SystemMailCase):
             "SELECT id, active, domain_force, model_id FROM ir_rule",
             "SELECT id, active, perm_read, model_id FROM ir_model_access",
             "SELECT d.id, json_value FROM ir_default d JOIN ir_model_fields f ON f.id = field_id"
-            " WHERE f.model LIKE 'system.mail.%' OR f.name LIKE 'system_mail_%'",
+            " WHERE f.model LIKE 'system.mail.%' OR f.name LIKE 'system_mail_%'"
+            " OR f.model IN ('discuss.channel.member', 'res.users.settings')",
             "SELECT key, value FROM ir_config_parameter WHERE key LIKE 'system_mail.%'"
             " OR key = 'database.is_neutralized'",
             "SELECT name, state FROM ir_module_module WHERE name LIKE 'system_mail%'",

@@ -67,6 +67,24 @@ class TestColleagues(SystemMailCase):
         self.env["mail.alias.domain"].create({"name": "alias.test"})
         self.assertTrue(self.goes_to(self.ben.partner_id))
 
+    def test_other_domains_of_the_companies_are_an_event(self):
+        contact = self.contact("info@elsewhere.test")
+        domain = self.env["mail.alias.domain"].create({"name": "alias.test"})
+        company = self.env["res.company"].create({"name": "Another"})
+        for change in (
+            lambda: company.write({"partner_id": contact.id}),
+            lambda: company.write({"active": False}),
+            lambda: company.write({"active": True}),
+            domain.unlink,
+            lambda: company.create(
+                {"name": "One more", "partner_id": self.contact("info@more.test").id}
+            ),
+        ):
+            before = self.events("configured")
+            change()
+            notes = (self.events("configured") - before).mapped("note")
+            self.assertTrue([note for note in notes if "own domains" in note], notes)
+
     def test_who_moves_their_own_address_to_another_domain_is_written_down(self):
         before = self.events("configured")
         own = self.ben.with_user(self.ben)

@@ -167,6 +167,46 @@ class TestMailThatIsUndecided(UndecidedCase):
             self.assert_closed(lambda m, method=method: (MAIL, method, self.mail_of(m).ids))
         self.assert_decision(lambda m: (MAIL, "cancel", self.mail_of(m).ids))
 
+    def test_nobody_makes_another_mail_of_its_message(self):
+        forged = {"email_to": "ben@company.test", "body_html": "<p>Forged</p>"}
+        lost = {**forged, "auto_delete": True, "is_notification": False}
+        sent = self.record.with_user(self.ana).message_post(body="Anything")
+        for values in (forged, lost):
+            self.assert_closed(
+                lambda m, values=values: (MAIL, "create", [{"mail_message_id": m.id, **values}])
+            )
+            for role, user in self.outsiders.items():
+                with self.subTest("a message that has arrived", role=role):
+                    of_ana = {"mail_message_id": sent.id, **values}
+                    self.assert_refused(user, MAIL, "create", [of_ana])
+        administrator = self.outsiders["administrator"]
+        own = self.record.with_user(administrator).message_post(body="Mine")
+        self.call(administrator, MAIL, "create", [{"mail_message_id": own.id, **forged}])
+        self.call(administrator, MAIL, "create", [{"subject": "Of its own", **forged}])
+
+    def test_a_module_that_changes_its_message_leaves_an_event(self):
+        """As CRM does with the messages of leads that somebody merges, as superuser."""
+        for message in self.undecided.values():
+            for values in ({"subject": "Else"}, {"body": "Else"}, {"author_id": False}):
+                before, user = self.events("configured"), self.outsiders["employee"]
+                message.with_user(user).sudo().write(values)
+                events = self.events("configured") - before
+                with self.subTest(values):
+                    self.assertEqual(events.mail_message_id, message.id)
+                    self.assertEqual(events.user_id, user)
+
+    def test_nobody_makes_its_notification_that_of_something_else(self):
+        """What becomes of a letter, or of a text message, is written on it as superuser."""
+        fields_of_others = [
+            name
+            for name, field in self.env[NOTIFICATION]._fields.items()
+            if field.relational and field.store and not {"mail", "base"} & {*field._modules}
+        ]
+        for name in fields_of_others:
+            self.assert_closed(
+                lambda m, name=name: (NOTIFICATION, "write", m.notification_ids.ids, {name: False})
+            )
+
     def test_nobody_reaches_its_mail_by_its_message(self):
         user = self.outsiders["administrator"]
         for command in (

@@ -154,6 +154,36 @@ class TestAlertsStayInTheirChannel(ReadingCase):
         )
         self.assertIn("I saw", self.channel.message_ids[0].body)
 
+    def test_nobody_adds_anything_to_an_alert(self):
+        """By whatever model has a part of a message."""
+        parts = [
+            (name, field.name)
+            for name, model in self.env.registry.items()
+            for field in model._fields.values()
+            if not (model._abstract or model._transient or name.startswith("system.mail."))
+            if field.type == "many2one" and field.store and not field.related
+            if field.comodel_name == "mail.message" and model._original_module == "mail"
+        ]
+        self.assertIn(("mail.message.reaction", "message_id"), parts)
+        preview = self.env["mail.link.preview"].create({"source_url": "http://elsewhere.test"})
+        values = {
+            "mail.message.reaction": {"content": "!", "partner_id": self.ana.partner_id.id},
+            "mail.message.link.preview": {"link_preview_id": preview.id},
+            "mail.message.schedule": {"scheduled_datetime": "2100-01-01 00:00:00"},
+            "mail.message.translation": {"body": "!", "source_lang": "en", "target_lang": "de"},
+            "mail.notification": {"res_partner_id": self.ana.partner_id.id},
+            "mail.tracking.value": {"field_id": self.env["ir.model.fields"].search([], limit=1).id},
+            "mail.mail": {"email_to": "ben@company.test"},
+            "mail.message": {"model": "res.partner", "res_id": self.record.id},
+        }
+        for model, name in parts:
+            if model in ("discuss.channel", "discuss.channel.member"):
+                continue  # they have tests of their own
+            for role, user in self.outsiders.items():
+                with self.subTest(model, role=role):
+                    part = {name: self.alert.id, **values.get(model, {})}
+                    self.assert_refused(user, model, "create", [part])
+
     def test_nobody_mails_a_message_among_the_alerts(self):
         """Over RPC, Odoo takes any mail from employees, and believes who its sender is."""
         for role, user in self.outsiders.items():

@@ -509,6 +509,16 @@ class TestRecordsOfOurs(DoorsCase):
                 "default of a setting": self.door(
                     "ir.default", "create", [{"field_id": scope, "json_value": '"all"'}]
                 ),
+                "default of what the next Super User hears": self.door(
+                    "ir.default",
+                    "set",
+                    "discuss.channel.member",
+                    "custom_notifications",
+                    "no_notif",
+                ),
+                "default of what they hear of all channels": self.door(
+                    "ir.default", "set", "res.users.settings", "channel_notifications", "no_notif"
+                ),
             },
         )
 

@@ -196,13 +196,6 @@ class TestLimits(SystemMailCase):
         super().setUp()
         self.own.fail("auth", reply="535 5.7.8 Rejected")
 
-    def mail(self, **values):
-        """With the limits stored: an addon beside us may clear the cache between two mails, and
-        then they are read from the database.
-        """
-        self.env.flush_all()
-        return super().mail(**values)
-
     def mails(self, count, **values):
         return self.env["mail.mail"].union(*(self.mail(**values) for _ in range(count)))
 

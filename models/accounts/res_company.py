@@ -9,7 +9,7 @@ from ...failover.session import Undelivered
 from ...sending.send_run import SendRun, Treatment
 from ...tools.odoo_20 import clear_caches
 
-NEW_SERVER = {"smtp_pass": False, "sequence": 100}
+NEW_SERVER = {"smtp_pass": False, "sequence": 100, "owner_user_id": False}
 """Values of a new System Mail's server. It sorts after all others: another module that takes the
 first server must not take this one.
 """

@@ -12,3 +12,7 @@ class MailAliasDomain(models.Model):
     def write(self, vals):
         with self.env["res.company"].system_mail_log_own_domains():
             return super().write(vals)
+
+    def unlink(self):
+        with self.env["res.company"].system_mail_log_own_domains():
+            return super().unlink()

@@ -73,6 +73,15 @@ class MailMail(models.Model):
         help="It was sent, and is deleted together with the other mails of its batch.",
     )
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        """A mail of another's message would go out as that one, and decide what becomes of it."""
+        mails = super().create(vals_list)
+        if not self.env.su and any(vals.get("mail_message_id") for vals in vals_list):
+            if self.env["res.company"].system_mail_policies():
+                mails.mail_message_id._system_mail_check_decision()
+        return mails
+
     # --- before sending
 
     def send(self, auto_commit=False, raise_exception=False, post_send_callback=None):

@@ -6,6 +6,9 @@ from ...constants import GROUP
 from ...sending.ledger import writes_for_others
 from .mail_mail_queue import HELD_MAIL, UNDECIDED, WAITING_MAIL
 
+TAKEN = {"subject", "body", "attachment_ids", "author_id", "email_from", "reply_to"}
+"""What a mail takes from its message."""
+
 
 class MailMessage(models.Model):
     _inherit = "mail.message"
@@ -27,8 +30,9 @@ class MailMessage(models.Model):
         """Odoo lets everybody write to a message that was sent to them. A mail takes its subject,
         sender and attachments from there; its company decides who may know why it was not sent.
         """
-        if not self.env.su:
+        if not self.env.su or TAKEN & vals.keys():
             self._system_mail_check_undecided()
+        if not self.env.su:
             if "record_company_id" in vals and self.env["res.company"].system_mail_policies():
                 self._system_mail_check_decision()
         return super().write(vals)

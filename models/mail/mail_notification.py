@@ -69,6 +69,8 @@ class MailNotification(models.Model):
             self.env["mail.message"].browse(vals["mail_message_id"]).system_mail_check_alerts()
             if not self.env.su and self.env["res.company"].system_mail_policies():
                 self.mail_message_id._system_mail_check_decision()
+        if not self.env.su:
+            self._system_mail_check_links(vals)
         run = self.env["ir.mail_server"].system_mail_run()
         groups = run.values_for(self) if run and "notification_status" in vals else {}
         for (sent_from, why), notifications in groups.items():
@@ -99,6 +101,19 @@ class MailNotification(models.Model):
         # Odoo writes why a mail failed on all notifications that name it, whatever their message.
         messages_sudo |= self.sudo().mail_mail_id.mail_message_id - self.sudo().mail_message_id
         messages_sudo.with_env(self.env)._system_mail_check_decision()
+
+    def _system_mail_check_links(self, vals):
+        """Check that only who wrote an e-mail, or a Super User, makes its notification one of
+        something else, too, as of a letter: what becomes of that is written on it, as superuser.
+
+        :raises AccessError: the current user is somebody else
+        """
+        links = [
+            n for n in vals if self._fields[n].relational and not n.startswith(("mail_", "res_"))
+        ]
+        if links and self.env["res.company"].system_mail_policies():
+            mails = self.filtered(lambda notification: notification.notification_type == "email")
+            mails.mail_message_id._system_mail_check_decision()
 
     def _system_mail_log_bounce(self):
         """Log a bounce of mail that is held or waits. Anybody can forge one, by e-mail, and

@@ -2,11 +2,18 @@ from odoo import models
 
 from ...constants import OURS
 
+HEARS = {"discuss.channel.member", "res.users.settings"}
+"""The models that say what a Super User hears."""
+
 
 class IrDefault(models.Model):
     _name = "ir.default"
     _inherit = ["ir.default", "system.mail.guarded"]
 
     def _system_mail_is_about_us(self):
-        """A default could fill in a form for a Super User, who would not notice."""
-        return self.field_id.model.startswith(OURS) or self.field_id.name.startswith("system_mail_")
+        """A default could fill in a form for a Super User, who would not notice, or be how the
+        next one hears of alerts.
+        """
+        field = self.field_id
+        is_ours = field.model.startswith(OURS) or field.name.startswith("system_mail_")
+        return is_ours or (field.model in HEARS and not self.user_id)

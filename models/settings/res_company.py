@@ -23,6 +23,8 @@ POLICY_FIELDS = {
     *LIMIT_FIELDS,
 }
 """Fields from which a ``Policy`` is made, in addition to the company's name."""
+OF_DOMAINS = {"email", "partner_id", "active"}
+"""What decides which domains are the companies' own."""
 OUT_OF_ORDER = ("unstable", "disconnected")
 """States of a mailbox by which mail may not be sent now."""
 AUDITED_FIELDS = POLICY_FIELDS | {
@@ -222,7 +224,7 @@ class ResCompany(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        has_address = any(vals.get("email") for vals in vals_list)
+        has_address = any(OF_DOMAINS & vals.keys() for vals in vals_list)
         with self.system_mail_log_own_domains() if has_address else nullcontext():
             companies = super().create(vals_list)
         if any(POLICY_FIELDS & vals.keys() for vals in vals_list):
@@ -238,7 +240,8 @@ class ResCompany(models.Model):
         servers = self._system_mail_servers() if is_emptied else None
         before = self._system_mail_audit_snapshot(vals)
         guard = self.env["res.groups"].system_mail_guard() if "user_ids" in vals else nullcontext()
-        domains = self.system_mail_log_own_domains() if "email" in vals else nullcontext()
+        has_address = OF_DOMAINS & vals.keys()
+        domains = self.system_mail_log_own_domains() if has_address else nullcontext()
         with guard, domains:
             result = super().write(vals)
         if {"name", *AUDITED_FIELDS} & vals.keys():

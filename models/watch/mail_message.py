@@ -23,7 +23,9 @@ class MailMessage(models.Model):
         alerts_sudo = answers.sudo().parent_id._system_mail_alerts()
         elsewhere = answers.filtered(lambda message: message.sudo().parent_id in alerts_sudo)
         if elsewhere - elsewhere.sudo()._system_mail_alerts():
-            raise AccessError(self.env._("An alert of System Mail is only answered in its channel."))
+            raise AccessError(
+                self.env._("An alert of System Mail is only answered in its channel.")
+            )
 
     @api.private
     def system_mail_check_alerts(self):
