@@ -364,12 +364,12 @@ class TestNobodyGuesses(ReadingCase):
 
     def ask(self, user, start):
         """How many attachments are found by the start of System Mail's password."""
-        path = "company_id.system_mail_server_id.system_mail_password"
+        path = "company_id.system_mail_server_id.smtp_pass"
         asked = [(path, "=like", f"{start}%")]
         return self.call(user, "ir.attachment", "search_count", asked)
 
     def test_nobody_guesses_a_password_letter_by_letter(self):
-        self.system_server.write({"smtp_pass": False, "system_mail_password": "canary"})
+        self.system_server.smtp_pass = "canary"  # in Odoo's own column
         self.assertTrue(self.ask(self.env.ref("base.user_root"), "c"))
         for role, user in self.outsiders.items():
             with self.subTest(role), self.assertRaises(AccessError):
@@ -390,6 +390,68 @@ class TestNobodyGuesses(ReadingCase):
         attachment = self.env["ir.attachment"].create({"name": "Logo", "raw": b"x", "public": True})
         visitor = attachment.with_user(self.env.ref("base.public_user"))
         self.assertFalse(visitor.search([("id", "in", attachment.ids)]))
+
+
+@tagged("post_install", "-at_install")
+class TestNobodyHasOdooSearch(ReadingCase):
+    """By a domain that is kept as text, and that Odoo evaluates as superuser in some models."""
+
+    def test_for_what_only_super_users_may_know(self):
+        partner, channel = "res.partner", "discuss.channel"
+        told = (
+            (partner, "[('company_id.system_mail_address', '=like', 'h%')]"),
+            (
+                partner,
+                "['|', (1, '=', 1), ('company_id', 'any', [('system_mail_scope', '=', 'all')])]",
+            ),
+            (partner, "[('company_id.sys' 'tem_mail_address', '=', 'x')]"),
+            (partner, "[('company_id.\\x73ystem_mail_address', '=', 'x')]"),
+            (partner, "[('company_id.sys' + 'tem_mail_address', '=', 'x')]"),
+            (partner, "list([('id', '=', 1)])"),
+            (partner, "[(f'i{1}d', '=', 1)]"),
+            (
+                partner,
+                "[('id', '=', 1)] + [('user_ids.outgoing_mail_server_id.smtp_user', '=', 'x')]",
+            ),
+            (partner, "[('channel_ids.message_ids.body', 'like', 'x')]"),
+            (channel, "[('message_ids.body', 'like', 'x')]"),
+            ("mail.message", "[('body', 'like', 'x')]"),
+            ("ir.mail_server", "[('smtp_user', 'like', 'x')]"),
+            ("system.mail.event", "[('note', 'like', 'x')]"),
+        )
+        for model, domain in told:
+            with self.subTest(domain, model=model):
+                self.assert_refused(self.outsiders["administrator"], *self.kept(model, domain))
+        for model, domain in told[:5]:
+            self.call(self.super_user, *self.kept(model, domain))
+
+    def test_for_other_things_it_searches(self):
+        harmless = (
+            ("res.partner", "[]"),
+            (
+                "res.partner",
+                "[('message_ids.date', '>', '2026-01-01'), ('name', '=', 'system_mail')]",
+            ),
+            (
+                "res.partner",
+                "['&', '|', ('user_ids', '!=', False), (1, '=', 1), ('id', 'in', [1, 2])]",
+            ),
+            ("discuss.channel", "[('name', 'like', 'x')]"),
+            ("mail.message", "[]"),
+            ("res.partner", "shop.company.test"),
+        )
+        for model, domain in harmless:
+            with self.subTest(domain):
+                self.call(self.outsiders["administrator"], *self.kept(model, domain))
+        self.company.system_mail_address = False
+        told = "[('company_id.system_mail_address', '=like', 'h%')]"
+        self.call(self.outsiders["administrator"], *self.kept("res.partner", told))
+
+    def kept(self, model, domain):
+        """A call that keeps such a domain; this model searches as who asks, as it happens."""
+        model_id = self.env["ir.model"]._get_id(model)
+        values = {"export_type": "model", "model_id": model_id, "domain": domain}
+        return "base.language.export", "create", [values]
 
 
 @tagged("post_install", "-at_install")

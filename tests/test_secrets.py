@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 from lxml import etree
 from requests_oauthlib import OAuth2Session
 
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 from odoo.service.model import call_kw
 from odoo.tools import SQL
 from odoo.tools.profiler import Profiler
@@ -128,6 +128,28 @@ class TestSecrets(SystemMailCase):
             f"{{{{ object.{name} }}}}", record._name, record.ids
         )
         self.assertEqual(mail, {record.id: MASK})
+
+    def test_nobody_guesses_a_secret_by_what_is_found(self):
+        """As by the domain of a mailing, or of a rule, that Odoo evaluates as superuser."""
+        for model, field in self.env["system.mail.secret"]._encrypted_fields():
+            name = field.name
+            for operator, value in (("=", "c"), ("=like", "c%"), ("in", ["c", False]), (">", "b")):
+                with self.subTest(str(field), operator=operator):
+                    with self.assertRaises(AccessError):
+                        model.search([(name, operator, value)])
+            model.search([(name, "!=", False)])
+            for refused in (
+                lambda model=model, name=name: model.search([], order=f"{name} desc"),
+                lambda model=model, name=name: model._read_group([], [name]),
+                lambda model=model, name=name: model._read_group([], [], [f"{name}:max"]),
+            ):
+                with self.subTest(str(field)), self.assertRaises(AccessError):
+                    refused()
+        companies, path = self.env["res.company"], "system_mail_server_id.system_mail_password"
+        with self.assertRaises(AccessError):
+            companies.search([(path, "=like", "c%")])
+        with self.assertRaises(AccessError):
+            companies._read_group([], [path])
 
     def test_a_mask_takes_no_secret_away(self):
         self.give_password()

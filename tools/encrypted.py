@@ -7,7 +7,7 @@ import re
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from odoo import fields
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 from odoo.tools import config
 
 from ..constants import MASK
@@ -102,6 +102,19 @@ class Encrypted(fields.Char):
     """
 
     copy = False
+
+    def condition_to_sql(self, field_expr, operator, value, model, alias, query):
+        """:raises AccessError: the secret could be guessed from what is found, letter by letter:
+        Odoo searches as superuser, too, by domains that people write
+        """
+        if operator not in ("in", "not in") or set(value) - {False}:
+            self.refuse(model)
+        return super().condition_to_sql(field_expr, operator, value, model, alias, query)
+
+    def refuse(self, model):
+        raise AccessError(
+            model.env._("Nobody searches, sorts or groups by “%(field)s”.", field=self.string)
+        )
 
     def convert_to_record(self, value, record):
         value = super().convert_to_record(value, record)

@@ -7,6 +7,7 @@ from . import system_mail_guarded  # before those that inherit it
 
 # isort: split
 from . import (
+    base,
     ir_actions_server,
     ir_cron,
     ir_model_access,

@@ -77,9 +77,9 @@ class MailMail(models.Model):
     def create(self, vals_list):
         """A mail of another's message would go out as that one, and decide what becomes of it."""
         mails = super().create(vals_list)
-        if not self.env.su and any(vals.get("mail_message_id") for vals in vals_list):
-            if self.env["res.company"].system_mail_policies():
-                mails.mail_message_id._system_mail_check_decision()
+        is_of_message = any(vals.get("mail_message_id") for vals in vals_list)
+        if is_of_message and not self.env.su and self.env["res.company"].system_mail_policies():
+            mails.mail_message_id._system_mail_check_decision()
         return mails
 
     # --- before sending

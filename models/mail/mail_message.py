@@ -32,9 +32,9 @@ class MailMessage(models.Model):
         """
         if not self.env.su or TAKEN & vals.keys():
             self._system_mail_check_undecided()
-        if not self.env.su:
-            if "record_company_id" in vals and self.env["res.company"].system_mail_policies():
-                self._system_mail_check_decision()
+        is_moved = "record_company_id" in vals and not self.env.su
+        if is_moved and self.env["res.company"].system_mail_policies():
+            self._system_mail_check_decision()
         return super().write(vals)
 
     def unlink(self):
