@@ -103,13 +103,13 @@ class Encrypted(fields.Char):
 
     copy = False
 
-    def condition_to_sql(self, field_expr, operator, value, model, alias, query):
+    def condition_to_sql(self, field_expr, operator, value, model, *args):
         """:raises AccessError: the secret could be guessed from what is found, letter by letter:
         Odoo searches as superuser, too, by domains that people write
         """
         if operator not in ("in", "not in") or set(value) - {False}:
             self.refuse(model)
-        return super().condition_to_sql(field_expr, operator, value, model, alias, query)
+        return super().condition_to_sql(field_expr, operator, value, model, *args)
 
     def refuse(self, model):
         raise AccessError(

@@ -25,7 +25,7 @@ def _paths(node):
         yield from _paths(node.right)
         return
     if not isinstance(node, (ast.List, ast.Tuple)):
-        raise ValueError("This is no list of conditions.")
+        raise ValueError("This is no list of conditions.")  # noqa: TRY004 the text's value is
     if _is_condition(node):
         path, operator, value = node.elts
         yield str(path.value)
@@ -40,5 +40,7 @@ def _paths(node):
 
 
 def _is_condition(node):
-    first = node.elts[0] if len(node.elts) == 3 else None
-    return isinstance(first, ast.Constant) and first.value not in OPERATORS
+    match node.elts:
+        case [ast.Constant(value=path), _operator, _value]:
+            return path not in OPERATORS
+    return False
