@@ -65,6 +65,18 @@ registry.category("web_tour.tours").add("system_mail_home", {
             run: "click",
         },
         {
+            content: "the settings open with their own tab",
+            trigger: `${HOME} .o_system_mail_home_system button:contains(Settings)`,
+            run: "click",
+        },
+        {
+            trigger: ".settings_tab .tab.selected[data-key=system_mail]",
+        },
+        {
+            trigger: ".o_breadcrumb a:contains(System Mail), .o_back_button",
+            run: "click",
+        },
+        {
             content: "what is held is decided on",
             trigger: `${TASKS} li:contains(1 message may have been delivered) button:contains(Decide)`,
             run: "click",
