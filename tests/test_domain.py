@@ -96,7 +96,7 @@ class TestDomain(DomainCase):
         self.run_cron()
         self.assertEqual({status for _kind, status in self.statuses()}, {"unknown"})
         for finding in self.findings().values():
-            self.assertIn("Not checked", finding.text)
+            self.assertIn("did not answer", finding.text)
         self.assertFalse(self.alerts())
 
     # --- when it is looked at

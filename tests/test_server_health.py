@@ -295,6 +295,19 @@ class TestOwnNetwork(ServersCase):
         [line] = self.env["system.mail.connection"].get_overview()["servers"]
         self.assertIn(line, told)
 
+    def test_a_test_of_all_mailboxes_tells_one_story(self):
+        self.lose()
+        outages = self.env["system.mail.outage"].search([])
+        rows = self.env["system.mail.connection"].search(
+            [("server_id", "in", (self.mailboxes | self.system_server).ids)]
+        )
+        results = rows.test_chunk()["results"]
+        self.assertTrue(results)
+        for result in results:
+            self.assertIn("Odoo's own network seems down", result["text"])
+        self.assertEqual(self.states(), ["connected"] * 4)
+        self.assertEqual(self.env["system.mail.outage"].search([]), outages, "of no minutes")
+
     def test_what_did_not_work_before_is_not_taken_for_connected(self):
         failing = self.health(self.fay_mailbox)
         hours_ago = fields.Datetime.now() - datetime.timedelta(hours=3)

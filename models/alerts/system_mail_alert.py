@@ -216,7 +216,7 @@ class SystemMailAlert(models.Model):
                 remedy=health.remedy,
             )
             self.tell_super_users(
-                Markup("%s %s") % (what, self._link(HOME, self.env._("System Mail")))
+                Markup("%s %s") % (what, self._link(HOME, self.env._("Open System Mail")))
             )
 
     def _meanwhile(self, policy, mailbox):

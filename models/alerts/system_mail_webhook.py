@@ -45,7 +45,7 @@ class SystemMailWebhook(models.Model):
     host = fields.Char(readonly=True, copy=False)
     since = fields.Datetime(readonly=True, copy=False, help="What was told before is not posted.")
     answer = fields.Char(readonly=True, copy=False, help="A status of HTTP, or why there is none.")
-    answered_at = fields.Datetime(readonly=True, copy=False)
+    answered_at = fields.Datetime("Last Try", readonly=True, copy=False)
     result = fields.Char("Last Result", compute="_compute_result")
 
     @api.model
@@ -109,7 +109,9 @@ class SystemMailWebhook(models.Model):
 
     def _sentences(self):
         return {
-            "no_answer": self.env._("The service did not answer. It is tried again for a day."),
+            "no_answer": self.env._(
+                "The service did not answer. Alerts are sent to it again for a day."
+            ),
             "host": self.env._(
                 "The host is not public. Allow internal hosts in Settings, or use another one."
             ),

@@ -7,7 +7,7 @@ _lt = LazyTranslate(__name__)
 
 STATUSES = [status.value for status in Status]
 """From the best to the worst."""
-UNANSWERED = _lt("Not checked: the DNS did not answer.")
+UNANSWERED = _lt("The DNS did not answer.")
 TEXTS = {
     ("provider", "own_host"): _lt(
         "%(domain)s belongs to %(service)s, which looks after it. You have nothing to do."
@@ -69,8 +69,8 @@ TEXTS = {
         "The SPF record includes the record of %(subject)s, which has none. So other servers don't "
         "use it. Correct or remove this part."
     ),
-    ("spf", "macros"): _lt("Not checked: the SPF record depends on each message (macros)."),
-    ("spf", "no_address"): _lt("Not checked: Odoo doesn't know which address %(host)s sends from."),
+    ("spf", "macros"): _lt("The SPF record depends on each message (macros)."),
+    ("spf", "no_address"): _lt("Odoo doesn't know which address %(host)s sends from."),
     ("dkim", "found"): _lt(
         "%(service)s can sign the domain's mail: its key “%(selector)s” is there."
     ),
@@ -83,8 +83,8 @@ TEXTS = {
         "Switch DKIM on at %(service)s, and replace the record with the one that it shows you."
     ),
     ("dkim", "no_selector"): _lt(
-        "Not checked: Odoo doesn't know the name of %(service)s's key. Ask its administrator "
-        "whether the domain's mail is signed."
+        "Odoo doesn't know the name of %(service)s's key. Ask whoever runs %(service)s whether the "
+        "domain's mail is signed."
     ),
     ("dmarc", "policy_none"): _lt(
         "There is a policy (at %(at)s). It only asks for reports on mail that others send in the "

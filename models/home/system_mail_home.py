@@ -262,6 +262,8 @@ class SystemMailHome(models.AbstractModel):
             return actions._for_xml_id("system_mail.system_mail_event_action_fallbacks")
         name = "mail_mail_action" if key in QUEUE else "system_mail_connection_action"
         action = actions._for_xml_id(f"system_mail.{name}")
+        if key == "held":
+            action["name"] = self.env._("May have been delivered")
         return {**action, "context": {f"search_default_{key}": 1}}
 
     @staticmethod

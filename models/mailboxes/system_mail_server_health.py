@@ -556,9 +556,24 @@ class SystemMailServerHealth(models.Model):
         """It was our own network: the server is not to blame. What its mailboxes had before, they
         still have.
         """
-        self.env["system.mail.health"].note_own_trouble(self._mailboxes(), now - NETWORK_WINDOW)
+        mailboxes, began = self._mailboxes(), now - NETWORK_WINDOW
+        self.env["system.mail.health"].note_own_trouble(mailboxes, began)
         self.write({**self._breaker_values(circuit.after_change(self._breaker())), "since": now})
-        self.env["system.mail.health"].note_server_back(self, self._mailboxes())
+        self.env["system.mail.health"].note_server_back(self, mailboxes)
+        self.env["system.mail.outage"].note_innocent(mailboxes, began)
+
+    @api.model
+    @api.private
+    def put_down(self, trouble):
+        """The trouble of a mailbox that was just tried, put down to our own network if that turned
+        out to be down meanwhile.
+
+        :param trouble: as of ``system_mail_check``
+        """
+        network = self.search([("key", "=", NETWORK)])
+        if trouble and network.is_down() and circuit.is_network_failure(trouble[0]):
+            return trouble[0], OWN_NETWORK
+        return trouble
 
     # --- probes
 

@@ -404,6 +404,8 @@ class SystemMailConnection(models.Model):
         date = moment_in_words(self.env, event.create_date)
         if event.sent_from:
             return self.env._("Last test on %(date)s: passed.", date=date)
+        if event.note:  # in the words of who tried it
+            return self.env._("Last test on %(date)s: failed.", date=date)
         return self.env._("Last test on %(date)s: %(reason)s", date=date, reason=event.reason)
 
     # --- test
@@ -440,7 +442,9 @@ class SystemMailConnection(models.Model):
         """
         self.check_access("read")
         tried = self[:CHUNK]
-        troubles = dict(tried.server_id.sudo().system_mail_check_in_parallel())
+        found = dict(tried.server_id.sudo().system_mail_check_in_parallel())
+        hosts = self.env["system.mail.server.health"].sudo()
+        troubles = {server: hosts.put_down(trouble) for server, trouble in found.items()}
         problems = tried._test_incoming()
         return {
             "results": [

@@ -138,6 +138,17 @@ class SystemMailOutage(models.Model):
         self.search([("server_id", "in", servers.ids), ("ended_at", "=", False)]).ended_at = at
 
     @api.model
+    @api.private
+    def note_innocent(self, servers, began):
+        """It was our own network: what these mailboxes are blamed for since then is taken back,
+        unless System Mail carried something meanwhile.
+
+        :param datetime began: in UTC
+        """
+        blamed = Domain("server_id", "in", servers.ids) & Domain("started_at", ">=", began)
+        self.search(blamed & Domain("message_count", "=", 0)).unlink()
+
+    @api.model
     def _count_in(self, events):
         """Add what System Mail carried to the latest outage of each mailbox: a batch may end after
         its mailbox works again. A mailbox whose server is down has one as soon as it costs mail.

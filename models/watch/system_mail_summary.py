@@ -1,9 +1,11 @@
 import datetime
+import functools
 
 from odoo import api, fields, models
 from odoo.api import SUPERUSER_ID
 
 from ...constants import GROUP
+from ...tools.moments import moment_in_words
 
 PERIOD = datetime.timedelta(days=7)
 LINES = 5
@@ -46,6 +48,7 @@ class SystemMailSummary(models.AbstractModel):
             {
                 **self.env["system.mail.connection"].get_overview(),
                 "base_url": self.get_base_url(),
+                "moment": functools.partial(moment_in_words, self.env),
                 "kinds": self._labelled(events._read_group(recent, ["kind"], ["__count"]), "kind"),
                 "reasons": self._labelled(
                     events._read_group(

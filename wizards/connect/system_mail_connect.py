@@ -55,10 +55,11 @@ class SystemMailConnect(models.TransientModel):
     secret = Encrypted(groups=fields.NO_ACCESS)
     keeps_password = fields.Boolean(compute="_compute_keeps_password")
     password_hint = fields.Char(compute="_compute_keeps_password")
-    shows_server = fields.Boolean("More", help="Server, port, encryption and user.")
+    shows_server = fields.Boolean("Server and User")
     is_short = fields.Boolean(compute="_compute_is_short", help="It asks for the password only.")
     clash = fields.Char(compute="_compute_clash", help="Whose the address is as well.")
     person_behind = fields.Char(compute="_compute_clash", help="Whose account it signs in with.")
+    must_accept = fields.Boolean(compute="_compute_clash")
     accepts_clash = fields.Boolean("Use this address anyway")
     limit_minute = fields.Integer("Recipients a Minute")
     limit_day = fields.Integer("Recipients a Day")
@@ -177,9 +178,9 @@ class SystemMailConnect(models.TransientModel):
             wizard.person_behind = bool(company) and company.system_mail_person_behind(
                 address, wizard.smtp_user
             )
-            wizard.clash = bool(company) and (
-                company.system_mail_clash_of(address) or company.system_mail_free_domain(address)
-            )
+            taken = bool(company) and company.system_mail_clash_of(address)
+            wizard.must_accept = bool(taken)
+            wizard.clash = taken or (bool(company) and company.system_mail_free_domain(address))
 
     @api.depends("smtp_encryption")
     def _compute_smtp_port(self):
@@ -328,6 +329,7 @@ class SystemMailConnect(models.TransientModel):
             self._forget_domain()
         self._propose_https(trouble)
         if trouble and self._hides_internal_servers(*trouble):
+            self.shows_server = True
             return self._show_failure(*self._no_public_server())
         if trouble:
             failure, decision = trouble

@@ -8,7 +8,10 @@ async function openSettings(env, { params: { company_ids } }) {
         const service = env.services.action;
         const action = await service.loadAction("base_setup.action_general_configuration");
         // its own context names the tab with which it opens, and counts more than an additional one
-        await service.doAction({ ...action, context: { ...action.context, module: "system_mail" } });
+        await service.doAction({
+            ...action,
+            context: { ...action.context, module: "system_mail" },
+        });
         return;
     }
     await user.activateCompanies(company_ids, { includeChildCompanies: false, reload: false });
