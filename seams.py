@@ -72,6 +72,27 @@ SEAMS = (
     ),
     Seam(
         "base",
+        "_read_group_groupby",
+        "(alias, groupby_spec, query)",
+        "models/accounts/base.py",
+        "Every group goes through it: nobody groups by a secret.",
+    ),
+    Seam(
+        "base",
+        "_read_group_select",
+        "(aggregate_spec, query)",
+        "models/accounts/base.py",
+        "Every aggregate goes through it: nobody has a secret in one.",
+    ),
+    Seam(
+        "base",
+        "_order_field_to_sql",
+        "(alias, field_name, direction, nulls, query)",
+        "models/accounts/base.py",
+        "Every order goes through it: nobody sorts by a secret.",
+    ),
+    Seam(
+        "base",
         "_fetch_query",
         "(query, fields)",
         "models/mail",

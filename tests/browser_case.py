@@ -9,6 +9,10 @@ AXE = os.environ.get("SYSTEM_MAIL_AXE")
 """Where axe-core is: set by script/test, if it could install it."""
 
 
+TIMEOUT = 180
+"""Seconds for a whole tour, on a busy machine; Odoo gives it 60. A step has ten."""
+
+
 class BrowserCase(HttpCase):
     """Its tours ask axe-core whether the screens are accessible: see ``isAccessible`` in
     ``static/tests/tours/accessible.js``. Where there is no axe-core, they ask nothing.
@@ -17,7 +21,7 @@ class BrowserCase(HttpCase):
     def start_tour(self, *args, **kwargs):
         axe = Path(AXE).read_bytes() if AXE else b"var axe;"
         self.serve("/system_mail/axe.js", "text/javascript", axe)
-        return super().start_tour(*args, **kwargs)
+        return super().start_tour(*args, timeout=TIMEOUT, **kwargs)
 
     def serve(self, url, mimetype, content):
         """Have Odoo answer with the content where it has nothing else.

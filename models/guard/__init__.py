@@ -13,7 +13,6 @@ from . import (
     ir_model_access,
     ir_model_data,
     ir_rule,
-    mail_alias_domain,
     res_company,
     res_groups,
     res_partner,

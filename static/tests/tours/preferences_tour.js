@@ -109,11 +109,11 @@ registry.category("web_tour.tours").add("system_mail_preferences", {
             run: "click",
         },
         {
-            trigger: "[name=system_mail_own] button:contains(Disconnect)",
+            trigger: "[name=system_mail_own] button:contains(Remove Mailbox)",
             run: "click",
         },
         {
-            trigger: `${DIALOG} footer button:contains(Disconnect)`,
+            trigger: `${DIALOG} footer button:contains(Remove)`,
             run: "click",
         },
         {
