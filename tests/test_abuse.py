@@ -302,7 +302,8 @@ class TestCompromisedAuthor(SystemMailCase):
         nobody = self.env["res.partner"].create({"name": "Nobody", "email": "none"})
         recipients = [(6, 0, (self.ben.partner_id + nobody).ids)]
         others = (EVE, f"Eve <{EVE}>", ENCODED_EVE)
-        written = (*others, *(f'"{other}" <ben@company.test>' for other in others))
+        broken = ('eve @ elsewhere.test eve @ "x" .', "eve @ elsewhere.test\teve @ elsewhere.test@")
+        written = (*others, *broken, *(f'"{other}" <ben@company.test>' for other in others))
         for name, value in itertools.product(("Bcc", "bcC", "Cc", "To"), written):
             for more in ({"recipient_ids": recipients}, {"email_to": "none"}):
                 mail = self.mail(headers=repr({name: value}), **more)

@@ -1,6 +1,6 @@
 import operator
 
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
 
 from .common import SystemMailCase
@@ -180,6 +180,14 @@ class TestCompanies(TwoCompanies):
             with self.assertRaises(AccessError), self.env.cr.savepoint():
                 attempt()
         self.assertNotIn(theirs, theirs.search([]))
+        with self.assertRaises(ValidationError), self.env.cr.savepoint():
+            ours.system_mail_server_id = personal
+        with self.assertRaises(AccessError):
+            cleo.with_user(rita)._check_system_mail_own(by_super_user=True)
+        provider = self.env["system.mail.oauth.provider"].search([], limit=1)
+        self.second_server.system_mail_provider_id = provider
+        with self.assertRaises(AccessError), self.env.cr.savepoint():
+            provider.with_user(rita).token_endpoint = "https://elsewhere.test/token"
         personal.with_user(rita).smtp_port = 1
         self.assertFalse(personal.sudo().system_mail_password)
 

@@ -184,6 +184,25 @@ class TestMailThatIsUndecided(UndecidedCase):
         self.call(administrator, MAIL, "create", [{"mail_message_id": own.id, **forged}])
         self.call(administrator, MAIL, "create", [{"subject": "Of its own", **forged}])
 
+    def test_nobody_gives_a_mail_of_theirs_its_message(self):
+        administrator = self.outsiders["administrator"]
+        forged = {"email_to": "ben@company.test", "body_html": "<p>Forged</p>"}
+        mail = self.call(administrator, MAIL, "create", [forged])
+        self.assert_closed(lambda m: (MAIL, "write", mail, {"mail_message_id": m.id}))
+        as_superuser = self.env[MAIL].browse(mail).with_user(administrator).sudo()
+        for message in self.undecided.values():
+            with self.assertRaises(AccessError), self.env.cr.savepoint():
+                as_superuser.mail_message_id = message
+
+    def test_a_mark_that_a_module_changes_for_somebody_leaves_an_event(self):
+        """As where a text message is said to have arrived."""
+        for message in self.undecided.values():
+            before = self.events("configured")
+            marks = message.notification_ids.with_user(self.outsiders["employee"]).sudo()
+            marks.write({"notification_status": "sent", "failure_type": False})
+            events = self.events("configured") - before
+            self.assertEqual(set(events.mapped("mail_message_id")), {message.id})
+
     def test_a_module_that_changes_its_message_leaves_an_event(self):
         """As CRM does with the messages of leads that somebody merges, as superuser."""
         for message in self.undecided.values():

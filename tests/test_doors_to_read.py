@@ -86,6 +86,25 @@ class TestAlertsStayInTheirChannel(ReadingCase):
         self.assert_refused(administrator, "mail.mail", "read", mail.ids, ["body"])
         self.assertFalse(self.call(administrator, "mail.mail", "search", [("id", "=", mail.id)]))
 
+    def test_nobody_has_a_default_take_an_alert(self):
+        """Odoo makes records as superuser with the defaults of whom it does so for."""
+        for role, user in self.outsiders.items():
+            for model, field, value in (
+                ("mail.mail", "mail_message_id", self.alert.id),
+                ("mail.message", "child_ids", [[6, 0, self.alert.ids]]),
+                ("mail.message", "mail_ids", [[6, 0, []]]),
+                ("mail.message", "notification_ids", [[6, 0, []]]),
+                ("discuss.channel", "message_ids", [[6, 0, self.alert.ids]]),
+                ("res.partner", "message_ids", [[6, 0, self.alert.ids]]),
+                ("res.users.settings", "channel_notifications", "no_notif"),
+            ):
+                with self.subTest(role, field=f"{model}.{field}"):
+                    self.assert_refused(user, "ir.default", "set", model, field, value, True)
+            self.call(user, "ir.default", "set", "res.partner", "comment", "Mine", True)
+        for values in ({"res_id": 1}, {"body": "Gone"}, {"parent_id": False}):
+            with self.assertRaises(AccessError), self.env.cr.savepoint():
+                self.alert.with_user(self.outsiders["employee"]).sudo().write(values)
+
     def test_an_alert_is_answered_in_its_channel_only(self):
         """To whoever may read an answer in a channel, Odoo shows what it answers."""
         template = self.env["mail.template"].create(
@@ -418,6 +437,10 @@ class TestNobodyHasOdooSearch(ReadingCase):
             ("mail.message", "[('body', 'like', 'x')]"),
             ("ir.mail_server", "[('smtp_user', 'like', 'x')]"),
             ("system.mail.event", "[('note', 'like', 'x')]"),
+            (partner, "[('company_id', 'ANY', [('system_mail_address', '=', 'x')])]"),
+            (partner, "[('channel_ids', 'Any', [('message_ids.body', 'like', 'x')])]"),
+            (partner, "[('message_ids.mail_ids.failure_reason', 'like', 'x')]"),
+            (partner, "[('id', '=' 'x', 1), ('company_id', 1, [('system_mail_address', '=', 1)])]"),
         )
         for model, domain in told:
             with self.subTest(domain, model=model):
@@ -439,6 +462,7 @@ class TestNobodyHasOdooSearch(ReadingCase):
             ("discuss.channel", "[('name', 'like', 'x')]"),
             ("mail.message", "[]"),
             ("res.partner", "shop.company.test"),
+            ("res.partner", "(&(objectCategory=person)(sAMAccountName=%s))"),
         )
         for model, domain in harmless:
             with self.subTest(domain):

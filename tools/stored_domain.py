@@ -29,9 +29,9 @@ def _paths(node):
     if _is_condition(node):
         path, operator, value = node.elts
         yield str(path.value)
-        if not isinstance(operator, ast.Constant):
+        if not (isinstance(operator, ast.Constant) and isinstance(operator.value, str)):
             raise ValueError("An operator is not written out.")
-        if operator.value in NESTED:
+        if operator.value.lower() in NESTED:
             yield from _paths(value)
         return
     for each in node.elts:

@@ -223,7 +223,11 @@ class ResUsers(models.Model):
         :raises AccessError: it is another user's
         :raises UserError: Odoo doesn't allow this user a personal mailbox
         """
-        if self != self.env.user and not (by_super_user and self.env.user.has_group(GROUP)):
+        user = self.env.user
+        by_colleague = (
+            by_super_user and user.has_group(GROUP) and self.company_ids & user.company_ids
+        )
+        if self != user and not by_colleague:
             raise AccessError(self.env._("Only its owner can connect a personal mailbox."))
         if not self.has_external_mail_server:
             raise UserError(

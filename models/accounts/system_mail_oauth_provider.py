@@ -36,6 +36,12 @@ AUDITED = (
 )
 SECRETS = ("client_secret", "private_key")
 
+GETS_SECRETS = {
+    *("authorization_endpoint", "token_endpoint", "api_endpoint", "tenant"),
+    *("smtp_host", "smtp_port", "smtp_encryption"),
+}
+"""Where the secrets of the mailboxes that connect here go."""
+
 
 class SystemMailOauthProvider(models.Model):
     """A mail provider where people sign in to connect a mailbox, and its mail server."""
@@ -226,6 +232,8 @@ class SystemMailOauthProvider(models.Model):
             vals = {"client_rejected_at": False, **vals}
         if vals.get("client_secret_input", MASK) != MASK:
             vals = {"client_secret_ends_on": False, **vals}  # that was the day of the old one
+        if GETS_SECRETS & vals.keys():
+            self._check_companies()
         before = snapshot(self.sudo(), (*AUDITED, *SECRETS))
         result = super().write(vals)
         if renewed:
@@ -239,6 +247,15 @@ class SystemMailOauthProvider(models.Model):
         for provider in self:
             provider._log(self.env._("Provider %(name)s deleted", name=provider.name))
         return super().unlink()
+
+    def _check_companies(self):
+        """:raises AccessError: a mailbox of a company in which the user doesn't work connects here,
+        and its secrets would go elsewhere
+        """
+        signs_in_here = [("system_mail_provider_id", "in", self.ids)]
+        servers_sudo = self.env["ir.mail_server"].sudo().search(signs_in_here)
+        companies = servers_sudo.system_mail_companies() | servers_sudo.owner_user_id.company_id
+        companies.with_env(self.env).check_system_mail_access()
 
     def _retry_mailboxes(self):
         """Try the mailboxes that sign in here again, and send the mail that waits for them: the

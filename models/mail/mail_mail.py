@@ -9,6 +9,7 @@ from email.errors import MessageError
 import psycopg2
 
 from odoo import api, fields, models
+from odoo.api import SUPERUSER_ID
 from odoo.tools import email_domain_extract, email_normalize, formataddr
 from odoo.tools.mail import email_normalize_all
 
@@ -42,12 +43,10 @@ def _addresses_in_header(text):
     """What Odoo takes for recipients where the text is a header's: also what a name has in it, and
     after Python has decoded encoded words (RFC 2047).
     """
-    texts = [text]
-    if "=?" in text:
-        try:
-            texts.append(str(email.policy.SMTP.header_factory("To", text)))
-        except UNREADABLE:
-            return {text}  # which is nobody's address
+    try:
+        texts = [text, str(email.policy.SMTP.header_factory("To", text))]
+    except UNREADABLE:
+        return {text}  # which is nobody's address
     return {address.lower() for each in texts for address in extract_rfc2822_addresses(each)}
 
 
@@ -76,11 +75,11 @@ class MailMail(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         """A mail of another's message would go out as that one, and decide what becomes of it."""
-        mails = super().create(vals_list)
-        is_of_message = any(vals.get("mail_message_id") for vals in vals_list)
-        if is_of_message and not self.env.su and self.env["res.company"].system_mail_policies():
-            mails.mail_message_id._system_mail_check_decision()
-        return mails
+        if not self.env.su:
+            for vals in vals_list:
+                if vals.get("mail_message_id"):
+                    self._system_mail_check_message(vals)
+        return super().create(vals_list)
 
     # --- before sending
 
@@ -288,9 +287,7 @@ class MailMail(models.Model):
         """
         if not self.env.su:
             self._system_mail_check_undecided()
-            of_whom = DECIDE_WHO_READS & vals.keys()
-            if of_whom and self.env["res.company"].system_mail_policies():
-                self.mail_message_id._system_mail_check_decision()
+        self._system_mail_check_message(vals)
         if (
             "message_id" in vals
             and self.env["ir.mail_server"].system_mail_run()
@@ -298,6 +295,24 @@ class MailMail(models.Model):
         ):
             vals = {name: value for name, value in vals.items() if name != "message_id"}
         return super().write(vals)
+
+    def _system_mail_check_message(self, vals):
+        """Check that the current user may decide on the mail of the message that these mails have,
+        and of the one that they get, also where Odoo writes as superuser for them.
+
+        :raises AccessError: they may not
+        """
+        of_whom = DECIDE_WHO_READS & vals.keys()
+        if not of_whom or self.env.uid == SUPERUSER_ID:
+            return
+        if self.env["ir.mail_server"].system_mail_run():
+            return
+        new = self.env["mail.message"].browse(filter(None, [vals.get("mail_message_id")]))
+        new.system_mail_check_alerts()
+        if self.env["res.company"].system_mail_policies():
+            (self.sudo().mail_message_id | new.sudo()).with_env(
+                self.env
+            )._system_mail_check_decision()
 
     def _postprocess_sent_message(
         self, success_pids, success_emails, failure_reason=False, failure_type=None

@@ -6,8 +6,11 @@ from ...constants import GROUP
 from ...sending.ledger import writes_for_others
 from .mail_mail_queue import HELD_MAIL, UNDECIDED, WAITING_MAIL
 
-TAKEN = {"subject", "body", "attachment_ids", "author_id", "email_from", "reply_to"}
-"""What a mail takes from its message."""
+TAKEN = {
+    *("subject", "body", "attachment_ids", "author_id", "email_from", "reply_to"),
+    *("model", "res_id", "parent_id"),
+}
+"""What a mail takes from its message, and where that is."""
 
 
 class MailMessage(models.Model):
@@ -30,6 +33,8 @@ class MailMessage(models.Model):
         """Odoo lets everybody write to a message that was sent to them. A mail takes its subject,
         sender and attachments from there; its company decides who may know why it was not sent.
         """
+        if TAKEN & vals.keys():  # a constraint sees only what is an alert afterwards
+            self.sudo().system_mail_check_alerts()
         if not self.env.su or TAKEN & vals.keys():
             self._system_mail_check_undecided()
         is_moved = "record_company_id" in vals and not self.env.su

@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.api import SUPERUSER_ID
 from odoo.tools import email_normalize
 
 from odoo.addons.mail.tools.discuss import Store
@@ -63,7 +64,8 @@ class MailNotification(models.Model):
         if vals.keys() <= READING:
             return super().write(vals)
         self._system_mail_check_marks()
-        if vals.get("failure_type") == "mail_bounce":
+        is_bounce = vals.get("failure_type") == "mail_bounce"
+        if is_bounce:
             self._system_mail_log_bounce()
         if "mail_message_id" in vals:  # Odoo lets administrators: they could search an alert then
             self.env["mail.message"].browse(vals["mail_message_id"]).system_mail_check_alerts()
@@ -71,6 +73,8 @@ class MailNotification(models.Model):
                 self.mail_message_id._system_mail_check_decision()
         if not self.env.su:
             self._system_mail_check_links(vals)
+        elif {"notification_status", "failure_type"} & vals.keys() and not is_bounce:
+            self._system_mail_log_outsider()
         run = self.env["ir.mail_server"].system_mail_run()
         groups = run.values_for(self) if run and "notification_status" in vals else {}
         for (sent_from, why), notifications in groups.items():
@@ -114,6 +118,20 @@ class MailNotification(models.Model):
         if links and self.env["res.company"].system_mail_policies():
             mails = self.filtered(lambda notification: notification.notification_type == "email")
             mails.mail_message_id._system_mail_check_decision()
+
+    def _system_mail_log_outsider(self):
+        """Log that Odoo changes the marks of mail that is held or waits for somebody else, as where
+        a text message or a letter is said to have arrived.
+        """
+        if self.env.uid == SUPERUSER_ID or self.env["ir.mail_server"].system_mail_run():
+            return
+        marked = self.filtered(lambda n: n.failure_type in (HELD, WAITING))
+        others = marked.filtered(
+            lambda n: not n.mail_message_id._system_mail_may_decide(self.env.user)
+        )
+        others.mail_mail_id._system_mail_log_decision(
+            self.env._("Somebody changed or deleted messages that were held or waiting")
+        )
 
     def _system_mail_log_bounce(self):
         """Log a bounce of mail that is held or waits. Anybody can forge one, by e-mail, and

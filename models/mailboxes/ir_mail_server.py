@@ -235,8 +235,10 @@ class IrMailServer(models.Model):
 
         def may(server_sudo):
             owner = accounts[server_sudo]["owner_user_id"]
-            companies = server_sudo.system_mail_companies() or (owner and owner.company_ids)
-            works_there = not companies or companies & user.company_ids
+            of_system = server_sudo.system_mail_companies()
+            works_there = of_system <= user.company_ids and (
+                not owner or owner.company_ids & user.company_ids
+            )
             return owner == user or (is_super_user and works_there)
 
         moved_sudo = moved_sudo.filtered(lambda server: not may(server))

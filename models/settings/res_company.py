@@ -214,6 +214,14 @@ class ResCompany(models.Model):
     def _check_system_mail_server(self):
         servers_sudo = self.sudo().system_mail_server_id
         servers_sudo.system_mail_backup_ids._check_server()
+        if personal_sudo := servers_sudo.filtered("owner_user_id"):
+            raise ValidationError(
+                self.env._(
+                    "%(server)s is a personal mailbox, or already sends for System Mail. "
+                    "Connect another mailbox.",
+                    server=personal_sudo[0].name,
+                )
+            )
         others = servers_sudo.system_mail_companies().with_env(self.env) - self
         others.check_system_mail_access()
 
