@@ -109,8 +109,10 @@ def test_an_update_fills_in_the_apis_that_are_known(office, found):
 def test_after_an_update_system_mail_can_have_a_further_mailbox(office, found):
     office.do(found, errands.have_one_mailbox)
     office.update()
-    [[first, further]] = office.do(errands.add_mailbox)
+    [first, further], defaults = office.do(errands.add_mailbox, errands.tell_defaults)
     assert first == further > 1
+    assert "comment" in defaults
+    assert "mail_message_id" not in defaults
 
 
 def test_an_update_turns_stored_sentences_into_rules(office, found, own):
