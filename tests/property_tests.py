@@ -10,12 +10,12 @@ EXAMPLES = int(os.environ.get("SYSTEM_MAIL_EXAMPLES") or 0)
 settings.register_profile(
     "system_mail",
     deadline=None,
-    max_examples=EXAMPLES or 50,
+    max_examples=EXAMPLES or 30,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("system_mail")
 
 
-def slow(examples=30):
+def slow(examples=20):
     """For a test whose every example talks to a server."""
     return settings(max_examples=EXAMPLES or examples)

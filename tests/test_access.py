@@ -253,6 +253,7 @@ class TestAccess(AccessCase):
         )
 
     def test_the_system_mail_server(self):
+        shared = self.mailbox(self.own, "sales@company.test", "x")
         ids, model = self.system_server.ids, "ir.mail_server"
         copied = {"name": "Copy", "smtp_host": "h", "system_mail_password": "x"}
         self.assert_access(
@@ -277,7 +278,7 @@ class TestAccess(AccessCase):
                     (
                         model,
                         "write",
-                        self.own_server.ids,
+                        shared.ids,
                         {"system_mail_company_ids": [(6, 0, self.company.ids)]},
                     ),
                 ),
