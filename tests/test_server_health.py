@@ -310,6 +310,16 @@ class TestOwnNetwork(ServersCase):
         self.assertEqual(self.states(), ["connected"] * 4)
         self.assertEqual(self.env["system.mail.outage"].search([]), outages, "of no minutes")
 
+    def test_an_outage_with_a_reason_of_its_own_stays(self):
+        rejected = self.own.fail("auth", reply="535 5.7.8 Rejected")
+        self.mailboxes[0].system_mail_check()
+        self.own.heal(rejected)
+        [outage] = self.env["system.mail.outage"].search([])
+        self.lose()
+        self.all_write()
+        self.assertEqual(self.row().breaker_state, "open")
+        self.assertEqual(self.env["system.mail.outage"].search([]), outage)
+
     def test_what_did_not_work_before_is_not_taken_for_connected(self):
         failing = self.health(self.fay_mailbox)
         hours_ago = fields.Datetime.now() - datetime.timedelta(hours=3)

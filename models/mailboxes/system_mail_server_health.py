@@ -560,7 +560,7 @@ class SystemMailServerHealth(models.Model):
         self.env["system.mail.health"].note_own_trouble(mailboxes, began)
         self.write({**self._breaker_values(circuit.after_change(self._breaker())), "since": now})
         self.env["system.mail.health"].note_server_back(self, mailboxes)
-        self.env["system.mail.outage"].note_innocent(mailboxes, began)
+        self.env["system.mail.outage"].note_innocent(mailboxes, began, self.since)
 
     @api.model
     @api.private
@@ -570,10 +570,10 @@ class SystemMailServerHealth(models.Model):
 
         :param trouble: as of ``system_mail_check``
         """
+        if not trouble or not circuit.is_network_failure(trouble[0]):
+            return trouble
         network = self.search([("key", "=", NETWORK)])
-        if trouble and network.is_down() and circuit.is_network_failure(trouble[0]):
-            return trouble[0], OWN_NETWORK
-        return trouble
+        return (trouble[0], OWN_NETWORK) if network.is_down() else trouble
 
     # --- probes
 

@@ -139,13 +139,16 @@ class SystemMailOutage(models.Model):
 
     @api.model
     @api.private
-    def note_innocent(self, servers, began):
-        """It was our own network: what these mailboxes are blamed for since then is taken back,
-        unless System Mail carried something meanwhile.
+    def note_innocent(self, servers, began, ended):
+        """It was our own network: the outages of these mailboxes that began since then, and end now
+        because of it, are taken back, unless System Mail carried something meanwhile.
 
         :param datetime began: in UTC
+        :param datetime ended: as given to ``note_end``
         """
         blamed = Domain("server_id", "in", servers.ids) & Domain("started_at", ">=", began)
+        # others have reasons of their own
+        blamed &= Domain("ended_at", "=", ended) & Domain("state", "=", "unstable")
         self.search(blamed & Domain("message_count", "=", 0)).unlink()
 
     @api.model
