@@ -70,6 +70,14 @@ class TestBounces(BounceCase):
             with self.subTest(title):
                 self.assert_bounces(self.bounce(text))
 
+    def test_an_author_who_looks_at_it_is_told(self):
+        self.env.cr.precommit.run()
+        self.env["bus.bus"].search([]).unlink()
+        self.come_in(self.bounce(bounces.POSTFIX))
+        self.env.cr.precommit.run()
+        told = self.env["bus.bus"].search([("message", "like", '"bounce"')])
+        self.assertIn(f'"res.partner",{self.ana.partner_id.id}]', ",".join(told.mapped("channel")))
+
     def test_each_servers_bounce_to_odoos_address_does_too(self):
         self.env["mail.alias.domain"].create({"name": "company.test"})
         for title, text in bounces.BOUNCES.items():

@@ -62,10 +62,12 @@ class MailThread(models.AbstractModel):
         return {**found, **first, "system_mail_others": others}
 
     def _routing_handle_bounce(self, email_message, message_dict):
-        """Odoo handles one recipient of a bounce."""
+        """Odoo handles one recipient of a bounce, and does not tell an author who looks at it."""
         super()._routing_handle_bounce(email_message, message_dict)
         for other in message_dict.get("system_mail_others", ()):
             super()._routing_handle_bounce(email_message, {**message_dict, **other})
+        if "system_mail_others" in message_dict:
+            message_dict["bounced_message"]._notify_message_notification_update()
 
     def _system_mail_receives(self, message_dict):
         """Whether mail that came in is for an address of System Mail."""
