@@ -9,6 +9,8 @@ Sending by HTTPS: https://learn.microsoft.com/graph/outlook-send-mime-message,
 https://learn.microsoft.com/graph/errors and
 https://learn.microsoft.com/exchange/client-developer/web-service-reference/responsecode
 Limits: https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits
+and https://support.microsoft.com/office/sending-limits-in-outlook-com-279ee200-594c-40f0-9ec8-bb6af7735c2e
+(subscribers have more; without a subscription, about 300 are known)
 """
 
 import datetime
@@ -39,6 +41,7 @@ PROVIDER = Provider(
     ),
     limit_minute=30,
     limit_day=10000,
+    own_limit_day=300,
     passwords_end=datetime.date(2026, 12, 31),
     passwords_stay_at=("smtp-hve.office365.com",),
     sign_in=SignIn(

@@ -98,6 +98,10 @@ class TestHome(HomeCase):
         page = self.page()
         self.assertEqual(page["headline"], "System Mail is not set up yet.")
         self.assertEqual(page["tasks"], [])
+        self.assertEqual(
+            [number["key"] for number in page["numbers"]],
+            ["connected", "unstable", "disconnected", "not_connected"],
+        )
         action = self.press(self.button("Set Up System Mail"))
         self.assertEqual(action["res_model"], "system.mail.connect")
 
@@ -113,14 +117,14 @@ class TestHome(HomeCase):
         [system] = page["systems"]
         self.assertIn("passed", system["drill"])
         self.assertEqual(system["mailboxes"][0]["state"], "connected")
-        self.assertIn("carried no message today. None waits, none failed", page["figures"])
+        self.assertIn("sent no message today. None waits, none failed", page["figures"])
 
     def test_the_sentence_counts_what_system_mail_did(self):
         self.break_own()
-        self.assertIn("carried 1 message today", self.page()["figures"])
+        self.assertIn("sent 1 message today", self.page()["figures"])
         self.mention()
         page = self.page()
-        self.assertIn("carried 2 messages today", page["figures"])
+        self.assertIn("sent 2 messages today", page["figures"])
         self.assertEqual([day["count"] for day in page["days"]], [0, 0, 0, 0, 0, 0, 2])
 
     def test_each_number_is_that_of_the_list_behind_it(self):

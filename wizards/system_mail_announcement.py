@@ -39,7 +39,7 @@ class SystemMailAnnouncement(models.AbstractModel):
                 address=address,
             ),
             self.env._(
-                "A notification from %(address)s carries the name of its author. If you reply, "
+                "A notification from %(address)s shows the name of its author. If you reply, "
                 "your answer reaches the author or the discussion in Odoo, as usual.",
                 address=address,
             ),

@@ -290,7 +290,7 @@ class SystemMailDrill(models.TransientModel):
             "sender": self.env._(
                 "It comes from %(address)s, the address of System Mail.", **values
             ),
-            "name": self.env._("It carries your name, %(name)s.", **values),
+            "name": self.env._("It shows your name, %(name)s.", **values),
             "replies": self.env._("Replies reach you, at %(replies)s.", **values)
             if to_author
             else self.env._("Replies reach the document in Odoo, at %(replies)s.", **values),

@@ -304,7 +304,7 @@ class SystemMailOauthProvider(models.Model):
             self.env["system.mail.alert"].tell_super_users(
                 self.env._(
                     "%(provider)s: %(reason)s. The mailboxes connected there cannot send; System "
-                    "Mail carries what it may. %(remedy)s The registration is in Settings ▸ "
+                    "Mail sends what it may. %(remedy)s The registration is in Settings ▸ "
                     "System Mail ▸ Providers (for mailboxes of Odoo's own Gmail and Outlook "
                     "modules, in Settings ▸ General Settings).",
                     provider=provider.name,

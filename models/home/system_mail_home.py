@@ -82,7 +82,11 @@ class SystemMailHome(models.AbstractModel):
             ),
             "systems": [self._system(company, rows, drills) for company in self.env.companies],
             "tasks": tasks,
-            "numbers": self._numbers(mailboxes, queue, carried),
+            "numbers": [
+                number
+                for number in self._numbers(mailboxes, queue, carried)
+                if is_set_up or number["key"] in STATES  # the queue is that of all companies
+            ],
             "days": [
                 {"label": format_date(self.env, day, date_format="EEE d"), "count": count}
                 for day, count in carried
@@ -140,11 +144,11 @@ class SystemMailHome(models.AbstractModel):
     def _figures(self, carried, queue):
         """What System Mail did today, and what is not sent."""
         if carried == 1:
-            today = self.env._("System Mail carried 1 message today.")
+            today = self.env._("System Mail sent 1 message today.")
         elif carried:
-            today = self.env._("System Mail carried %(count)s messages today.", count=carried)
+            today = self.env._("System Mail sent %(count)s messages today.", count=carried)
         else:
-            today = self.env._("System Mail carried no message today.")
+            today = self.env._("System Mail sent no message today.")
         waiting = {0: self.env._("None waits"), 1: self.env._("1 waits")}.get(
             queue["waiting"], self.env._("%(count)s wait", count=queue["waiting"])
         )
@@ -240,7 +244,7 @@ class SystemMailHome(models.AbstractModel):
         for group in mailboxes:
             states[group.state] += group.count
         counts = {
-            "carried": (self.env._("Carried in 7 days"), sum(count for _day, count in carried)),
+            "carried": (self.env._("Fallbacks in 7 days"), sum(count for _day, count in carried)),
             "waiting": (self.env._("Waiting"), queue["waiting"]),
             "held": (self.env._("May have been delivered"), queue["held"]),
             "failed": (self.env._("Failed in 7 days"), queue["failed"]),

@@ -109,7 +109,7 @@ class ResCompany(models.Model):
         default="internal",
         required=True,
         groups=GROUP,
-        help="Which mail System Mail may carry.",
+        help="Which mail System Mail may send.",
     )
     system_mail_state = fields.Selection(
         "_system_mail_states", compute="_compute_system_mail_state", groups=GROUP

@@ -27,7 +27,7 @@ class SystemMailEvent(models.Model):
 
     kind = fields.Selection(
         [
-            ("fallback", "Sent by System Mail"),
+            ("fallback", "Fallback"),
             ("held", "May have been delivered"),
             ("deferred", "Waiting"),
             ("failed", "Failed"),

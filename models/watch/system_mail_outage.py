@@ -3,6 +3,8 @@ import collections
 from odoo import api, fields, models
 from odoo.fields import Domain
 
+from ...tools.moments import moment_in_words
+
 OF_HEALTH = ("state", "rule", "smtp_code", "enhanced_code", "answer")
 """What an outage keeps of a mailbox's health at its worst."""
 MESSAGES = ("fallback", "held", "deferred", "failed")
@@ -36,11 +38,12 @@ class SystemMailOutage(models.Model):
     state = fields.Selection("states", "Worst State", readonly=True)
     answer = fields.Char("Provider's Answer", readonly=True)
     started_at = fields.Datetime("From", required=True, readonly=True, index=True)
-    ended_at = fields.Datetime("To", readonly=True, help="Empty: it is not over.")
+    ended_at = fields.Datetime("Ended", readonly=True, help="Empty: it is not over.")
+    until = fields.Char("To", compute="_compute_until")
     duration = fields.Float(
         compute="_compute_duration", help="Hours, until now for one that is not over."
     )
-    message_count = fields.Integer("Messages Carried", default=0, readonly=True)
+    message_count = fields.Integer("Fallbacks", default=0, readonly=True)
     recipient_count = fields.Integer("Recipients", default=0, readonly=True)
     event_ids = fields.One2many(
         "system.mail.event", compute="_compute_event_ids", string="Messages"
@@ -58,6 +61,13 @@ class SystemMailOutage(models.Model):
     @api.private
     def states(self):
         return self.env["system.mail.health"].states()
+
+    @api.depends("ended_at")
+    @api.depends_context("lang", "tz")
+    def _compute_until(self):
+        for outage in self:
+            ended = outage.ended_at
+            outage.until = moment_in_words(self.env, ended) if ended else self.env._("Not over")
 
     @api.depends("started_at", "ended_at")
     def _compute_duration(self):

@@ -78,7 +78,7 @@ export class SystemMailHome extends Component {
     /** The graph, for who does not see it. */
     get daysInWords() {
         const days = this.page.days.map(({ label, count }) => `${label}: ${count}`);
-        return _t("Carried on each day: %(days)s", { days: days.join(", ") });
+        return _t("Fallbacks on each day: %(days)s", { days: days.join(", ") });
     }
 
     /** @param {Button} button */

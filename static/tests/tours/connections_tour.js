@@ -101,7 +101,7 @@ registry.category("web_tour.tours").add("system_mail_activity", {
     steps: () => [
         {
             content: "a line of what System Mail did",
-            trigger: ".o_data_row:contains(Sent by System Mail):contains(Ana Author)",
+            trigger: ".o_data_row:contains(Fallback):contains(Ana Author)",
         },
         isAccessible("Activity"),
         { content: "days and reasons", trigger: ".o_switch_view.o_graph", run: "click" },
@@ -121,7 +121,7 @@ registry.category("web_tour.tours").add("system_mail_activity", {
         {
             content: "to the message in its document",
             trigger:
-                ".o_data_row:contains(Sent by System Mail) button[name=action_open_document][aria-label=Document]",
+                ".o_data_row:contains(Fallback) button[name=action_open_document][aria-label=Document]",
             run: "click",
         },
         { trigger: ".o-mail-Message:contains(See this)" },
@@ -133,7 +133,7 @@ registry.category("web_tour.tours").add("system_mail_activity", {
         {
             content: "it shows messages: a connection is one filter away",
             trigger:
-                ".o_list_view:has(.o_data_row:contains(Sent by System Mail)):not(:has(.o_data_row:contains(Mailbox disconnected)))",
+                ".o_list_view:has(.o_data_row:contains(Fallback)):not(:has(.o_data_row:contains(Mailbox disconnected)))",
         },
         { trigger: ".o_menu_sections button:contains(System Mail)", run: "click" },
         { trigger: ".dropdown-item:contains(Outages)", run: "click" },
@@ -145,7 +145,7 @@ registry.category("web_tour.tours").add("system_mail_activity", {
         {
             content: "to its messages, and whom they reached",
             trigger:
-                ".o_form_view:has(.o_field_widget[name=partner_ids]:contains(Ben Reader)) .o_field_widget[name=event_ids] .o_data_row:contains(Sent by System Mail)",
+                ".o_form_view:has(.o_field_widget[name=partner_ids]:contains(Ben Reader)) .o_field_widget[name=event_ids] .o_data_row:contains(Fallback)",
         },
         isAccessible("an outage"),
     ],
