@@ -24,6 +24,7 @@ from .failure import Failure, Kind, Phase
 from .network import LineReader, connect, resolve
 from .own_words import SentMail
 from .ssrf_guard import check, is_limited
+from .text import challenge, decode
 
 CONNECTION_ERRORS = (OSError, UnicodeError, ValueError)
 """What opening a connection may raise (SMTPException and ssl.SSLError are OSErrors)."""
@@ -94,7 +95,6 @@ class Trace:
     secrets: tuple[str, ...] = ()
     phase: Phase = Phase.DNS
     deadline: float = 0.0
-    timed_out: bool = False
     accepted: int = 0
     """Messages accepted on this connection."""
     settled: bool = False
@@ -120,7 +120,6 @@ class Trace:
         if self.phase is not Phase.DOT:
             seconds = min(seconds, self.patience.budget.left)
         if seconds <= 0:
-            self.timed_out = True
             raise TimeoutError("timed out")
         return seconds
 
@@ -158,8 +157,6 @@ class Trace:
         if isinstance(exc, MailboxError):
             return exc.failure
         found = Failure.from_exception(self.phase, exc, **self.known())
-        if self.timed_out and found.code is None:
-            return dataclasses.replace(found, kind=Kind.TIMEOUT)
         if self.peer and has_expired(exc) and (day := expiry(self.connection, self)):
             return dataclasses.replace(found, text=f"{found.text}: it expired on {day}")
         return found
@@ -296,22 +293,23 @@ class WatchedConnection(Connection):
     def _read_log_in(self, code, text):
         if code == 334 and self.mechanism == "XOAUTH2":
             # The error is in the challenge; an empty line brings the final reply.
-            challenge = Failure.from_reply(Phase.AUTH, code, text).text
+            error = challenge(decode(text))
             self.send("\r\n")
             code, text = super().getreply()  # pylint: disable=super-method-mismatch
-            text = text + b" " + challenge.encode()
-        self.challenged = code == 334 and self._is_challenge(text)
+            text = text + b" " + error.encode()
+        self.challenged = code == 334
+        if self.challenged:
+            self._check_challenge(text)
         if code >= 400 and code not in _MECHANISM_UNKNOWN:
             raise LogInRefused(code, text)
         return code, text
 
-    def _is_challenge(self, text):
+    def _check_challenge(self, text):
         """What is not base64 would look like a fault of ours."""
         try:
             base64.decodebytes(text)
         except binascii.Error:
             raise MailboxError(self._failure(None, text)) from None
-        return True
 
     def _print_debug(self, *args):
         if self.trace.phase is not Phase.AUTH:

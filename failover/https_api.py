@@ -134,7 +134,7 @@ class ApiConnection(Connection):
     def _open(self):
         self.close()
         self._line = _tls_connection(self._api.url, self.trace)
-        self._used_at, self._has_answered, self.trace.timed_out = time.monotonic(), False, False
+        self._used_at, self._has_answered = time.monotonic(), False
 
     @property
     def lost(self):
@@ -466,7 +466,7 @@ def _listed(value):
 
 def _seconds(retry_after):
     """The seconds that a Retry-After means (RFC 9110 10.2.3), or None."""
-    if retry_after.isascii() and retry_after.isdecimal():
+    if retry_after.isdecimal():
         return float(retry_after[:9])
     try:
         moment = email.utils.parsedate_to_datetime(retry_after[:_LONGEST_DATE])

@@ -8,6 +8,7 @@ import time
 LONGEST_REPLY = 65_536
 """Bytes; a reply of some hundred lines is long (RFC 5321 4.5.3.1.5: 512 bytes a line)."""
 
+_PIECE = 4096
 _AT_ONCE = 0.001
 """Seconds: what is there already is read within."""
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
@@ -34,7 +35,6 @@ def resolve(host, port, trace):
     try:
         found = answer.get(timeout=trace.remaining())
     except queue.Empty:
-        trace.timed_out = True
         raise TimeoutError(f"no answer for the name {host}") from None
     if isinstance(found, Exception):
         raise found
@@ -68,7 +68,6 @@ def connect(addresses, trace, source_address):
             error = exc
         else:
             return sock, peer
-    trace.timed_out = isinstance(error, TimeoutError)
     raise error
 
 
@@ -110,17 +109,14 @@ class LineReader:
 
     def _has_reply(self):
         """Whether the buffer has the last line of a reply, or more than anybody reads."""
-        *lines, _unfinished = self._buffer.rsplit(b"\n", 2)
-        is_last = bool(lines) and lines[-1][3:4] != b"-"
+        complete, line_end, _unfinished = self._buffer.rpartition(b"\n")
+        last = complete.rpartition(b"\n")[2]
+        is_last = bool(line_end) and last[3:4] != b"-"
         return is_last or len(self._buffer) > self._room
 
     def readline(self, limit):
         while b"\n" not in self._buffer and len(self._buffer) < limit:
-            try:
-                received = self._receive(self._trace.remaining())
-            except TimeoutError:
-                self._trace.timed_out = True
-                raise
+            received = self._receive(self._trace.remaining())
             if not received:
                 break
             self._buffer += received
@@ -136,7 +132,7 @@ class LineReader:
         self._sock.settimeout(seconds)
         if _QUICKACK:  # only until the next ACK, so again and again
             self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-        return self._sock.recv(4096)
+        return self._sock.recv(_PIECE)
 
     def close(self):
         """The socket belongs to the connection."""

@@ -39,6 +39,7 @@ from . import (
     test_failover_envelope,
     test_failover_https,
     test_failover_late_reply,
+    test_failover_network,
     test_failover_own_words,
     test_failover_pace,
     test_failover_parallel,
