@@ -132,7 +132,7 @@ def after_failure(
     had_day = breaker.delay > LONGEST_WAIT
     delay = FIRST_WAIT if closed or had_day else min(2 * breaker.delay, LONGEST_WAIT)
     delay = LONGEST_WAIT if effect in _ENDURING else max(FIRST_WAIT, delay)
-    wait = max(SHORTEST_WAIT, rng.uniform(0, delay))
+    wait = rng.uniform(SHORTEST_WAIT, delay)
     return _opened(breaker, reason, now, delay, _after(now, wait))
 
 

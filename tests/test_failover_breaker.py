@@ -128,6 +128,21 @@ class TestOpening:
         closed = after_success(fail(Breaker(), Effect.DISCONNECTED))
         assert fail(closed, kind=Kind.TIMEOUT).next_probe_at == later(60)
 
+    @pytest.mark.parametrize(("asked", "wait"), [(30, 30), (0.5, SHORTEST_WAIT), (DAY + 1, DAY)])
+    def test_a_server_is_left_alone_for_as_long_as_it_asks(self, asked, wait):
+        breaker = fail(Breaker(), Effect.THROTTLED, Kind.ANSWER, retry_after=asked)
+        assert (breaker.state, breaker.next_probe_at) == (State.OPEN, later(wait))
+        assert breaker.reason_effect is Effect.THROTTLED
+        assert allows(breaker, NOW) == "skip"
+
+    def test_rejected_credentials_are_not_tried_sooner_because_the_server_asks(self):
+        breaker = fail(Breaker(), Effect.DISCONNECTED, Kind.ANSWER, retry_after=30)
+        assert breaker.next_probe_at == later(DAY)
+
+    def test_after_a_short_wait_that_a_server_asked_for_no_wait_is_shorter_than_usual(self):
+        breaker = fail(Breaker(), Effect.THROTTLED, Kind.ANSWER, retry_after=5)
+        assert fail(lease(breaker, later(5)), at=5).next_probe_at == later(65)
+
     def test_no_effect_changes_nothing(self):
         breaker = fail(Breaker(), kind=Kind.TIMEOUT)
         assert fail(breaker, Effect.NONE) is breaker
@@ -221,6 +236,10 @@ class TestQueue:
     def test_the_waits_double_from_a_minute_to_an_hour(self):
         waits = [backoff(attempt, Longest()) for attempt in range(1, 9)]
         assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+        assert backoff(0, Longest()) == 60
+
+    def test_half_of_a_wait_is_left_to_chance(self):
+        assert [backoff(attempt, Shortest()) for attempt in (1, 2, 7, 8)] == [30, 60, 1800, 1800]
 
 
 steps = st.lists(
