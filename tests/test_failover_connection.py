@@ -1,9 +1,13 @@
 """How long a mailbox may take, and what is known of a message when it fails."""
 
+import base64
 import contextlib
+import dataclasses
 import email.policy
+import operator
 import smtplib
 import socket
+import ssl
 import threading
 import time
 import tracemalloc
@@ -12,9 +16,18 @@ from unittest.mock import patch
 
 import pytest
 
-from ..failover.connection import CONNECTION_ERRORS, Patience, watching
+from ..failover.budget import Budget
+from ..failover.connection import (
+    CONNECTION_ERRORS,
+    MailboxError,
+    Patience,
+    Trace,
+    current_trace,
+    is_yes,
+    watching,
+)
 from ..failover.envelope import trust_again
-from ..failover.failure import Effect, Kind, Phase, Verdict
+from ..failover.failure import Effect, Failure, Kind, Phase, Verdict
 from ..failover.probe import probe
 from ..failover.rules import classify, classify_recipients
 from ..failover.session import Route
@@ -197,6 +210,291 @@ class TestUnwritable:
         assert (decision.rule, decision.effect) == ("unwritable", Effect.NONE)
 
 
+PATIENT = Patience(log_in=5, command=5, body=5, dot=5, quit=5)
+PASSWORD = "correct horse"
+TLS = ssl._create_unverified_context()
+START_TLS = operator.methodcaller("starttls")
+
+
+@pytest.fixture(name="lab")
+def _lab():
+    trust_again()
+    with SmtpLab() as lab:
+        yield lab
+
+
+@contextlib.contextmanager
+def logged_in(server, patience=PATIENT, log_in=None):
+    """A connection, after ``log_in``, which is called with it."""
+    with watching(patience) as trace:
+        connection = connect(server)
+        (log_in or smtplib.SMTP.ehlo)(connection)
+        trace.settled = True
+    with contextlib.closing(connection):
+        yield connection
+
+
+def log_in_failure(server, log_in):
+    """What failed in it."""
+    with watching(PATIENT, [PASSWORD]) as trace:
+        connection = connect(server)
+        with contextlib.closing(connection), pytest.raises(CONNECTION_ERRORS) as caught:
+            log_in(connection)
+    return trace.failure(caught.value)
+
+
+def by_token(connection, token="a-token", user="ana"):
+    connection.ehlo()
+    credentials = f"user={user}\1auth=Bearer {token}\1\1"
+    connection.auth("XOAUTH2", lambda challenge=None: "" if challenge else credentials)
+
+
+def by_password(connection):
+    connection.login("ana", PASSWORD)
+
+
+class TestLogIn:
+    def test_a_password_that_is_refused_is_said_once(self, lab):
+        server = lab.server(logins={"ana": "another"})
+        failure = log_in_failure(server, by_password)
+        assert (failure.phase, failure.code, failure.enhanced) == (Phase.AUTH, 535, "5.7.8")
+        assert [attempt.mechanism for attempt in server.attempts] == ["PLAIN"]
+
+    def test_where_the_server_does_not_know_how_the_next_way_is_taken(self, lab):
+        server = lab.server(logins={"ana": PASSWORD})
+        server.fail("auth", reply="504 5.5.4 Unrecognized authentication type", times=1)
+        with logged_in(server, log_in=by_password):
+            assert [attempt.mechanism for attempt in server.attempts] == ["PLAIN", "LOGIN"]
+
+    @pytest.mark.parametrize("code", [400, 454, 500, 504, 505])
+    def test_where_no_way_is_left_the_servers_words_are_told(self, lab, code):
+        server = lab.server(logins={"ana": PASSWORD})
+        server.fail("auth", reply=f"{code} So sorry")
+        failure = log_in_failure(server, by_password)
+        assert (failure.phase, failure.code, failure.text) == (Phase.AUTH, code, "So sorry")
+        ways = ["PLAIN", "LOGIN"] if 500 <= code <= 504 else ["PLAIN"]
+        assert [attempt.mechanism for attempt in server.attempts] == ways
+
+    def test_why_a_token_is_refused_is_told_with_the_servers_last_word(self, lab):
+        server = lab.server(tokens={"ana": "another"})
+        failure = log_in_failure(server, by_token)
+        assert (failure.code, failure.enhanced) == (535, "5.7.8")
+        told = "status=400 schemes=Bearer scope=https://mail.google.com/"
+        assert failure.text == f"Username and Password not accepted {told}"
+
+    def test_a_token_that_is_taken(self, lab):
+        server = lab.server(tokens={"ana": "a-token"})
+        with logged_in(server, log_in=by_token) as connection:
+            assert connection.sendmail("ana@company.test", ["ben@company.test"], MESSAGE).accepted
+
+    def test_a_password_that_reads_like_a_command_is_none(self, lab):
+        password = base64.b64decode("MAIL").decode()
+        server = lab.server(logins={"ana": password})
+        server.fail("auth", reply="504 5.5.4 Unrecognized authentication type", times=1)
+        server.fail("auth", reply="535 5.7.8 No")
+        log_in = operator.methodcaller("login", "ana", password, initial_response_ok=False)
+        failure = log_in_failure(server, log_in)
+        assert (failure.phase, failure.code) == (Phase.AUTH, 535)
+        assert [attempt.mechanism for attempt in server.attempts] == ["PLAIN", "LOGIN"]
+
+    def test_a_refused_token_is_answered_with_an_empty_line(self):
+        with Liar({"auth": [b"334 e30=\r\n"]}) as liar:
+            log_in_failure(liar, by_token)
+        assert liar.heard[2] == b"\r\n"
+
+    @pytest.mark.parametrize(
+        ("ask", "phase"),
+        [(START_TLS, Phase.TLS), (by_password, Phase.AUTH)],
+    )
+    def test_what_the_server_does_not_offer(self, lab, ask, phase):
+        failure = log_in_failure(lab.server(), ask)
+        assert (failure.phase, failure.kind) == (phase, Kind.NOT_OFFERED)
+
+    @pytest.mark.parametrize("ask", [START_TLS, by_password])
+    def test_a_server_that_refuses_its_greeting_is_not_asked_for_more(self, lab, ask):
+        server = lab.server(logins={"ana": PASSWORD}, encryption="starttls")
+        server.fail("ehlo", reply="554 5.7.1 Go away")
+        failure = log_in_failure(server, ask)
+        assert (failure.phase, failure.code) == (Phase.EHLO, 554)
+
+    def test_the_conversation_is_shown_but_for_the_log_in(self, lab):
+        shown = []
+
+        def log_in(connection):
+            connection.set_debuglevel(1)
+            by_password(connection)
+
+        server = lab.server(logins={"ana": PASSWORD})
+        show = patch.object(smtplib.SMTP, "_print_debug", lambda _smtp, *said: shown.append(said))
+        with show, logged_in(server, log_in=log_in) as connection:
+            assert connection.sendmail("ana@company.test", ["ben@company.test"], MESSAGE).accepted
+        assert ("send:", "'ehlo here.test\\r\\n'") in shown
+        envelope = b"mail FROM:<ana@company.test>\r\nrcpt TO:<ben@company.test>\r\ndata\r\n"
+        assert ("send:", repr(envelope)) in shown
+        assert not [words for words in shown if "send:" in words and "AUTH" in words[1]]
+        assert "235" not in str(shown)
+
+    @pytest.mark.parametrize("encryption", [None, "ssl", "starttls"])
+    def test_the_certificate_is_kept(self, lab, encryption):
+        server = lab.server(encryption=encryption)
+        with watching(PATIENT) as trace:
+            if encryption == "ssl":
+                connection = smtplib.SMTP_SSL(server.host, server.port, "here.test", context=TLS)
+            else:
+                connection = connect(server)
+            if encryption == "starttls":
+                connection.starttls(context=TLS)
+            connection.ehlo()
+        with contextlib.closing(connection):
+            assert trace.certificate[:1] == (b"\x30" if encryption else b""), "DER"
+            assert (trace.host, trace.peer[4]) == (server.host, (server.host, server.port))
+            assert trace.connection is connection
+
+
+class TestOneMessage:
+    READER = "ben@company.test"
+
+    def send(self, connection, content=MESSAGE, readers=(READER,)):
+        return connection.sendmail("ana@company.test", list(readers), content)
+
+    @pytest.mark.parametrize(
+        ("content", "arrives"),
+        [
+            (MESSAGE, MESSAGE),
+            (MESSAGE[:-2], MESSAGE),
+            (b".a\r\n.\r\n..b\r\n c.", b".a\r\n.\r\n..b\r\n c.\r\n"),
+        ],
+    )
+    def test_it_arrives_as_it_is(self, lab, content, arrives):
+        server = lab.server()
+        with logged_in(server) as connection:
+            outcome = self.send(connection, content)
+            assert (outcome.accepted, outcome.failures) == ((self.READER,), {})
+            assert (outcome.reply, outcome.is_late) == ("2.0.0 OK, queued", False)
+            assert connection.trace.mail is None
+        assert server.accepted[0].content == arrives
+
+    def test_whoever_wants_it_sees_what_was_accepted(self, lab):
+        server, seen = lab.server(), []
+        with logged_in(server) as connection:
+            connection.on_accepted = lambda *sent: seen.append(sent)
+            self.send(connection)
+            server.fail("rcpt", reply="550 5.1.1 User unknown")
+            self.send(connection)
+        assert seen == [("ana@company.test", MESSAGE)]
+
+    @pytest.mark.parametrize(("limit", "told"), [(1000, f" size={len(MESSAGE)}"), (0, "")])
+    def test_its_size_is_told_where_the_server_wants_to_know(self, lab, limit, told):
+        server = lab.server(size_limit=limit)
+        with logged_in(server) as connection:
+            self.send(connection)
+        assert server.commands[0][1] == f"MAIL FROM:<ana@company.test>{told}"
+
+    def test_what_was_accepted_before_is_known_of_a_failure(self, lab):
+        server = lab.server()
+        server.fail("mail", reply="421 4.4.2 Too many", after=2)
+        with logged_in(server) as connection:
+            connection.trace.application = True
+            assert self.send(connection).accepted
+            assert self.send(connection).accepted
+            [failure] = self.send(connection).failures.values()
+        assert (failure.code, failure.accepted_before, failure.application) == (421, 2, True)
+
+    WORDS = "554 5.7.1 Relay access denied"
+
+    @pytest.mark.parametrize(
+        ("phase", "content", "rule"),
+        [
+            ("mail", b"Subject: Denied: access, relay\r\n\r\n", "unproven"),
+            ("mail", b"Subject: Hello\r\n\r\nRelay access denied\r\n", "relay_denied"),
+            ("rcpt", b"Subject: Denied: access, relay\r\n\r\n", "unproven"),
+            ("dot", b"Subject: Hello\r\n\r\nI see\r\n", "relay_denied"),
+            ("dot", b"Subject: Hello\r\n\r\nRelay access denied\r\n", "refused"),
+        ],
+    )
+    def test_words_of_the_mail_are_not_taken_for_the_servers(self, lab, phase, content, rule):
+        server = lab.server()
+        server.fail(phase, reply=self.WORDS)
+        with logged_in(server) as connection:
+            outcome = self.send(connection, content)
+        [decision] = classify_recipients(outcome.failures).values()
+        assert decision.rule == rule
+
+    def test_the_last_of_many_addresses_is_not_taken_for_the_servers_words_either(self, lab):
+        server, last = lab.server(), "relay.access.denied@company.test"
+        server.fail("rcpt", reply=self.WORDS, recipient=last)
+        readers = [*(f"reader{number}@company.test" for number in range(60)), last]
+        with logged_in(server) as connection:
+            outcome = self.send(connection, readers=readers)
+        assert len(outcome.accepted) == 60
+        assert classify(outcome.failures[last]).rule == "unproven"
+
+    @pytest.mark.parametrize(
+        ("phase", "found"),
+        [("mail", Phase.MAIL), ("dot", Phase.DOT)],
+    )
+    @pytest.mark.parametrize("action", ["hang", "drip"])
+    def test_each_step_has_its_own_time(self, lab, phase, found, action):
+        own = {"mail": "command", "dot": "dot"}[phase]
+        server = lab.server()
+        server.fail(phase, action=action)
+        with logged_in(server, dataclasses.replace(PATIENT, **{own: 0.1})) as connection:
+            begin = time.monotonic()
+            [failure] = self.send(connection).failures.values()
+            assert time.monotonic() - begin < 2
+            assert connection.lost
+        assert (failure.phase, failure.kind) == (found, Kind.TIMEOUT)
+
+    def test_a_server_that_stops_reading_is_given_up(self, lab):
+        server = lab.server()
+        server.fail("body", action="hang")
+        with logged_in(server, dataclasses.replace(PATIENT, body=0.2)) as connection:
+            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            begin = time.monotonic()
+            [failure] = self.send(connection, b"x" * 8_000_000).failures.values()
+            assert time.monotonic() - begin < 2
+        assert (failure.phase, failure.kind) == (Phase.BODY, Kind.TIMEOUT)
+        assert classify(failure).verdict is Verdict.FALLBACK
+
+    def test_a_message_may_take_longer_than_a_command(self, lab):
+        server = lab.server()
+        server.fail("dot", reply="250 2.0.0 At last", delay=0.2)
+        with logged_in(server, dataclasses.replace(PATIENT, command=0.1)) as connection:
+            assert self.send(connection).reply == "2.0.0 At last"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [(199, False), (200, True), (250, True), (299, True), (300, False)]
+)
+def test_what_is_a_yes(code, expected):
+    assert is_yes(code) is expected
+
+
+def test_what_a_mailbox_error_says():
+    assert str(MailboxError(Failure(Phase.AUTH, 535, text="No"))) == "No"
+
+
+class TestTime:
+    def test_when_none_is_left_it_is_over(self):
+        with patch.object(time, "monotonic", lambda: 9.0):
+            trace = Trace(Patience(log_in=0))
+            with pytest.raises(TimeoutError, match=r"^timed out$"):
+                trace.remaining()
+
+    def test_a_person_waits_for_everything_but_the_reply_to_the_dot(self):
+        trace = Trace(Patience(log_in=9, budget=Budget(1)))
+        assert trace.remaining() == 1
+        trace.phase = Phase.DOT
+        assert 8 < trace.remaining() <= 9
+
+    def test_nobody_watches_outside_of_it(self):
+        assert current_trace() is None
+        with watching(PATIENT, ["secret"]) as trace:
+            assert current_trace() is trace
+            assert trace.secrets == ("secret",)
+        assert current_trace() is None
+
+
 class TestLies:
     """A server that does not keep to SMTP."""
 
@@ -239,7 +537,7 @@ class TestLies:
         with Liar({"auth": [b"334 !a\r\n"]}) as liar:
             failure, _seconds = self.log_in(liar)
         assert (failure.phase, failure.kind) == (Phase.AUTH, Kind.GARBAGE)
-        assert classify(failure).rule == "login_unavailable"
+        assert (failure.text, classify(failure).rule) == ("!a", "login_unavailable")
 
     def test_a_good_bye_takes_its_own_time_also_in_the_middle_of_a_log_in(self):
         patient = Patience(log_in=0.4, command=5, quit=0.2)
@@ -258,5 +556,6 @@ class TestLies:
         with Liar({"data": [answers], "dot": [b"554 5.0.0 No\r\n"]}) as liar:
             [failure] = send(liar, host=self.HOST).failures.values()
         assert (failure.phase, failure.kind) == (Phase.DATA, Kind.GARBAGE)
+        assert failure.text == "250 2.0.0 Queued"
         assert classify(failure).verdict is Verdict.FALLBACK
         assert not liar.dots
