@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import datetime
+import json
 import os
 import random
 import smtplib
@@ -121,6 +122,29 @@ class TestAccepted:
         assert delivery.message.get_content() == "See this\r\n"
         assert "bounce@" not in delivery.content.decode()
         assert office.told == ["works"]
+
+    def test_what_a_request_says_of_itself(self, server):
+        Office(server).send()
+        [request] = server.requests
+        assert request.method == "POST"
+        assert request.headers == {
+            "host": f"127.0.0.1:{server.port}",
+            "authorization": f"Bearer {TOKEN}",
+            "content-type": "text/plain" if isinstance(server, Graph) else "message/rfc822",
+            "content-length": str(len(request.body)),
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "Odoo-System-Mail",
+        }
+
+    @pytest.mark.parametrize(
+        ("path", "target"), [("", "/"), ("?a=1", "/?a=1"), ("/of/{mailbox}", "/of/a%2Fb@x.test")]
+    )
+    def test_where_it_goes(self, graph, path, target):
+        api = Api(f"https://127.0.0.1:{graph.port}{path}", "graph", "a/b@x.test", TOKEN)
+        with watching(PATIENT) as trace, contextlib.closing(ApiConnection(api, trace)) as line:
+            line.refusal()
+        assert [request.target for request in graph.requests] == [target]
 
     def test_messages_share_a_connection(self, server):
         office = Office(server)
@@ -243,6 +267,17 @@ class TestRecipients:
         assert [result.troubles[a].decision.rule for a in (BEN, CLEO)] == rules
         assert len(server.requests) == 1
 
+    def test_the_others_get_it_although_one_is_refused(self, graph):
+        graph.refused_recipients = {BEN}
+        with watching(PATIENT) as trace:
+            connection = ApiConnection(api_of(graph), trace)
+        outcome = connection.send_message(message(BEN), HELLO, [BEN, CLEO, DORA])
+        connection.close()
+        assert outcome.accepted == (CLEO, DORA)
+        assert [failure.code for failure in outcome.failures.values()] == [400]
+        assert outcome.reply == "202 Accepted"
+        assert trace.accepted == 2
+
     def test_an_address_with_other_letters_is_written_as_it_is(self, graph):
         address = "jürgen@company.test"
         result = Office(graph).route.send(message(address), HELLO, [address], HELLO)
@@ -310,8 +345,24 @@ class TestAnswers:
         assert found.decision.verdict is not Verdict.UNCERTAIN
         assert found.decision.rule in ("too_big", "temporary")
 
-    @pytest.mark.parametrize("application", [True, False])
-    def test_a_new_token_is_fetched_once_for_one_that_is_refused(self, server, application):
+    @pytest.mark.parametrize(
+        ("error", "code", "text"),
+        [
+            ({"code": "A", "message": "No"}, "A", "No"),
+            ({"code": 503, "errors": [{"reason": "A"}], "status": "B"}, "A", "Service Unavailable"),
+            ({"code": 503, "details": [{"reason": "A"}], "status": "B"}, "A", None),
+            ({"code": 503, "errors": ["x", {"reason": ""}, {"reason": "A"}]}, "A", None),
+            ({"code": "", "errors": {"reason": "A"}, "status": "B", "message": 7}, "B", "7"),
+            ({"code": 503, "message": "No"}, None, "No"),
+            ("No", None, '{"error": "No"}'),
+        ],
+    )
+    def test_where_the_code_and_the_words_of_an_error_are(self, graph, error, code, text):
+        graph.fail("answer", status=503, body=json.dumps({"error": error}).encode())
+        failure, _decision = trouble(Office(graph))
+        assert (failure.enhanced, failure.text) == (code, text or "Service Unavailable")
+
+    def test_a_new_token_is_fetched_once_for_one_that_is_refused(self, server):
         office = Office(server, token="old")
         assert office.send().accepted == (BEN,)
         assert (office.refreshed, office.told) == (1, ["works"])
@@ -351,11 +402,29 @@ class TestAnswers:
         assert least <= wait <= most
         assert allows(breaker, now) == "skip"
 
-    def test_a_date_tells_how_long_too(self, server):
-        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 100))
-        server.fail("answer", status=503, headers={"Retry-After": date})
-        failure, _decision = trouble(Office(server))
+    @pytest.mark.parametrize("zone", [" GMT", " -0000", " +0000", ""])
+    def test_a_date_tells_how_long_too(self, graph, zone):
+        date = time.strftime("%a, %d %b %Y %H:%M:%S", time.gmtime(time.time() + 100))
+        graph.fail("answer", status=503, headers={"Retry-After": date + zone})
+        failure, _decision = trouble(Office(graph))
         assert 90 < failure.retry_after <= 100
+
+    @pytest.mark.parametrize(
+        ("said", "seconds"),
+        [
+            ("30", 30),
+            ("12345678901", 123456789),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 99999 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 08:49:37 +9999", None),
+            ("", None),
+            ("\u00b2", None),
+        ],
+    )
+    def test_how_long_a_provider_asks_to_be_left_alone(self, graph, said, seconds):
+        graph.fail("answer", status=503, headers={"Retry-After": said})
+        failure, _decision = trouble(Office(graph))
+        assert failure.retry_after == seconds
 
 
 class TestLines:
@@ -486,9 +555,9 @@ class TestChain:
 class TestLateAnswers:
     """Nobody waits longer than a person does: the answer is left to somebody else."""
 
-    def send(self, server):
+    def send(self, server, seconds=0.4):
         office = Office(server)
-        budget = Budget(1)
+        budget = Budget(seconds)
         late_replies = LateReplies(8)
         route = Route(
             "api",
@@ -503,12 +572,12 @@ class TestLateAnswers:
         ("status", "rule"), [(None, None), (403, "send_as_denied"), (504, "unanswered")]
     )
     def test_an_answer_that_comes_later_is_read(self, server, status, rule):
-        server.latency = 2.5
+        server.latency = 1.0
         if status:
             server.fail("answer", status=status, code="ErrorSendAsDenied" if status == 403 else "")
         begin = time.monotonic()
         result = self.send(server)
-        assert time.monotonic() - begin < 2.2
+        assert time.monotonic() - begin < 0.9
         assert result.troubles[BEN].is_awaited
         assert not result.late.wait(0)
         assert result.late.wait(5)
@@ -517,11 +586,11 @@ class TestLateAnswers:
         assert len(server.accepted) == (not status)
 
     def test_an_answer_in_time_is_no_late_one(self, server):
-        result = self.send(server)
+        result = self.send(server, seconds=5)
         assert (result.accepted, result.late) == ((BEN,), None)
 
     def test_a_line_that_is_cut_meanwhile_tells_nothing(self, server):
-        server.latency = 2.5
+        server.latency = 1.0
         server.fail("answer", action="drop", accept=True)
         result = self.send(server)
         assert result.late.wait(5)
@@ -569,14 +638,26 @@ class TestOdoo:
         with pytest.raises(smtplib.SMTPDataError) as caught:
             connection.send_message(message(), HELLO, [BEN])
         assert caught.value.smtp_code == 403
-        assert caught.value.smtp_error.startswith(b"ErrorSendAsDenied")
+        assert caught.value.smtp_error == b"ErrorSendAsDenied by command"
+        assert connection.esmtp_features == {}
         connection.quit()
+        assert connection.lost
+
+    def test_it_is_told_who_was_refused_among_others(self, graph):
+        graph.refused_recipients = {CLEO}
+        connection = OdooConnection(api_of(graph))
+        refused = connection.send_message(message(f"{BEN}, {CLEO}"), HELLO, [BEN, CLEO])
+        connection.quit()
+        text = b"ErrorInvalidRecipients At least one recipient is not valid."
+        assert refused == {CLEO: (400, text)}
 
     def test_a_lost_line_is_a_failure_of_this_message_alone(self, server):
         connection = OdooConnection(api_of(server), PATIENT)
-        server.fail("answer", action="drop")
-        with pytest.raises(smtplib.SMTPDataError):
+        server.fail("answer", action="drop", times=1)
+        with pytest.raises(smtplib.SMTPDataError) as caught:
             connection.send_message(message(), HELLO, [BEN])
+        assert caught.value.smtp_code == 0
+        assert connection.send_message(message(), HELLO, [BEN]) == {}
         connection.quit()
 
     def test_its_test_of_a_connection(self, server):
@@ -585,6 +666,8 @@ class TestOdoo:
         assert connection.rcpt(BEN)[0] == 250
         connection.putcmd("data")
         assert connection.getreply()[0] == 354
+        server.fail("answer", status=503, body=b"Not now", times=1)
+        assert connection.mail(HELLO) == (503, b"Not now")
         server.tokens.clear()
         assert connection.mail(HELLO)[0] == 401
         connection.close()
@@ -607,6 +690,42 @@ class TestPlaces:
         assert proxy.heard[0].startswith(f"CONNECT 127.0.0.1:{server.port} HTTP/1.1")
         assert "Proxy-Authorization: Basic b2RvbzpwYXNz" in proxy.heard
         assert failure.phase is Phase.CONNECT
+        assert decision.rule == "unreachable"
+
+    @pytest.mark.parametrize(
+        ("sign_in", "heard"),
+        [("", []), ("odoo@", ["Proxy-Authorization: Basic b2Rvbzo="])],
+    )
+    def test_what_a_proxy_is_told_of_us(self, graph, monkeypatch, sign_in, heard):
+        with Proxy() as proxy:
+            monkeypatch.setenv("https_proxy", f"{sign_in}127.0.0.1:{proxy.port}")
+            monkeypatch.setenv("no_proxy", "elsewhere.test")
+            assert Office(graph).send().accepted == (BEN,)
+        place = f"127.0.0.1:{graph.port}"
+        assert proxy.heard == [f"CONNECT {place} HTTP/1.1", f"Host: {place}", *heard]
+
+    def test_a_place_that_the_environment_excepts_is_reached_without_the_proxy(
+        self, graph, monkeypatch
+    ):
+        monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert Office(graph).send().accepted == (BEN,)
+
+    @pytest.mark.parametrize(
+        ("answer", "text"),
+        [
+            (b"HTTP/1.1 302 Found\r\n\r\n", "the proxy answered 302 Found"),
+            (b"SSH-2.0\r\n", "the proxy's answer is none: SSH-2.0"),
+            (b"", "the proxy's answer is none: Remote end closed connection without response"),
+        ],
+    )
+    def test_what_a_proxy_says_instead(self, graph, monkeypatch, answer, text):
+        with Proxy() as proxy:
+            proxy.answer = answer
+            monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+            monkeypatch.setenv("no_proxy", "")
+            failure, decision = trouble(Office(graph))
+        assert failure.text == text
         assert decision.rule == "unreachable"
 
     def test_a_server_that_is_named_by_nobody(self):
