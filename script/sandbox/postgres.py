@@ -28,6 +28,7 @@ SETTINGS = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "200",
+    "jit": "off",
 }
 NOBODY = 65534
 
