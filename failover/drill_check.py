@@ -5,7 +5,7 @@ import email.policy
 import re
 import typing
 
-from .text import decode
+from .text import decode, printable
 
 _PARSER = email.parser.BytesHeaderParser(policy=email.policy.default)
 _NAMES_THE_PERSON = {"from", "to", "cc", "reply-to"}
@@ -55,12 +55,11 @@ def examine(copies, expected):
     """
     copy = copies[0]
     headers = copy.headers
-    [*senders] = headers["From"].addresses if headers["From"] else ()
+    senders = _mailboxes(headers, "From")
     return {
         "sender": _addresses(senders) == [expected.address.lower()],
-        "name": [_plain(s.display_name) for s in senders] == [_plain(expected.name)],
-        "replies": _addresses(headers["Reply-To"].addresses if headers["Reply-To"] else ())
-        == [expected.replies.lower()],
+        "name": [_words(s.display_name) for s in senders] == [_words(expected.name)],
+        "replies": _addresses(_mailboxes(headers, "Reply-To")) == [expected.replies.lower()],
         "bounces": copy.envelope_from.lower() in expected.bounces,
         "one_copy": len(copies) == 1
         and [str(i).strip() for i in headers.get_all("Message-Id", ())] == [expected.message_id],
@@ -69,12 +68,16 @@ def examine(copies, expected):
     }
 
 
+def _mailboxes(headers, name):
+    return headers[name].addresses if headers[name] else ()
+
+
 def _addresses(mailboxes):
     return [mailbox.addr_spec.lower() for mailbox in mailboxes]
 
 
-def _plain(name):
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
+def _words(name):
+    return printable(name).split()
 
 
 def _names(address, copy, headers, senders):

@@ -8,7 +8,10 @@ from email.header import decode_header, make_header
 from email.headerregistry import AddressHeader
 from email.utils import parseaddr
 
-_PERSONAL_HEADERS = (
+from .text import printable
+
+_OF_THE_AUTHOR = (
+    "From",
     "Sender",
     "Return-Path",  # the last server writes the envelope's (RFC 5321, 4.4)
     "Disposition-Notification-To",
@@ -37,15 +40,15 @@ def in_the_name_of(message, address, author, known_as="", own_addresses=()):
     :param own_addresses: all that the author's e-mail field has in it, in small letters
     """
     system = copy.copy(message)
-    for header in ("From", *_PERSONAL_HEADERS):
+    for header in _OF_THE_AUTHOR:
         del system[header]  # del makes a new list: the original keeps its headers
     _tidy(system)
     author = str(author or "")
-    system["From"] = _header(system.policy, "From", sender(author, address, known_as))
+    _write(system, "From", sender(author, address, known_as))
     name, own = parsed(author)
-    if own and (not system["Reply-To"] or _is_only_the_author(system["Reply-To"], own_addresses)):
-        del system["Reply-To"]
-        system["Reply-To"] = _header(system.policy, "Reply-To", _mailbox(name, own))
+    reply_to = system["Reply-To"]
+    if own and (not reply_to or _is_only_the_author(reply_to, own_addresses)):
+        _write(system, "Reply-To", _mailbox(name, own))
     return system
 
 
@@ -56,6 +59,12 @@ def address_header(policy, header, mailboxes):
     """
     written = (_mailbox(_fit(name), address) for name, address in mailboxes)
     return _header(policy, header, ", ".join(written))
+
+
+def _write(message, header, value):
+    """Write a header in the place of all of its name."""
+    del message[header]
+    message[header] = _header(message.policy, header, value)
 
 
 def _is_only_the_author(reply_to, own_addresses):
@@ -127,7 +136,7 @@ def sender(author, address, known_as=""):
 @functools.lru_cache(maxsize=256)
 def parsed(author):
     """The author's name, fit for a header, and address, blank where it is none."""
-    author = _on_one_line(author)
+    author = printable(author)
     try:
         # its parser takes the square of the length, and a level of calls for each bracket
         name, address = parseaddr(author) if len(author) <= _LONGEST else ("", "")
@@ -154,15 +163,10 @@ def _fit(name):
 
 
 def _plain(text):
-    return " ".join(_on_one_line(text).replace("=?", "= ?").split())
+    return " ".join(printable(text).replace("=?", "= ?").split())
 
 
 def _mailbox(name, address):
     """``"Name" <address>``, as Odoo writes it: quoted."""
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}" <{address}>' if name else address
-
-
-def _on_one_line(text):
-    """The text without what could end a header or hide in it."""
-    return "".join(char if char.isprintable() else " " for char in text)

@@ -28,11 +28,15 @@ def clean(text, secrets=()):
     :param secrets: what must not survive; shorter ones than 4 characters would riddle any text
     """
     text = without_secrets(text, secrets)
-    text = text[: 8 * TEXT_LIMIT]
-    text = "".join(char if char.isprintable() else " " for char in text)
+    text = printable(text[: 8 * TEXT_LIMIT])
     text = _SECRET.sub(lambda match: f"{match['name'] or ''}***", text)
     text = " ".join(text.split())
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+
+
+def printable(text):
+    """The text with a space in the place of each character that could end a line or hide in it."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def without_secrets(text, secrets):
@@ -46,8 +50,8 @@ def without_secrets(text, secrets):
 def decode(value):
     """Text without lone surrogates, of anything that a server or an exception carries."""
     if isinstance(value, (bytes, bytearray)):
-        return bytes(value).decode("utf-8", "replace")
-    return "" if value is None else str(value).encode("utf-8", "replace").decode()
+        return bytes(value).decode(errors="replace")
+    return "" if value is None else str(value).encode(errors="replace").decode()
 
 
 def json_object(text):

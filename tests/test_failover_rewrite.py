@@ -1,3 +1,4 @@
+import email
 import email.policy
 from email.message import EmailMessage
 
@@ -5,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ..failover.rewrite import in_the_name_of
+from ..failover.rewrite import LONGEST_NAME, in_the_name_of
 
-HELLO = "hello@company.test"
+HELLO, BEN = "hello@company.test", "ben@company.test"
 
 
 def written_by(author, **headers):
@@ -123,3 +124,63 @@ def test_who_has_several_addresses_is_answered_at_the_one_of_their_from():
     assert [a.addr_spec for a in system["Reply-To"].addresses] == ["ana@company.test"]
     system = in_the_name_of(message, "hello@company.test", author, "", own[:1])
     assert len(system["Reply-To"].addresses) == 2, "somebody chose them for this message"
+
+
+def test_a_reply_to_of_one_address_is_kept_also_if_it_is_the_authors():
+    message = written_by("ana@company.test", Reply_To="Sales <ana@company.test>")
+    author = "Ana <ana@company.test>"
+    system = in_the_name_of(message, HELLO, author, "", ["ana@company.test"])
+    assert system["Reply-To"] == "Sales <ana@company.test>"
+
+
+def test_a_message_of_pythons_old_kind_is_rewritten_too():
+    message = email.message_from_string("From: ana@company.test\nReply-To: sales@company.test\n\n")
+    system = in_the_name_of(message, HELLO, "Ana <ana@company.test>")
+    assert (system["From"], system["Reply-To"]) == (f'"Ana" <{HELLO}>', "sales@company.test")
+
+
+def rewritten(header, value):
+    """A message with this header after all others, among them one that could not be written."""
+    message = written_by("ana@company.test", **{"X No Header": "No"})
+    message[header] = value
+    system = in_the_name_of(message, HELLO, "ana@company.test")
+    assert "X No Header" not in system
+    return message[header], system[header]
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "expected"),
+    [
+        ("Subject", "=?utf-8?q?Lead=0ABcc=3A_eve=40x.test?=", "Lead Bcc: eve@x.test"),
+        ("Subject", "=?utf-8?q?Lead=0A_or_not?=", "Lead or not"),
+        ("Subject", "=?utf-8?q?Lead=0D_or_not?=", "Lead or not"),
+        ("Subject", "Is it =?utf-8", "Is it = ?utf-8"),
+        ("To", f"=?utf-8?q?Dan=0CDoe?= <dan@x.test>, {BEN}", f"Dan Doe <dan@x.test>, {BEN}"),
+        ("Cc", f"no\0body, {BEN}", f'"no body", {BEN}'),
+        ("To", f'"{"a" * 238}" <{BEN}>', f"{'a' * (LONGEST_NAME - 1)}… <{BEN}>"),
+    ],
+)
+def test_what_may_be_read_as_something_else_is_written_anew(header, value, expected):
+    _before, after = rewritten(header, value)
+    assert after == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Subject", "Grüße"),
+        ("Subject", "all that " * LONGEST_NAME),
+        ("To", f"{HELLO}, {BEN}"),
+        ("To", f'"{"a" * 237}" <{BEN}>'),
+    ],
+)
+def test_all_else_stays_as_it_is(header, value):
+    before, after = rewritten(header, value)
+    assert after is before
+
+
+def test_the_parts_of_the_body_are_still_told_apart():
+    message = written_by("ana@company.test")
+    message.make_mixed(boundary="=?")
+    system = in_the_name_of(message, HELLO, "ana@company.test")
+    assert system.get_boundary() == "=?"

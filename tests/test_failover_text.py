@@ -7,7 +7,7 @@ import ssl
 import pytest
 
 from ..failover.failure import Failure, Kind, OverLimit, Phase
-from ..failover.text import TEXT_LIMIT, clean
+from ..failover.text import TEXT_LIMIT, challenge, clean
 
 SECRET = "s3cret, of two words"
 QUOTED = f"Rejected: {SECRET} is wrong"
@@ -37,19 +37,19 @@ def failure_of(exc, phase=Phase.AUTH, **fields):
 
 BODY = {"error": "invalid_grant", "error_description": QUOTED}
 WAYS = {
-    "a reply": failure_of(smtplib.SMTPResponseException(535, QUOTED)),
-    "no reply": failure_of(smtplib.SMTPResponseException(-1, QUOTED)),
-    "refusals": failure_of(smtplib.SMTPRecipientsRefused({"b@x.test": (550, QUOTED.encode())})),
-    "an error": failure_of(ssl.SSLError(1, QUOTED)),
-    "JSON": failure_of(HTTPError(400, json.dumps(BODY).encode()), Phase.TOKEN),
-    "a page": failure_of(HTTPError(400, QUOTED.encode()), Phase.TOKEN),
-    "oauthlib": failure_of(OAuth2Error("invalid_grant", description=QUOTED), Phase.TOKEN),
+    "a reply": (smtplib.SMTPResponseException(535, QUOTED),),
+    "no reply": (smtplib.SMTPResponseException(-1, QUOTED),),
+    "refusals": (smtplib.SMTPRecipientsRefused({"b@x.test": (550, QUOTED.encode())}),),
+    "an error": (ssl.SSLError(1, QUOTED),),
+    "JSON": (HTTPError(400, json.dumps(BODY).encode()), Phase.TOKEN),
+    "a page": (HTTPError(400, QUOTED.encode()), Phase.TOKEN),
+    "oauthlib": (OAuth2Error("invalid_grant", description=QUOTED), Phase.TOKEN),
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_no_secret_is_kept_and_all_else_is(way):
-    failure = WAYS[way]
+    failure = failure_of(*way)
     assert KEPT in failure.text
     assert failure.accepted_before == 2
 
@@ -80,6 +80,18 @@ def test_a_long_text_is_cut_where_one_sees_it():
     whole = "xy " * (TEXT_LIMIT // 3) + "xy"
     assert len(whole) == TEXT_LIMIT
     assert clean(whole) == whole
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        (" eyJzdGF0dXMiOiI0MDEiLCJzY29wZSI6bnVsbH0= ", "status=401 scope="),
+        ("W10=", ""),  # base64 of what is no JSON object
+        ("Go ahead 1", "Go ahead 1"),  # would be base64 without its spaces
+    ],
+)
+def test_an_error_hidden_in_base64_is_read(said, read):
+    assert challenge(said) == read
 
 
 def test_an_error_without_words_has_its_name():
