@@ -6,8 +6,10 @@ import email
 import re
 from typing import NamedTuple
 
+from .text import decode
+
 LOOKED_AT = 50_000
-"""Bytes of each text."""
+"""Characters of each text."""
 MOST = 20
 """Recipients, and messages."""
 
@@ -56,7 +58,7 @@ def read(message):
     texts = list(_texts(message))
     if not failed:
         listed = ",".join(_headers(message, "x-failed-recipients")) or " ".join(
-            _MESSAGE_ID.split(text, 1)[0] for text in texts
+            _MESSAGE_ID.split(text)[0] for text in texts
         )
         failed = [(word,) for word in _BETWEEN_WORDS.split(listed.lower()) if "@" in word]
     quoted = [
@@ -84,9 +86,8 @@ def _blocks(part):
 
 
 def _has_failed(block):
-    [action, *_more] = _headers(block, "action") or [""]
-    [status, *_more] = _headers(block, "status") or [""]
-    return action.lower().startswith("failed") or (not action and status.startswith("5"))
+    action, status = ((*_headers(block, name), "")[0].lower() for name in ("action", "status"))
+    return action.startswith("failed") or (not action and status.startswith("5"))
 
 
 def _names(block):
@@ -117,4 +118,4 @@ def _texts(message):
 
 
 def _text(part):
-    return (part.get_payload(decode=True) or b"")[:LOOKED_AT].decode("utf-8", "replace")
+    return decode(part.get_payload(decode=True))[:LOOKED_AT]

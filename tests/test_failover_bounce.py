@@ -62,6 +62,73 @@ def test_only_those_that_failed_count():
     assert said.recipients == ((BEN,),)
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Action: Failed (of three)\nStatus: 4.4.7\n", True),
+        ("Action: delayed\nStatus: 5.0.0\n", False),
+        ("Status: 5.1.1\n", True),
+        ("Status: 4.4.1\n", False),
+        ("", False),
+    ],
+)
+def test_the_status_tells_where_there_is_no_action(said, expected):
+    text = bounces.POSTFIX.replace("Action: failed\nStatus: 5.1.1\n", said)
+    assert read(parsed(text)).is_failure is expected
+
+
+@pytest.mark.parametrize(
+    "value", ["rfc822; <BEN@ELSEWHERE.FOX>", "ben@elsewhere.fox", "a;b; ben@elsewhere.fox "]
+)
+def test_a_recipient_is_a_bare_address_in_small_letters(value):
+    text = bounces.POSTFIX_FORWARDED.replace("rfc822; somebody@forwarded.test", value)
+    assert read(parsed(text)).recipients == ((BEN, "ben@elsewhere.fox"),)
+
+
+def test_only_a_report_of_the_delivery_counts():
+    text = bounces.RECEIPT.replace("Disposition:", "Action: failed\nDisposition:")
+    assert not read(parsed(text)).is_failure
+
+
+def test_the_last_reference_of_the_returned_message_is_its_own():
+    first = "References: <0@company.test>\n"
+    text = bounces.GMAIL_API.replace(first, f"{first} <1@x.test>\n{first}")
+    assert read(parsed(text)).message_ids == (ID,)
+
+
+def test_a_header_names_who_failed_however_many_it_takes():
+    text = bounces.EXIM_TEXT.replace("Auto-", "X-Failed-Recipients: cleo@elsewhere.test\nAuto-")
+    assert read(parsed(text)).recipients == ((BEN,), ("cleo@elsewhere.test",))
+
+
+def of_parts(*parts):
+    """A message of several parts, without a report for machines."""
+    lines = [b"Content-Type: multipart/mixed; boundary=b", b""]
+    for kind, content in parts:
+        lines += [b"--b", b"Content-Type: " + kind, b"", content]
+    return email.message_from_bytes(b"\n".join([*lines, b"--b--", b""]), policy=email.policy.SMTP)
+
+
+def test_all_its_texts_are_read_and_no_message_that_is_attached():
+    attached = b"From: ann@elsewhere.test\nMessage-Id: <0@company.test>\n\nMessage-Id: <9@x.test>"
+    said = read(
+        of_parts(
+            (b"text/plain", BEN.encode()),
+            (b"text/plain", b"cleo@elsewhere.test"),
+            (b"message/rfc822", attached),
+            (b"text/html", b"dora@elsewhere.test"),
+        )
+    )
+    assert said == (True, ((BEN,), ("cleo@elsewhere.test",)), ())
+
+
+def test_what_is_no_text_is_no_matter():
+    said = read(of_parts((b"text/plain", b"\xff " + BEN.encode())))
+    assert said.recipients == ((BEN,),)
+    broken = email.message_from_string(f"Content-Type: multipart/mixed\n\n{BEN}")
+    assert read(broken).recipients == ()
+
+
 def test_an_empty_report_is_read_as_text():
     report, _, rest = bounces.GMAIL.partition("Reporting-MTA")
     said = read(parsed(report + rest[rest.index("--0000") :]))
