@@ -103,12 +103,12 @@ class LastTurn(Budget):
     is_limited = False
     is_used_up = False
     may_leave = True
+    _began = None
 
     def __init__(self, seconds, end, may_leave):
         """:param: ``end`` and ``may_leave`` as Budget has them"""
         super().__init__(seconds)
         self._seconds, self.end, self.may_leave = seconds, end, may_leave
-        self._began = None
 
     def for_another_mailbox(self):
         return LastTurn(self._seconds, self.end, self.may_leave)

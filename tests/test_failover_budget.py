@@ -8,7 +8,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from ..failover.budget import Budget
+from ..failover.budget import Budget, LastTurn, Turn
 from ..failover.connection import MailboxError, Patience, Trace, watching
 from ..failover.failure import Failure, Kind, Phase
 from ..failover.rules import classify
@@ -48,6 +48,31 @@ def test_half_of_it_is_enough_to_begin_and_most_of_it_is_more_than_half():
     assert Budget(1).is_enough
     assert Budget(1).is_most(0.6)
     assert not Budget(1).is_most(0.5)
+
+
+def test_a_persons_time_is_one_for_all_mailboxes_and_a_turn_begins_anew_for_each():
+    budget, turn = Budget(0.001), Turn(0.001, end=9, may_leave=False)
+    for each in (budget, turn):
+        with each.spending():
+            time.sleep(0.01)
+        assert each.is_used_up
+        assert each.for_another_mailbox() is each
+    assert not budget.renew()
+    assert budget.is_used_up
+    assert turn.renew()
+    assert turn.left == 0.001
+    assert (turn.end, turn.may_leave, turn.is_most(0.0006)) == (9, False, True)
+
+
+def test_a_last_turn_begins_with_the_first_question_for_its_time():
+    turn = LastTurn(9, end=99, may_leave=False)
+    time.sleep(0.02)
+    assert turn.left > 8.99
+    time.sleep(0.02)
+    other = turn.for_another_mailbox()
+    assert other.left > 8.99 > turn.left
+    assert (other.end, other.may_leave, other.is_most(5)) == (99, False, True)
+    assert not other.is_most(4)
 
 
 @pytest.mark.parametrize("action", ["hang", "drip"])
