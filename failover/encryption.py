@@ -135,9 +135,7 @@ def begin_of(certificate):
 
     :rtype: datetime.datetime
     """
-    if hasattr(certificate, "not_valid_before_utc"):  # from cryptography 42 on
-        return certificate.not_valid_before_utc
-    return certificate.not_valid_before.replace(tzinfo=datetime.timezone.utc)
+    return _in_utc(certificate, "not_valid_before")
 
 
 def end_of(certificate):
@@ -147,9 +145,13 @@ def end_of(certificate):
     :raises ValueError: it does not say so as it should
     :rtype: datetime.datetime
     """
-    if hasattr(certificate, "not_valid_after_utc"):  # from cryptography 42 on
-        return certificate.not_valid_after_utc
-    return certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc)
+    return _in_utc(certificate, "not_valid_after")
+
+
+def _in_utc(certificate, name):
+    if hasattr(certificate, f"{name}_utc"):  # from cryptography 42 on
+        return getattr(certificate, f"{name}_utc")
+    return getattr(certificate, name).replace(tzinfo=datetime.timezone.utc)
 
 
 def _unverified():

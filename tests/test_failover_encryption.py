@@ -1,15 +1,18 @@
 """What is said of a mailbox with the wrong encryption, or with an expired certificate."""
 
 import contextlib
+import datetime
 import pathlib
 import smtplib
 import socket
 import ssl
 import time
+import types
 from unittest.mock import patch
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..failover import encryption
 from ..failover.connection import CONNECTION_ERRORS, Patience, leave, watching
@@ -17,7 +20,7 @@ from ..failover.failure import Failure, Kind, Phase
 from ..failover.rules import classify
 from ..failover.session import Route
 from .leaks import none_from
-from .smtp_lab import Liar, SmtpLab
+from .smtp_lab import Liar, SmtpLab, SmtpServer
 
 HURRY = Patience(log_in=2, silence=0.2)
 HOST = "127.0.0.1"
@@ -213,3 +216,46 @@ class TestExpiredCertificate:
         trace, error = self.fail(server)
         assert trace.failure(error).kind is Kind.CERTIFICATE
         assert len(server.connections) == 1
+
+    def test_it_is_asked_as_the_first_time(self, lab):
+        names, addresses = [], []
+
+        class Curious(SmtpServer):
+            async def _serve(self, sock):
+                addresses.append(sock.getpeername()[0])
+                await super()._serve(sock)
+
+        server = lab.server(kind=Curious, encryption="starttls", certificate="expired")
+        server.tls_context.sni_callback = lambda _sock, name, _context: names.append(name)
+        context = ssl.create_default_context(cafile=lab.cafile)
+        with watching(HURRY) as trace, pytest.raises(ssl.SSLCertVerificationError) as caught:
+            connect(server, host="localhost", source_address=("127.0.0.9", 0)).starttls(
+                context=context
+            )
+        assert "it expired on" in trace.failure(caught.value).text
+        assert names == ["localhost"] * 2
+        assert addresses == ["127.0.0.9"] * 2
+        assert server.commands == [["EHLO here.test", "STARTTLS"]] * 2
+
+
+class TestValidity:
+    DAY = datetime.datetime(2026, 5, 3)
+
+    def test_it_is_told_in_utc(self, lab):
+        lab.authority.context("ends-soon")
+        path = pathlib.Path(lab.cafile).with_name("ends-soon.pem")
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        begin, end = encryption.validity(certificate.public_bytes(Encoding.DER))
+        now = datetime.datetime.now(datetime.timezone.utc)
+        assert [(now - begin).days, (end - now).days] == [345, 19]
+
+    def test_what_is_no_certificate_has_none(self):
+        assert encryption.validity(b"no certificate") is None
+
+    @pytest.mark.parametrize("suffix", ["", "_utc"])
+    def test_an_older_library_tells_it_without_the_zone(self, suffix):
+        told = self.DAY.replace(tzinfo=datetime.timezone.utc)
+        given = told if suffix else self.DAY
+        names = (f"not_valid_before{suffix}", f"not_valid_after{suffix}")
+        certificate = types.SimpleNamespace(**dict.fromkeys(names, given))
+        assert encryption.begin_of(certificate) == encryption.end_of(certificate) == told
