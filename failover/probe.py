@@ -39,6 +39,4 @@ def _ask(connection, trace, sender):
     if is_yes(code) and sender:
         code, reply = connection.mail(sender)
         phase = Phase.MAIL
-    return (
-        None if code // 100 == 2 else Failure.from_reply(phase, code, reply, secrets=trace.secrets)
-    )
+    return None if is_yes(code) else Failure.from_reply(phase, code, reply, secrets=trace.secrets)

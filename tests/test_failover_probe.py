@@ -1,5 +1,6 @@
 """Trying a mailbox without a message, at real servers."""
 
+import base64
 import smtplib
 
 import pytest
@@ -19,12 +20,14 @@ def _server():
         yield lab.server()
 
 
-def found(server, sender=None):
+def found(server, sender=None, login=()):
     """What failed, or None."""
 
     def connect():
         connection = smtplib.SMTP(server.host, server.port, local_hostname="here.test", timeout=9)
         connection.ehlo()
+        if login:
+            connection.login(*login)
         return connection
 
     return probe(connect, PATIENT, sender)
@@ -65,6 +68,13 @@ def test_where_it_does_not_answer_nothing_more_is_asked(server):
     failure = found(server, SENDER)
     assert (failure.phase, failure.code) == (Phase.EHLO, 451)
     assert "mail" not in said(server)
+
+
+def test_a_log_in_that_it_repeats_is_not_told(server):
+    server.logins = {"ana": "horse"}
+    said = base64.b64encode(b"\0ana\0horse").decode()
+    server.fail("noop", reply=f"550 5.7.1 Who says {said}?")
+    assert found(server, login=("ana", "horse")).text == "Who says ***?"
 
 
 def test_a_line_that_drops(server):
