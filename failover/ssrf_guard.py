@@ -58,14 +58,13 @@ def is_public(address):
 
     :param str address: as a socket has it
     """
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    inner = None
+    ip = ipaddress.ip_address(address)
     if ip.version == 6:
         inner = ip.ipv4_mapped or ip.sixtofour
         if ip in _NAT64:
             inner = ipaddress.ip_address(int(ip) & 0xFFFF_FFFF)
-    if inner:
-        return is_public(str(inner))
+        if inner:
+            return is_public(str(inner))
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or _is_site_local(ip))
 
 
