@@ -49,7 +49,7 @@ def _copy(message, seen):
     for header, mailboxes in seen.items():
         copied[header] = address_header(copied.policy, header, mailboxes)
     message_id, references = str(message["Message-Id"] or ""), str(message["References"] or "")
-    if message_id not in references.split():
+    if message_id and message_id not in references.split():
         del copied["References"]
         copied["References"] = f"{references} {message_id}".strip()
     return copied

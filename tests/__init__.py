@@ -47,6 +47,7 @@ from . import (
     test_failover_policy,
     test_failover_probe,
     test_failover_providers,
+    test_failover_recipients,
     test_failover_rewrite,
     test_failover_rooms,
     test_failover_routes,
