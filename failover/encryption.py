@@ -42,9 +42,9 @@ def awaits_tls(first, trace):
 
 def _shakes_hands(first, trace, selector):
     """Whether the server agrees on TLS on a second connection, before it speaks on the first."""
-    family, kind, protocol, _name, address = trace.peer
+    *kind, _name, address = trace.peer
     with _unverified().wrap_socket(
-        socket.socket(family, kind, protocol),
+        socket.socket(*kind),
         server_hostname=trace.host,
         do_handshake_on_connect=False,
     ) as second:
@@ -58,8 +58,6 @@ def _shakes_hands(first, trace, selector):
                 second.do_handshake()
             except ssl.SSLWantReadError:
                 selector.modify(second, selectors.EVENT_READ)
-            except ssl.SSLWantWriteError:
-                selector.modify(second, selectors.EVENT_WRITE)
             else:
                 return True
     return False

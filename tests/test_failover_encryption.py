@@ -85,6 +85,13 @@ class TestPlainToTls:
         assert (decision.rule, decision.remedy) == ("tls_mismatch", "encryption")
         assert seconds < 1
 
+    def test_it_is_asked_by_its_name(self, lab):
+        server, names = lab.server(encryption="ssl"), []
+        server.tls_context.sni_callback = lambda _sock, name, _context: names.append(name)
+        failure, _seconds = failing(lambda: connect(server, host="localhost"))
+        assert failure.kind is Kind.HANDSHAKE
+        assert names == ["localhost"]
+
     def test_it_leaves_nothing_behind(self, lab):
         route = Route("own", lambda: connect(server), patience=HURRY)
         server = lab.server(encryption="ssl")
