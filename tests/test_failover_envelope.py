@@ -225,6 +225,13 @@ class TestAnUnwantedGoAhead:
         assert outcome.failures[BEN].phase is Phase.MAIL
         assert not lost
 
+    @pytest.mark.parametrize(("code", "lost"), [(250, False), (554, False), (421, True)])
+    def test_any_answer_to_the_empty_message_will_do_but_a_farewell(self, code, lost):
+        says = self.SAYS | {"data": [b"300 Go on\r\n"], "dot": [b"%d 4.3.2 Well\r\n" % code]}
+        _liar, outcome, found, _seconds = self.send_to(says)
+        assert outcome.failures[BEN].code == 550
+        assert found is lost
+
     def test_nobody_waits_long_for_the_answer(self, monkeypatch):
         monkeypatch.setattr(envelope, "LEFTOVER", 0.5)
         _liar, outcome, lost, seconds = self.send_to(self.SAYS | {"dot": []})
@@ -278,6 +285,14 @@ class TestAServerThatBreaksItsOffer:
         assert (trouble.failure.phase, trouble.failure.kind) == (Phase.RCPT, Kind.TIMEOUT)
         assert len(server.connections) == 1
         assert self.send(server).accepted == (BEN,)
+
+    def test_one_that_closes_at_once_gets_them_one_by_one_from_the_next_message_on(self, server):
+        server.fail("mail", action="drop", times=1)
+        [trouble] = self.send(server).troubles.values()
+        assert (trouble.failure.phase, trouble.failure.kind) == (Phase.MAIL, Kind.DROP)
+        assert len(server.connections) == 1
+        with connected(server) as connection:
+            assert not envelope.may_pipeline(connection)
 
     def test_it_is_tried_again_in_an_hour(self, server, monkeypatch):
         server.fail("data", action="drop", times=1)

@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from ..failover.failure import Failure, Kind, OverLimit, Phase
+from ..failover.failure import LONGEST_CODE, Failure, Kind, OverLimit, Phase
 from ..failover.text import TEXT_LIMIT, challenge, clean
 
 SECRET = "s3cret, of two words"
@@ -86,7 +86,7 @@ def test_a_long_text_is_cut_where_one_sees_it():
     ("said", "read"),
     [
         (" eyJzdGF0dXMiOiI0MDEiLCJzY29wZSI6bnVsbH0= ", "status=401 scope="),
-        ("W10=", ""),  # base64 of what is no JSON object
+        ("WzFd", ""),  # base64 of what is no JSON object
         ("Go ahead 1", "Go ahead 1"),  # would be base64 without its spaces
     ],
 )
@@ -147,4 +147,23 @@ def test_refusals_speak_for_all_only_as_the_caller_says():
     refusals = {"a@x.test": (550, b"5.1.1 No"), "b@x.test": (550, b"5.1.1 No")}
     assert Failure.from_refusals(refusals).all_recipients
     assert not Failure.from_refusals(refusals, all_recipients=False).all_recipients
-    assert Failure.from_refusals({}, accepted_before=1, secrets=(SECRET,)).accepted_before == 1
+    failure = Failure.from_refusals({"a@x.test": (550, b"5.1.1 No")}, all_recipients=False)
+    assert (failure.enhanced, failure.text, failure.all_recipients) == ("5.1.1", "No", False)
+    failure = Failure.from_refusals({}, accepted_before=1, secrets=(SECRET,))
+    assert (failure.phase, failure.accepted_before) == (Phase.RCPT, 1)
+
+
+@pytest.mark.parametrize(("status", "phase"), [(401, Phase.AUTH), (403, Phase.DOT)])
+def test_an_answer_by_https_is_read_with_its_code(status, phase):
+    failure = Failure.from_answer(
+        status, f"Error {SECRET}", QUOTED, secrets=(SECRET,), application=True, retry_after=9
+    )
+    assert (failure.phase, failure.kind, failure.code) == (phase, Kind.ANSWER, status)
+    assert (failure.enhanced, failure.text) == ("Error ***", KEPT)
+    assert (failure.application, failure.retry_after) == (True, 9)
+    assert failure.own_words.whole == "", "no rule reads the text"
+
+
+def test_an_answers_code_is_short_or_none():
+    assert Failure.from_answer(400, "No." * LONGEST_CODE, "").enhanced == f"{'No.' * 21}N"
+    assert Failure.from_answer(400, "", "").enhanced is None
