@@ -138,6 +138,24 @@ def test_what_a_mail_says_is_read_from_the_wire():
     assert not SentMail("", [], strange).all_of_it.pairs
 
 
+def test_each_text_of_a_mail_is_read_as_far_as_it_can_be():
+    parts = (
+        b"Content-Type: image/png\n\nno such",
+        b"Content-Type: text/plain\n\nGr\xc3\xbc\xc3\x9fe aus",
+        b"Content-Type: text/plain\n\n \xff Bern",
+    )
+    head = b"Content-Type: multipart/mixed; boundary=b\n"
+    content = b"\n--b\n".join([head, *parts]) + b"\n--b--\n"
+    assert SentMail("", [], content).all_of_it.pairs == {("grüße", "aus"), ("aus", "bern")}
+
+
+def test_what_stands_in_the_body_is_left_out_wherever_it_is_repeated():
+    mail = MailText(body="See our relay access. The daily quota")
+    said = own_words("554 no Relay access, but your daily quota", mail)
+    assert said.without_quotes == said.without_mail_words == "554 no  , but your  "
+    assert said.whole == "554 no Relay access, but your daily quota"
+
+
 def test_a_long_reply_is_read_in_part():
     text = "550-" + "-" * 1_000_000
     assert len(own_words(text).without_quotes) <= 1_000
