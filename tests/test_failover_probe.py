@@ -73,8 +73,8 @@ def test_where_it_does_not_answer_nothing_more_is_asked(server):
 def test_a_log_in_that_it_repeats_is_not_told(server):
     server.logins = {"ana": "horse"}
     said = base64.b64encode(b"\0ana\0horse").decode()
-    server.fail("noop", reply=f"550 5.7.1 Who says {said}?")
-    assert found(server, login=("ana", "horse")).text == "Who says ***?"
+    server.fail("mail", reply=f"550 5.7.1 Who says {said}?")
+    assert found(server, SENDER, login=("ana", "horse")).text == "Who says ***?"
 
 
 def test_a_line_that_drops(server):

@@ -213,6 +213,11 @@ def test_what_a_probe_is_refused_with_is_the_mailboxs(reply):
     assert "message is too big" not in describe(failure, decision)
 
 
+def test_what_a_probe_is_refused_with_keeps_its_reason():
+    failure = Failure.from_reply(Phase.AUTH, 535, b"5.7.8 Username and Password not accepted.")
+    assert classify_probe(failure) == classify(failure)
+
+
 def test_every_rule_has_words():
     assert {decision.rule for decision in DECISIONS} == set(REASONS) - {BY_SYSTEM_MAIL}
     assert {decision.remedy for decision in DECISIONS} == set(REMEDIES)
