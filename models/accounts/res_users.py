@@ -356,7 +356,13 @@ class ResUsers(models.Model):
         self.env["system.mail.attempt"]._count_attempt()
         trouble = user.outgoing_mail_server_id.sudo().system_mail_check()
         if trouble:
-            raise UserError(reason_of(self.env, *trouble))
+            raise UserError(
+                self.env._(
+                    "The test failed: %(reason)s. %(remedy)s",
+                    reason=reason_of(self.env, *trouble),
+                    remedy=remedy_of(self.env, trouble[1]),
+                )
+            )
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
