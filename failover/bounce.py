@@ -1,5 +1,5 @@
-"""What a bounce says: which message did not arrive, and at whom (RFC 3464). Where the server that
-wrote it gives no report for machines, its text is read.
+"""What a bounce says: which message did not arrive, and at whom (RFC 3464, and RFC 6533 for addresses
+in any script). Where the server that wrote it gives no report for machines, its text is read.
 """
 
 import email
@@ -14,10 +14,14 @@ MOST = 20
 """Recipients, and messages."""
 
 _REPORT = "message/delivery-status"
+_GLOBAL_REPORT = "message/global-delivery-status"
 _RECEIPT = "message/disposition-notification"
 _SIGNS = ("x-failed-recipients", "x-ms-exchange-message-is-ndr")
 """Headers that only bounces have: of Exim and Gmail, and of Exchange."""
+_ORIGINALS = ("message/rfc822", "message/global", "message/global-headers")
 _MESSAGE_ID = re.compile(r"(?im)^[ \t>]*message-id:\s{0,9}(<[^<>\s]{1,250}>)")
+_EMPTY_LINE = re.compile(r"\n[ \t]*\r?\n")
+_ENCODINGS = ("base64", "quoted-printable")
 _BETWEEN_WORDS = re.compile(r"""[\s<>()\[\]"',:;]+""")
 
 
@@ -63,6 +67,7 @@ def read(message):
         failed = [(word,) for word in _BETWEEN_WORDS.split(listed.lower()) if "@" in word]
     quoted = [
         *_references(message),
+        *(message_id for part in _global(message) for message_id in _headers(part, "message-id")),
         *_headers(message, "x-ms-tnef-correlator"),
         *(message_id for text in texts for message_id in _MESSAGE_ID.findall(text)),
     ]
@@ -80,8 +85,15 @@ def _headers(message, name):
 
 def _blocks(part):
     """What a report says of each recipient; its first block is about the message."""
-    payload = part.get_payload() if part.get_content_type() == _REPORT else None
-    blocks = payload if isinstance(payload, list) else []
+    kind, blocks = part.get_content_type(), part.get_payload()
+    if kind == _GLOBAL_REPORT and part.is_multipart():
+        [report] = blocks  # Python takes it for a message, whose headers are the first block
+        [encoding, *_more] = *_headers(part, "content-transfer-encoding"), ""
+        if encoding.lower() in _ENCODINGS:
+            report["Content-Transfer-Encoding"] = encoding
+        blocks = map(email.message_from_string, _EMPTY_LINE.split(_text(report)))
+    elif kind != _REPORT or not part.is_multipart():
+        return []
     return [block for block in blocks if _headers(block, "final-recipient")]
 
 
@@ -99,13 +111,20 @@ def _references(message):
     """The last one that the message in the report names."""
     for part in message.walk():
         kind, headers = part.get_content_type(), None
-        if kind == "message/rfc822" and part.is_multipart():
+        if kind in _ORIGINALS and part.is_multipart():
             headers = part.get_payload(0)
         elif kind == "text/rfc822-headers":
             headers = email.message_from_string(_text(part))
         if headers:
             return " ".join(_headers(headers, "references")).split()[-1:]
     return []
+
+
+def _global(message):
+    """The messages in it that have addresses in any script: Odoo does not look at them."""
+    kinds = _ORIGINALS[1:]
+    parts = [part for part in message.walk() if part.get_content_type() in kinds]
+    return [part.get_payload(0) for part in parts if part.is_multipart()]
 
 
 def _texts(message):

@@ -76,6 +76,15 @@ POSTFIX_HEADERS_ONLY = POSTFIX.replace("message/rfc822", "text/rfc822-headers").
 )
 _REPORT, _ORIGINAL = POSTFIX.split("--9A1B2C.1764152402/mx.relay.test\nContent-Description: Und")
 POSTFIX_WITHOUT_ORIGINAL = _REPORT + "--9A1B2C.1764152402/mx.relay.test--\n"
+POSTFIX_SMTPUTF8 = (
+    POSTFIX.replace("message/delivery-status", "message/global-delivery-status")
+    .replace("report-type=delivery-status", "report-type=global-delivery-status")
+    .replace("message/rfc822", "message/global")
+    .replace("Recipient: rfc822", "Recipient: utf-8")
+)
+POSTFIX_SMTPUTF8_HEADERS_ONLY = POSTFIX_SMTPUTF8.replace(
+    "message/global\n", "message/global-headers\n"
+).replace("\nSee this\n", "")
 POSTFIX_DELAYED = (
     POSTFIX.replace("Undelivered Mail Returned to Sender", "Delayed Mail (still being retried)")
     .replace("Action: failed", "Action: delayed")
@@ -404,6 +413,8 @@ BOUNCES = {
     "Postfix": POSTFIX,
     "Postfix, headers only": POSTFIX_HEADERS_ONLY,
     "Postfix, forwarded": POSTFIX_FORWARDED,
+    "Postfix, SMTPUTF8": POSTFIX_SMTPUTF8,
+    "Postfix, SMTPUTF8, headers only": POSTFIX_SMTPUTF8_HEADERS_ONLY,
     "Exim": EXIM,
     "Exim 4.7, text only": EXIM_TEXT,
     "Exchange Online": EXCHANGE_ONLINE,

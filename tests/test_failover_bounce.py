@@ -1,5 +1,6 @@
 """What is read of a bounce, and how quickly."""
 
+import base64
 import email
 import email.policy
 import time
@@ -50,9 +51,28 @@ def test_a_forwarded_message_has_both_addresses():
     assert said.recipients == ((BEN, "somebody@forwarded.test"),)
 
 
-@pytest.mark.parametrize("text", [bounces.POSTFIX_DELAYED, bounces.RECEIPT])
+LATE_GLOBALLY = bounces.POSTFIX_SMTPUTF8.replace("Action: failed", "Action: delayed")
+_BEGIN = LATE_GLOBALLY.index("Reporting-MTA")
+_END = LATE_GLOBALLY.index("--9A1B2C.1764152402/mx.relay.test\nContent-Description: Und")
+LATE_IN_BASE64 = "".join(
+    (
+        LATE_GLOBALLY[:_BEGIN].rstrip("\n") + "\nContent-Transfer-Encoding: base64\n\n",
+        base64.encodebytes(LATE_GLOBALLY[_BEGIN:_END].encode()).decode() + "\n",
+        LATE_GLOBALLY[_END:],
+    )
+)
+
+
+@pytest.mark.parametrize(
+    "text", [bounces.POSTFIX_DELAYED, bounces.RECEIPT, LATE_GLOBALLY, LATE_IN_BASE64]
+)
 def test_what_is_late_or_read_did_not_fail(text):
     assert not read(parsed(text)).is_failure
+
+
+def test_a_report_in_any_script_names_its_recipient_and_its_message():
+    said = read(parsed(bounces.POSTFIX_SMTPUTF8, recipient="bén@elsewhere.test"))
+    assert said == (True, (("bén@elsewhere.test",),), (ID,))
 
 
 def test_only_those_that_failed_count():
