@@ -35,6 +35,7 @@ MOMENT = 60
 """What ends so much later than it can still counts: two workers may not ask the clock at once."""
 GIVE_UP_HOURS = 48
 NETWORK_NEEDS_HOSTS = 2
+_MOST_DOUBLINGS = 32
 
 
 class State(Word):
@@ -206,7 +207,7 @@ def backoff(attempt, rng, base=FIRST_WAIT, cap=LONGEST_WAIT):
 
     :param int attempt: 1 for the first retry
     """
-    longest = min(cap, base * 2 ** min(max(attempt, 1) - 1, 32))
+    longest = min(cap, base * 2 ** min(max(attempt, 1) - 1, _MOST_DOUBLINGS))
     return rng.uniform(longest / 2, longest)
 
 

@@ -107,7 +107,7 @@ class RouteBusy(OSError):
     """The mailbox is not used until then: its server still owes the reply to a message."""
 
     def __init__(self, until):
-        super().__init__("busy")
+        super().__init__()
         self.until = until
 
 
@@ -389,7 +389,7 @@ class Report:
 
     def is_cut_short(self, address):
         """Whether the first mailbox had too little time for the recipient."""
-        return any(trouble.is_cut_short for trouble in self.troubles.get(address, ())[:1])
+        return self.troubles[address][0].is_cut_short
 
     def fate(self, address):
         """:rtype: Fate"""

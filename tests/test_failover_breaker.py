@@ -132,7 +132,7 @@ class TestOpening:
     def test_a_server_is_left_alone_for_as_long_as_it_asks(self, asked, wait):
         breaker = fail(Breaker(), Effect.THROTTLED, Kind.ANSWER, retry_after=asked)
         assert (breaker.state, breaker.next_probe_at) == (State.OPEN, later(wait))
-        assert breaker.reason_effect is Effect.THROTTLED
+        assert (breaker.reason_effect, breaker.opened_at) == (Effect.THROTTLED, NOW)
         assert allows(breaker, NOW) == "skip"
 
     def test_rejected_credentials_are_not_tried_sooner_because_the_server_asks(self):
@@ -156,6 +156,13 @@ class TestProbing:
         leased = lease(breaker, due)
         assert (leased.state, leased.generation) == (State.HALF_OPEN, breaker.generation + 1)
         assert allows(leased, due) == "skip"
+
+    def test_each_change_of_state_is_one_generation(self):
+        opened = fail(Breaker(), kind=Kind.TIMEOUT)
+        leased = lease(opened, later(60))
+        again = fail(leased, kind=Kind.TIMEOUT, at=60)
+        changes = opened, leased, again, after_success(again)
+        assert [breaker.generation for breaker in changes] == [1, 2, 3, 4]
 
     def test_the_lease_of_a_worker_that_died_runs_out(self):
         leased = lease(fail(Breaker(), kind=Kind.TIMEOUT), later(60))

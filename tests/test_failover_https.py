@@ -34,7 +34,7 @@ from .smtp_lab import SmtpLab
 HELLO, ANA = "hello@company.test", "ana@company.test"
 BEN, CLEO, DORA = "ben@company.test", "cleo@company.test", "dora@company.test"
 TOKEN = "eyJ0-secret-token"
-SHORT = Patience(log_in=2, command=0.5, body=0.5, dot=0.5, quit=0.5)
+SHORT = Patience(log_in=1, command=0.5, body=0.5, dot=0.5, quit=0.5)
 PATIENT = Patience(log_in=5, command=5, body=5, dot=5, quit=5)
 
 

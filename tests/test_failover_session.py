@@ -7,9 +7,11 @@ from email.message import EmailMessage
 
 import pytest
 
+from ..failover import late_reply
 from ..failover.budget import Budget, Turn
 from ..failover.connection import MailboxError, Outcome, Patience, Trace
 from ..failover.failure import Effect, Failure, Kind, Phase, Verdict
+from ..failover.late_reply import LateReplies
 from ..failover.own_words import MailText
 from ..failover.policy import Fate
 from ..failover.rules import classify
@@ -37,7 +39,7 @@ NOT_NOW = Failure(Phase.MAIL, 451, "4.3.0", "Not now", Kind.REPLY)
 class Connection:
     """A connection that accepts messages, but for those that it is told to fail.
 
-    :param failures: of its first messages; an exception is raised
+    :param failures: of its first messages; an exception is raised; None: that one is accepted
     :param refused: the failures of single recipients
     """
 
@@ -55,8 +57,10 @@ class Connection:
             failure = self._failures.pop(0)
             if isinstance(failure, Exception):
                 raise failure
-            self.lost = failure.kind is not Kind.REPLY
-            return Outcome((), dict.fromkeys(to_addrs, failure))
+            if failure:
+                is_late = failure.kind is Kind.AWAITED
+                self.lost = failure.kind is not Kind.REPLY and not is_late
+                return Outcome((), dict.fromkeys(to_addrs, failure), is_late=is_late)
         accepted = tuple(address for address in to_addrs if address not in self._refused)
         self.trace.accepted += bool(accepted)
         refused = {a: failure for a, failure in self._refused.items() if a in to_addrs}
@@ -77,13 +81,13 @@ class Mailbox:
     ):
         self.planned, self.refreshed, self.blamed = list(connections), 0, []
         self.refresh_raises, self._seconds = refresh_raises, seconds
-        self.praised, self.slow, self.doubted = [], [], []
+        self.praised, self.slow, self.doubted, self.failed = [], [], [], []
         self.route = Route(
             self,
             self._connect,
             name=name,
             refresh=self._refresh if with_token else None,
-            on_failure=lambda _mailbox, _failure, decision: self.blamed.append(decision.rule),
+            on_failure=self._on_failure,
             on_success=lambda *praise: self.praised.append(praise),
             on_slow=lambda *slow: self.slow.append(slow),
             on_doubt=lambda *doubt: self.doubted.append(doubt),
@@ -96,6 +100,11 @@ class Mailbox:
         if isinstance(connection, Exception):
             raise connection
         return connection
+
+    def _on_failure(self, mailbox, failure, decision):
+        assert mailbox is self
+        self.failed.append(failure)
+        self.blamed.append(decision.rule)
 
     def _refresh(self):
         self.refreshed += 1
@@ -160,6 +169,7 @@ class TestANewAccessToken:
         mailbox = Mailbox(refused(), closed)
         assert not mailbox.route.open()
         assert not mailbox.blamed
+        assert str(closed) == REJECTED.text
 
 
 class TestAMailboxKnownToBeOutOfOrder:
@@ -199,9 +209,11 @@ class TestWhatIsTold:
 
     def test_a_failure_once_for_each_connection(self):
         mailbox = Mailbox(Connection(NOT_NOW, NOT_NOW), Connection(NOT_NOW))
-        mailbox.send()
+        [trouble] = mailbox.send().troubles.values()
+        assert (trouble.failure, trouble.retry_at) == (NOT_NOW, None)
         mailbox.send()
         assert mailbox.blamed == ["temporary"]
+        assert mailbox.failed == [NOT_NOW]
         mailbox.route.close()
         mailbox.send()
         assert mailbox.blamed == ["temporary"] * 2
@@ -246,6 +258,16 @@ class TestTooLittleTime:
         assert 0.06 <= seconds < 1
         assert not mailbox.blamed
 
+    def test_one_in_whose_conversation_it_was_used_up_is_slow_too(self):
+        failure = Failure(Phase.RCPT, kind=Kind.NO_TIME)
+        mailbox = self.mailbox(Connection(failure, seconds=0.06))
+        with self.budget.spending():
+            assert mailbox.send().troubles[READER].failure == failure
+        assert [(whose, phase) for whose, _seconds, phase in mailbox.slow] == [
+            (mailbox, Phase.RCPT)
+        ]
+        assert mailbox.route.trouble.is_cut_short
+
     def test_one_that_came_too_late_is_not(self):
         mailbox = self.mailbox(Connection())
         with self.budget.spending():
@@ -263,6 +285,7 @@ class TestTooLittleTime:
         turn.renew()
         assert not mailbox.send().accepted
         mailbox.route.take_next_turn()
+        assert mailbox.route.trouble is None
         assert mailbox.send().accepted == (READER,)
 
     def test_no_turn_makes_a_mailbox_work_that_failed(self):
@@ -279,6 +302,69 @@ class TestTooLittleTime:
         assert trouble.is_cut_short
         assert not mailbox.blamed
         assert not mailbox.slow
+
+
+class TestLateReplies:
+    """The server has the whole message, and has not answered yet."""
+
+    LATE = Failure(Phase.DOT, kind=Kind.AWAITED)
+
+    @pytest.fixture(autouse=True)
+    def _in_a_hurry(self, monkeypatch):
+        monkeypatch.setattr(late_reply, "PAUSE", 0)
+
+    def test_whoever_waits_for_it_has_the_connection(self):
+        connection = Connection(self.LATE)
+        mailbox = Mailbox(connection, late_replies=LateReplies(1))
+        result = mailbox.send()
+        assert result.troubles[READER].is_awaited
+        assert [(whose, phase) for whose, _seconds, phase in mailbox.slow] == [(mailbox, Phase.DOT)]
+        mailbox.route.close()
+        assert not connection.lost
+        result.late.close()
+        assert connection.lost
+
+    def test_nothing_more_goes_by_it_and_nobody_is_blamed(self):
+        mailbox = Mailbox(Connection(self.LATE), late_replies=LateReplies(1))
+        mailbox.send()
+        [trouble] = mailbox.send().troubles.values()
+        assert (trouble.failure.phase, trouble.failure.kind) == (Phase.DOT, Kind.NO_TIME)
+        assert (trouble.route, trouble.retry_at) == (mailbox.route, AT_ONCE)
+        assert not mailbox.blamed
+
+    def test_who_finds_no_room_among_them_waits(self):
+        late_replies, connection = LateReplies(1), Connection()
+        late = Mailbox(Connection(self.LATE), late_replies=late_replies).send().late
+        mailbox = Mailbox(connection, late_replies=late_replies)
+        [trouble] = mailbox.send().troubles.values()
+        assert (trouble.failure.phase, trouble.failure.kind) == (Phase.MAIL, Kind.NO_TIME)
+        assert not connection.sent
+        late.close()
+        mailbox.route.take_next_turn()
+        assert mailbox.send().accepted == (READER,)
+
+    def test_who_has_the_reply_takes_no_room(self):
+        late_replies = LateReplies(1)
+        for mailbox in (Mailbox(Connection(), late_replies=late_replies) for _ in range(2)):
+            assert mailbox.send().accepted == (READER,)
+
+    def test_a_report_has_it(self):
+        report = deliver(Mailbox(Connection(self.LATE), late_replies=LateReplies(1)))
+        assert report.fate(READER) is Fate.AWAITED
+        assert report.late.certificate == b""
+
+
+class TestAfterALostLine:
+    @pytest.mark.parametrize(
+        ("accepted_before", "kind", "is_used_again"),
+        [(1, Kind.DROP, True), (0, Kind.DROP, False), (1, Kind.TIMEOUT, False)],
+    )
+    def test_a_mailbox_that_had_worked_is_used_again(self, accepted_before, kind, is_used_again):
+        lost = Failure(Phase.DOT, kind=kind, accepted_before=accepted_before)
+        mailbox = Mailbox(Connection(None, lost), Connection())
+        assert mailbox.send().accepted
+        assert mailbox.send().troubles[READER].failure == lost
+        assert bool(mailbox.send().accepted) is is_used_again
 
 
 class TestOneMessage:
@@ -302,6 +388,19 @@ class TestOneMessage:
         assert (report.internal, report.late) == (False, None)
         assert connection.sent == [(message, ANA, [READER, CLEO])]
 
+    def test_it_goes_out_as_the_mailbox_has_to_write_it(self):
+        connection, asked = Connection(), []
+
+        def rewrite(*what):
+            asked.append(what)
+            return "rewritten", CLEO
+
+        message = EmailMessage()
+        route = Mailbox(connection, rewrite=rewrite).route
+        assert route.send(message, ANA, [READER], f"Ana <{ANA}>").accepted
+        assert asked == [(message, ANA, f"Ana <{ANA}>")]
+        assert connection.sent == [("rewritten", CLEO, [READER])]
+
     @pytest.mark.parametrize(("reply", "last"), [("second", "second"), ("", "first")])
     def test_the_last_reply_is_told(self, reply, last):
         own = Mailbox(Connection(refused={CLEO: REJECTED}, reply="first"), with_token=False)
@@ -311,6 +410,8 @@ class TestOneMessage:
 
     def test_nobody_is_told_of_it_who_did_not_ask(self):
         session = Session([Mailbox(Connection(NO_SUCH_USER)).route], internal=True)
+        assert (session.from_filter, session.smtp_from, session.author) == (False, False, "")
+        assert session.on_report is session.is_distrusted is None
         with pytest.raises(Undelivered, match=r"own: .*\nUser unknown"):
             session.send_message(EmailMessage(), ANA, [READER])
 
@@ -327,8 +428,10 @@ def deliver(*mailboxes, to=(READER,), last_resort=None, internal=True, **options
         setattr(session, name, value)
     reports = []
     session.on_report = reports.append
+    message = EmailMessage()
+    message["Message-Id"] = "<1@company.test>"
     with contextlib.suppress(Undelivered):
-        session.send_message(EmailMessage(), ANA, list(to))
+        session.send_message(message, ANA, list(to))
     session.quit()
     [report] = reports
     return report
@@ -392,8 +495,11 @@ class TestTheLastResort:
         mailboxes = {"own": own(), "system": down(), "last": works()}
         *routes, last = (mailbox.route for mailbox in mailboxes.values())
         session = Session(routes, internal=True, last_resort=last if has_last_resort else None)
-        with contextlib.suppress(Undelivered):
+        try:
             assert session.open() is session
+        except Undelivered as exc:
+            report = exc.report
+            assert (report.message_id, report.recipients, report.internal) == ("", (), True)
         assert [name for name, mailbox in mailboxes.items() if not mailbox.planned] == tried
         assert mailboxes[tried[-1]].route.open() is (own is works or "last" in tried)
 
@@ -414,6 +520,31 @@ class TestAnotherAddonsMailbox:
 
 
 class TestDoubts:
+    def test_each_recipient_whom_another_mailbox_accepted_is_one(self):
+        unknown = {READER: UNKNOWN, CLEO: UNKNOWN_AT_DOT}
+        own = Mailbox(Connection(refused=unknown))
+        deliver(own, works(), to=unknown)
+        assert own.doubted == [
+            (own, failure, "<1@company.test>", reader) for reader, failure in unknown.items()
+        ]
+
+    @pytest.mark.parametrize(("answer", "asked"), [(UNKNOWN, 3), (NO_SUCH_USER, 3), (NOT_NOW, 5)])
+    def test_the_second_mailbox_is_asked_until_it_has_refused_three(self, answer, asked):
+        own, second = Connection(refused={READER: UNKNOWN}), Connection(*[answer] * 5)
+        session = Session([Mailbox(own).route, Mailbox(second).route], internal=True)
+        for _ in range(5):
+            with contextlib.suppress(Undelivered):
+                session.send_message(EmailMessage(), ANA, [READER])
+        assert len(second.sent) == asked
+
+    def test_what_the_first_mailbox_refuses_surely_does_not_count(self):
+        own, second = Connection(*[NO_SUCH_USER] * 5, UNKNOWN), Connection()
+        session = Session([Mailbox(own).route, Mailbox(second).route], internal=True)
+        for _ in range(6):
+            with contextlib.suppress(Undelivered):
+                session.send_message(EmailMessage(), ANA, [READER])
+        assert len(second.sent) == 1
+
     def test_the_author_who_is_distrusted_is_asked_about_at_the_dot_alone(self):
         system = works()
         report = deliver(works(UNKNOWN), system, is_distrusted=lambda: True)
