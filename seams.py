@@ -95,8 +95,15 @@ SEAMS = (
         "base",
         "_fetch_query",
         "(query, fields)",
-        "models/mail",
+        "models",
         "Reads rows into the cache; what a search, an order or a group needs doesn't come by it.",
+    ),
+    Seam(
+        "mail.message",
+        "_search",
+        "(domain, offset=0, limit=None, order=None, *, active_test=True, bypass_access=False)",
+        "models/watch/mail_message.py",
+        "Finds also messages that others let somebody read; Odoo reads them by it, too.",
     ),
     Seam(
         "mail.message",

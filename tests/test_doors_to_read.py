@@ -132,6 +132,43 @@ class TestAlertsStayInTheirChannel(ReadingCase):
         )
         self.assertEqual(self.env["mail.message"].browse(answer).parent_id, self.alert)
 
+    def test_nobody_searches_an_alert_of_which_they_were_told(self):
+        """A letter, too, has notifications: of any message, where Odoo makes it as superuser."""
+        for role, user in self.outsiders.items():
+            mark = {"mail_message_id": self.alert.id, "res_partner_id": user.partner_id.id}
+            marks = self.env["mail.notification"].with_user(user).sudo()
+            with self.subTest(role, by="superuser"), self.assertRaises(AccessError):
+                marks.create(mark)
+            self.env["mail.notification"].create(mark)
+            for domain in ([("id", "=", self.alert.id)], [("body", "like", ALERT)]):
+                with self.subTest(role, domain=domain):
+                    self.assertFalse(self.call(user, "mail.message", "search", domain))
+            groups = ["subject"], ["__count"]
+            told = self.call(user, "mail.message", "formatted_read_group", domain, *groups)
+            self.assertFalse(told)
+        mine = [("id", "=", self.alert.id), ("body", "like", ALERT)]
+        self.assertTrue(self.call(self.super_user, "mail.message", "search", mine))
+
+    def test_an_alert_is_empty_where_odoo_reads_it_as_superuser_for_somebody(self):
+        """As by a form that is not saved yet, of a message in a mailing list."""
+        self.alert.subject = ALERT
+        for role, user in self.outsiders.items():
+            for name in ("subject", "body", "preview"):
+                self.env.flush_all()
+                self.env.invalidate_all()
+                with self.subTest(role, field=name):
+                    self.assertFalse(self.alert.with_user(user).sudo()[name])
+                    mine = self.record.message_post(body="Mine").with_user(user).sudo()
+                    self.assertIn("Mine", mine.body)
+        self.env.invalidate_all()
+        for reader in (self.super_user, self.env.ref("base.user_root")):
+            self.assertIn(ALERT, self.alert.with_user(reader).sudo().body)
+            self.env.invalidate_all()
+        if "mail.group.message" in self.env:
+            form = {"mail_message_id": self.alert.id}, ["mail_message_id"], {"body": {}}
+            told = self.call(user, "mail.group.message", "onchange", [], *form)
+            self.assertNotIn(ALERT, str(told))
+
     def test_nobody_reads_an_alert_that_a_super_user_had_translated(self):
         languages = {"source_lang": "en", "target_lang": "de"}
         translations, model = self.env["mail.message.translation"], "mail.message.translation"

@@ -56,6 +56,8 @@ class MailNotification(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         notifications = super().create(vals_list)
+        messages_sudo = notifications.sudo().mail_message_id
+        messages_sudo.system_mail_check_alerts()  # whom one tells of an alert could search it
         notifications._system_mail_check_marks()
         return notifications
 

@@ -1,8 +1,12 @@
 from odoo import api, models
 from odoo.api import SUPERUSER_ID
 from odoo.exceptions import AccessError
+from odoo.fields import Domain
 
 from ...constants import GROUP
+
+TOLD = ("subject", "body")
+"""What an alert says."""
 
 
 class MailMessage(models.Model):
@@ -37,14 +41,19 @@ class MailMessage(models.Model):
 
         :raises AccessError: one is an alert, and the user is no Super User
         """
-        insiders = self.env.uid == SUPERUSER_ID or self.env.user.has_group(GROUP)
         alerts = self._system_mail_alerts()
-        if alerts and (not insiders or "email" in alerts.mapped("message_type")):
+        by_mail = "email" in alerts.mapped("message_type")
+        if alerts and (by_mail or not self._system_mail_is_insider()):
             raise AccessError(
                 self.env._(
                     "Only Super Users write where System Mail's alerts are. Nothing was sent."
                 )
             )
+
+    @api.model
+    def _system_mail_is_insider(self):
+        """Whether the current user is OdooBot or a Super User. ``sudo()`` doesn't change that."""
+        return self.env.uid == SUPERUSER_ID or bool(self.env.uid and self.env.user.has_group(GROUP))
 
     def _system_mail_alerts(self):
         """Those of these messages that are in the channel of the alerts."""
@@ -52,6 +61,32 @@ class MailMessage(models.Model):
         return self.filtered(
             lambda message: (message.model, message.res_id) == ("discuss.channel", channel_id)
         )
+
+    @api.model
+    def _search(self, domain, *args, bypass_access=False, **kwargs):
+        """Find no alert for others than Super Users, also where Odoo lets somebody find it who was
+        made one of its readers: they could guess what it says, letter by letter.
+        """
+        if not (self.env.su or bypass_access or self._system_mail_is_insider()):
+            channel_id = self.env["ir.model.data"]._xmlid_to_res_id("system_mail.channel_alerts")
+            elsewhere = Domain("model", "!=", "discuss.channel") | Domain(
+                "res_id", "!=", channel_id
+            )
+            domain = Domain(domain) & elsewhere
+        return super()._search(domain, *args, bypass_access=bypass_access, **kwargs)
+
+    def _fetch_query(self, query, fields):
+        """Read an alert as empty where Odoo reads it as superuser for somebody: by a field that has
+        its value from there, in a form that is not saved yet.
+        """
+        if self._system_mail_is_insider() or {f.name for f in fields}.isdisjoint(TOLD):
+            return super()._fetch_query(query, fields)
+        place = [self._fields[name] for name in ("model", "res_id")]
+        fetched = super()._fetch_query(query, dict.fromkeys((*fields, *place)))
+        for alert in fetched._system_mail_alerts():
+            for name in TOLD:
+                self._fields[name]._update_cache(alert, None)
+        return fetched
 
     def fetch(self, field_names=None):
         """Refuse the alerts to all but Super Users: Odoo reads here as superuser, also what an
