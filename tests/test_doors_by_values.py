@@ -79,6 +79,16 @@ class TestDoorsByValues(HttpCase, UndecidedCase):
         yield {name: [Command.create({"child_ids": [Command.delete(self.alert.id)]})]}
         yield {name: [Command.create({"mail_ids": [Command.delete(mail.id)]})]}
 
+    def of_any_message(self, name):
+        """Commands that make a record beside the new one, which is about another one."""
+        for message in (self.alert, self.held):
+            mark = {"mail_message_id": message.id, "res_partner_id": self.ben.partner_id.id}
+            mail = {"mail_ids": [Command.create({"notification_ids": [Command.create(mark)]})]}
+            yield {name: [Command.create(mail)]}
+            if "letter_ids" in self.env["mail.message"]._fields:
+                letter = {"notification_ids": [Command.create(mark)]}
+                yield {name: [Command.create({"letter_ids": [Command.create(letter)]})]}
+
     def test_values_of_a_templates_mail(self):
         mail, mark = self.mail_of(self.held), self.held.notification_ids
         self.assert_closed(
@@ -93,6 +103,7 @@ class TestDoorsByValues(HttpCase, UndecidedCase):
                 {"recipient_ids": [Command.update(self.customer.id, {"email": "eve@else.test"})]},
             ),
         )
+        self.assert_closed(self.send_template, self.of_any_message("child_ids"))
         links = {"recipient_ids": [Command.link(self.customer.id)], "attachment_ids": []}
         new = {"attachment_ids": [Command.create({"name": "a.txt", "raw": "Hello"})]}
         self.assertTrue(self.send_template({**links, **new}), "what is new is Odoo's to decide")
@@ -105,6 +116,8 @@ class TestDoorsByValues(HttpCase, UndecidedCase):
                 lambda values, sender=sender: self.receive(values, sender),
                 (
                     *self.of_messages("message_ids", self.mail_of(self.held)),
+                    *self.of_any_message("message_ids"),
+                    {"channel_member_ids": [Command.create({"channel_id": self.channel.id})]},
                     {"channel_ids": [Command.update(self.channel.id, {"active": False})]},
                     {"message_partner_ids": [Command.update(super_user.id, address)]},
                     {"child_ids": [Command.update(super_user.id, address)]},

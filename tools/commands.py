@@ -3,6 +3,12 @@
 from odoo.exceptions import AccessError
 from odoo.fields import Command
 
+TAKEN = {
+    *("mail.message", "mail.mail", "mail.notification", "ir.mail_server"),
+    *("discuss.channel", "discuss.channel.member"),
+}
+"""Models of which nothing is given to a record that is made beside the new one."""
+
 
 def check_only_new(model, values):
     """Check that the values of a new record only create records, or link them to it. Odoo creates
@@ -37,9 +43,17 @@ def _is_of_others(comodel, field, command):
     """
     code, argument = _read(command)
     if code == Command.CREATE:
-        return _changes_others(comodel, argument or {})
+        return _takes_others(comodel, argument or {}) or _changes_others(comodel, argument or {})
     is_link = code == Command.LINK or (code == Command.SET and argument)
     return code in (Command.UPDATE, Command.DELETE) or bool(is_link and field.type == "one2many")
+
+
+def _takes_others(model, values):
+    """Whether a record that is made beside the new one is about something else than that: a
+    notification of any message, or a member of any channel.
+    """
+    many2ones = (model._fields.get(name) for name, value in values.items() if value)
+    return any(f and f.type == "many2one" and f.comodel_name in TAKEN for f in many2ones)
 
 
 def _read(command):
