@@ -10,6 +10,8 @@ from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
 from odoo.tools import mute_logger
 
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
+
 from .test_doors_to_read import ReadingCase
 
 MAIL, MESSAGE, NOTIFICATION = "mail.mail", "mail.message", "mail.notification"
@@ -183,6 +185,32 @@ class TestMailThatIsUndecided(UndecidedCase):
         own = self.record.with_user(administrator).message_post(body="Mine")
         self.call(administrator, MAIL, "create", [{"mail_message_id": own.id, **forged}])
         self.call(administrator, MAIL, "create", [{"subject": "Of its own", **forged}])
+
+    def test_nobody_sends_what_is_due_in_another_way(self):
+        """An error that Odoo tells names System Mail's server, and says what its provider said."""
+        waiting, administrator = self.undecided["waiting"], self.outsiders["administrator"]
+        mail = self.mail_of(waiting)
+        mail.scheduled_date = False
+        send = MAIL, "send", mail.ids
+        self.assert_refused(administrator, *send, False, True)
+        other = self.mail(author=self.ana)
+        with self.assertRaises(MailDeliveryException) as caught:
+            self.call(administrator, MAIL, "send", other.ids, False, True)
+        self.assertNotIn("454", str(caught.exception))
+        self.assertNotIn("hello@", str(caught.exception))
+        with self.assertRaisesRegex(MailDeliveryException, "454"):
+            self.mail(author=self.ana).with_user(self.ana).sudo().send(raise_exception=True)
+
+    def test_nobody_has_it_sent_twice(self):
+        """An error after the mail has left would take back that it was sent."""
+        administrator = self.outsiders["administrator"]
+        mail = self.mail_of(self.undecided["waiting"])
+        mail.scheduled_date = False
+        self.system.heal()
+        self.env["system.mail.health"].search([]).unlink()
+        before = len(self.received("ben@company.test"))
+        self.call(administrator, MAIL, "send", [mail.id, mail.id], False, False, "no function")
+        self.assertEqual(len(self.received("ben@company.test")), before + 1)
 
     def test_nobody_gives_a_mail_of_theirs_its_message(self):
         administrator = self.outsiders["administrator"]

@@ -10,10 +10,14 @@ import psycopg2
 
 from odoo import api, fields, models
 from odoo.api import SUPERUSER_ID
+from odoo.http import request
 from odoo.tools import email_domain_extract, email_normalize, formataddr
 from odoo.tools.mail import email_normalize_all
 
-from odoo.addons.base.models.ir_mail_server import extract_rfc2822_addresses
+from odoo.addons.base.models.ir_mail_server import (
+    MailDeliveryException,
+    extract_rfc2822_addresses,
+)
 
 from ...constants import HELD
 from ...failover.policy import Fate
@@ -87,19 +91,22 @@ class MailMail(models.Model):
         policies = self.env["res.company"].system_mail_policies()
         if not policies or self.env["ir.mail_server"]._disable_send():
             return super().send(auto_commit, raise_exception, post_send_callback)
+        if not callable(post_send_callback):
+            post_send_callback = None  # over RPC: an error now would have what has left sent again
+        all_mails = self.union()  # likewise a mail that is named twice
         if not self.env.su:  # a person who does not wait until they are due decides on them
             now = fields.Datetime.now()
             early = self.filtered(lambda mail: mail.scheduled_date and mail.scheduled_date > now)
-            early._system_mail_check_undecided()
-        self._system_mail_take_in_hand()
-        mails_to_send = self._system_mail_without_awaited()
+            (self if raise_exception else early)._system_mail_check_undecided()
+        all_mails._system_mail_take_in_hand()
+        mails_to_send = all_mails._system_mail_without_awaited()
         for (policy, treatment), mails in mails_to_send._system_mail_groups(policies).items():
             run = None
             if policy:
                 run = self._system_mail_new_run(policy, treatment, raise_exception)
             of_run = mails.with_context(system_mail_run=run, system_mail_drill=None)
             try:
-                with told_as_it_is(run):
+                with told_as_it_is(run), of_run._system_mail_telling_nobody_else():
                     super(MailMail, of_run).send(auto_commit, raise_exception, post_send_callback)
                     if run and (postponed := run.postponed_though_down()):
                         postponed.scheduled_date = False
@@ -278,6 +285,31 @@ class MailMail(models.Model):
         return not self._system_mail_is_mass_mailing() and message_sudo._system_mail_hides_reasons(
             self.env.user
         )
+
+    @contextlib.contextmanager
+    def _system_mail_telling_nobody_else(self):
+        """Within the block, an error says why a mail was not sent only to who may know it.
+
+        :raises MailDeliveryException: as in Odoo
+        """
+        viewer = (request.env if request else self.env).user
+        is_ours = bool(self.env["ir.mail_server"].system_mail_run())
+        try:
+            yield
+        except MailDeliveryException:
+            if not (is_ours and self.exists()._system_mail_hides_from(viewer)):
+                raise
+            raise MailDeliveryException(
+                self.env._("It was not sent. Only who wrote it and Super Users see why.")
+            ) from None
+
+    def _system_mail_hides_from(self, viewer):
+        """Whether a user, or a visitor, may not know why one of the mails was not sent."""
+        if viewer.id == SUPERUSER_ID:
+            return False
+        messages_sudo = self.sudo().mail_message_id
+        is_visitor = not viewer or viewer.share
+        return is_visitor or any(m._system_mail_hides_reasons(viewer) for m in messages_sudo)
 
     # --- after sending
 
