@@ -186,6 +186,35 @@ class TestMailThatIsUndecided(UndecidedCase):
         self.call(administrator, MAIL, "create", [{"mail_message_id": own.id, **forged}])
         self.call(administrator, MAIL, "create", [{"subject": "Of its own", **forged}])
 
+    def test_nobody_has_odoo_notify_of_its_message_once_more(self):
+        """Somebody follows the document by now: they would get a mail of it."""
+        follower = self.env["res.partner"].create({"name": "F", "email": "f@elsewhere.test"})
+        self.record.message_subscribe(follower.ids)
+        model, due = "mail.message.schedule", {"scheduled_datetime": "2020-01-01 00:00:00"}
+
+        def schedule(message):
+            return self.env[model].create({"mail_message_id": message.id, **due})
+
+        self.assert_closed(lambda m: (model, "force_send", schedule(m).ids))
+        self.assert_decision(lambda m: (model, "force_send", schedule(m).ids))
+        later = {"subtype_xmlid": "mail.mt_comment", "scheduled_date": "2100-01-01 00:00:00"}
+        own = self.record.with_user(self.ana).sudo().message_post(body="Mine", **later)
+        self.call(self.outsiders["administrator"], model, "force_send", schedule(own).ids)
+        self.assertIn(follower, own.notification_ids.res_partner_id)
+
+    def test_nobody_adds_a_mark_to_its_message(self):
+        for values in (
+            {"notification_status": "sent"},
+            {"notification_status": "exception", "failure_type": "mail_bounce"},
+        ):
+            mark = {"notification_type": "email", "mail_email_address": "x@else.test", **values}
+            self.assert_closed(
+                lambda m, mark=mark: (NOTIFICATION, "create", [{"mail_message_id": m.id, **mark}])
+            )
+        other = self.record.message_post(body="Sent long ago")
+        mark["mail_message_id"] = other.id
+        self.call(self.outsiders["administrator"], NOTIFICATION, "create", [mark])
+
     def test_nobody_sends_what_is_due_in_another_way(self):
         """An error that Odoo tells names System Mail's server, and says what its provider said."""
         waiting, administrator = self.undecided["waiting"], self.outsiders["administrator"]
