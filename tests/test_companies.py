@@ -184,6 +184,15 @@ class TestCompanies(TwoCompanies):
             ours.system_mail_server_id = personal
         with self.assertRaises(AccessError):
             cleo.with_user(rita)._check_system_mail_own(by_super_user=True)
+        template = {"name": "T", "mail_server_id": theirs.id}
+        self.assertFalse(
+            self.env["mail.template"].with_user(rita).create(template).mail_server_id.display_name
+        )
+        for model in ("mail.mail", "mail.notification"):
+            reasons = self.env[model].with_user(rita)
+            with self.subTest(model), self.assertRaises(AccessError):
+                reasons.search([("failure_reason", "like", "454")])
+            reasons.search([("failure_reason", "!=", False)])
         provider = self.env["system.mail.oauth.provider"].search([], limit=1)
         self.second_server.system_mail_provider_id = provider
         with self.assertRaises(AccessError), self.env.cr.savepoint():

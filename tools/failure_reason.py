@@ -11,7 +11,8 @@ _FETCHES = object()
 
 class FailureReason(fields.Text):
     """A text that others than Super Users read only where the record's model lets them; they
-    neither search, sort nor group by it. Code in superuser mode reads it as it is.
+    neither search, sort nor group by it, and Super Users only if they work in each company that has
+    a System Mail. Code in superuser mode reads it as it is.
 
     Its model defines ``_system_mail_hides_reason()`` for a record, and fetches by ``fetching``.
     """
@@ -23,11 +24,10 @@ class FailureReason(fields.Text):
 
     def to_sql(self, model, alias):
         """:raises AccessError: a person would learn it by a search, an order or a group"""
-        if (
-            model.env.context.get("system_mail_fetches") is not _FETCHES
-            and not model.env.su
-            and model.env["res.company"].system_mail_policies()
-            and not model.env.user.has_group(GROUP)
+        if not (
+            model.env.context.get("system_mail_fetches") is _FETCHES
+            or model.env.su
+            or self._may_know_all(model.env)
         ):
             raise AccessError(
                 model.env._(
@@ -35,6 +35,21 @@ class FailureReason(fields.Text):
                 )
             )
         return super().to_sql(model, alias)
+
+    def condition_to_sql(self, field_expr, operator, value, model, *args):
+        """Whether there is any reason, each Super User may ask: the filters of mail do."""
+        asks_for_any = operator in ("in", "not in") and not set(value) - {False}
+        if asks_for_any and model.env.user.has_group(GROUP):
+            model = fetching(model)
+        return super().condition_to_sql(field_expr, operator, value, model, *args)
+
+    @staticmethod
+    def _may_know_all(env):
+        """Whether the current user may know why any mail was not sent."""
+        policies = env["res.company"].system_mail_policies()
+        return not policies or (
+            env.user.has_group(GROUP) and policies.keys() <= {*env.user.company_ids.ids}
+        )
 
 
 def fetching(records):

@@ -117,15 +117,23 @@ class IrMailServer(models.Model):
 
     @api.depends_context("uid")
     def _compute_display_name(self):
-        """Name a server of System Mail only to Super Users and OdooBot. Odoo reads the name of a
-        record that another one names as superuser, whoever reads it.
+        """Name a server of System Mail only to OdooBot and to Super Users who work in its
+        companies. Odoo reads the name of a record that another one names as superuser, whoever
+        reads it.
         """
         unnamed = self.browse()
-        if self.env.uid != SUPERUSER_ID and not self.env.user.has_group(GROUP):
+        if self.env.uid != SUPERUSER_ID:
             reserved = self.env["res.company"].system_mail_server_ids()
-            unnamed = self.filtered(lambda server: server._origin.id in reserved)
+            of_system = self.filtered(lambda server: server._origin.id in reserved)
+            unnamed = of_system.filtered(lambda server: not server._system_mail_may_be_named())
             unnamed.display_name = False
         super(IrMailServer, self - unnamed)._compute_display_name()
+
+    def _system_mail_may_be_named(self):
+        user = self.env.user
+        return user.has_group(GROUP) and (
+            self._origin.system_mail_companies().with_env(self.env) <= user.company_ids
+        )
 
     @api.model_create_multi
     def create(self, vals_list):
