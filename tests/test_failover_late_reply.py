@@ -9,6 +9,7 @@ from email.message import EmailMessage
 
 import pytest
 
+from ..failover import late_reply
 from ..failover.budget import Budget
 from ..failover.connection import Patience
 from ..failover.failure import Kind, Phase, Verdict
@@ -93,6 +94,7 @@ def test_it_is_left_to_whoever_waits_on(lab, answer):
     assert report.fate(READER) is Fate.AWAITED
     assert [mailbox for mailbox, *_ in person.slow] == ["own"]
     assert not report.late.wait(0)
+    assert 0 < report.late.seconds < MANY
     answer.set()
     assert report.late.wait(MANY)
     assert report.late.failure() is None
@@ -186,3 +188,30 @@ def test_there_is_an_end_to_their_number(lab, answer):
     assert not any("DATA" in command for command in server.connections[-1].commands)
     first.late.close()
     assert person.send().fate(READER) is Fate.AWAITED
+
+
+class Line:
+    """In the place of a connection."""
+
+
+def test_there_is_room_again_when_one_is_left_or_forgotten():
+    late_replies, first, second = LateReplies(1), Line(), Line()
+    assert late_replies.admit(first)
+    late_replies.leave(first)
+    late_replies.leave(first)
+    assert late_replies.admit(second)
+    del second
+    assert late_replies.admit(first)
+
+
+def test_room_is_waited_for_a_moment(monkeypatch):
+    late_replies, first, second = LateReplies(1), Line(), Line()
+    begin = time.monotonic()
+    assert late_replies.admit(first)
+    assert time.monotonic() - begin < late_reply.PAUSE
+    monkeypatch.setattr(late_reply, "PAUSE", 0.02)
+    begin = time.monotonic()
+    assert not late_replies.admit(second)
+    assert time.monotonic() - begin >= 0.02 * (late_reply.PAUSES - 1)
+    threading.Timer(0.03, late_replies.leave, [first]).start()
+    assert late_replies.admit(second)
