@@ -112,7 +112,7 @@ def test_only_a_report_of_the_delivery_counts():
 
 def test_the_last_reference_of_the_returned_message_is_its_own():
     first = "References: <0@company.test>\n"
-    text = bounces.GMAIL_API.replace(first, f"{first} <1@x.test>\n{first}")
+    text = bounces.GMAIL_API.replace(first, f"{first} <1@x.test>\nReferences:\n")
     assert read(parsed(text)).message_ids == (ID,)
 
 
@@ -134,7 +134,7 @@ def test_all_its_texts_are_read_and_no_message_that_is_attached():
     said = read(
         of_parts(
             (b"text/plain", BEN.encode()),
-            (b"text/plain", b"cleo@elsewhere.test"),
+            (b"text/plain\nContent-Transfer-Encoding: base64", b"Y2xlb0BlbHNld2hlcmUudGVzdA=="),
             (b"message/rfc822", attached),
             (b"text/html", b"dora@elsewhere.test"),
         )

@@ -50,6 +50,7 @@ def test_each_author_has_their_own_name_however_often_they_write():
         (r'"Ana \"the Boss\"" <ana@company.test>', 'Ana "the Boss"'),
         (r'"Ana \\ Co" <ana@company.test>', r"Ana \ Co"),
         ('"Ana\x00\u2028Author" <ana@company.test>', "Ana Author"),
+        (f"{'a' * LONGEST_NAME} <ana@company.test>", "a" * LONGEST_NAME),
     ],
 )
 def test_the_name_that_readers_see(author, name):
