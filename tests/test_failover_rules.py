@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ..failover.failure import (
+    Decision,
     Effect,
     Failure,
     Kind,
@@ -216,6 +217,13 @@ def test_what_a_probe_is_refused_with_is_the_mailboxs(reply):
 def test_what_a_probe_is_refused_with_keeps_its_reason():
     failure = Failure.from_reply(Phase.AUTH, 535, b"5.7.8 Username and Password not accepted.")
     assert classify_probe(failure) == classify(failure)
+
+
+def test_whose_fault_it_is_does_not_matter_to_a_message_that_was_not_tried():
+    tried = classify(Failure.from_reply(Phase.DOT, 550, b"Computer says no"))
+    assert tried.is_open
+    expected = Decision(Verdict.FALLBACK, Effect.NONE, "refused", "refused")
+    assert tried.untried() == expected
 
 
 def test_every_rule_has_words():
