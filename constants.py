@@ -15,5 +15,7 @@ BATCH = 10_000
 MODULE = "system_mail"
 OURS = "system.mail."
 """Start of the names of our models."""
+ALERTS = ("discuss.channel", "discuss.channel.member", "mail.message")
+"""Models that a Super User reads to hear of an alert."""
 PARAMETERS = "system_mail."
 """Start of the names of our system parameters."""

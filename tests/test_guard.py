@@ -589,6 +589,41 @@ class TestRecordsOfOurs(DoorsCase):
             },
         )
 
+    def test_what_hides_the_alerts(self):
+        """Odoo lets administrators limit Discuss for everybody, Super Users included."""
+        self.env["system.mail.alert"].tell_super_users("Look here")
+        channel = self.ref("channel_alerts")
+        self.people["super user"].partner_id.channel_ids += channel
+        hiding = {
+            "discuss.channel": f"[('id', '!=', {channel.id})]",
+            "discuss.channel.member": f"[('channel_id', '!=', {channel.id})]",
+            "mail.message": "[('model', '!=', 'discuss.channel')]",
+        }
+        doors = {}
+        for model, domain in hiding.items():
+            rule = {"name": "Mine", "model_id": self.env["ir.model"]._get_id(model)}
+            open_rule = self.env["ir.rule"].create({**rule, "groups": self.vassal.ids})
+            hiding_rule = open_rule.copy({"domain_force": domain})
+            accesses = self.env["ir.model.access"].search([("model_id", "=", rule["model_id"])])
+            doors |= {
+                f"rule.create, {model}": self.door(
+                    "ir.rule", "create", [{**rule, "domain_force": domain}]
+                ),
+                f"rule.write, {model}": self.door(
+                    "ir.rule", "write", open_rule.ids, {"domain_force": domain, "groups": [[5]]}
+                ),
+                f"groups.write, {model}": self.door(
+                    "res.groups", "write", self.vassal.ids, {"rule_groups": [[3, hiding_rule.id]]}
+                ),
+                f"access.write, {model}": self.door(
+                    "ir.model.access", "write", accesses.ids, {"perm_read": False}
+                ),
+            }
+            harmless = {**rule, "domain_force": "[('id', '!=', 0)]"}
+            self.log_in("administrator")
+            self.call("ir.rule", "create", [harmless])
+        self.assert_closed(doors)
+
     def test_sudo_opens_no_door(self):
         for role in OUTSIDERS:
             env = self.env(user=self.people[role], su=True)

@@ -1,6 +1,6 @@
 from odoo import models
 
-from ...constants import OURS
+from ...constants import ALERTS, OURS
 
 
 class IrRule(models.Model):
@@ -8,4 +8,8 @@ class IrRule(models.Model):
     _inherit = ["ir.rule", "system.mail.guarded"]
 
     def _system_mail_is_about_us(self):
-        return self.model_id.model.startswith(OURS)
+        """Also what hides the alerts from a Super User."""
+        model = self.model_id.model
+        if model in ALERTS:
+            return not self.env["discuss.channel"].system_mail_is_heard()
+        return model.startswith(OURS)

@@ -83,14 +83,20 @@ class ResGroups(models.Model):
     @api.constrains("rule_groups", "menu_access", "view_access")
     def _check_system_mail_records(self):
         """Check that no outsider limits this addon's record rules, menus and views to a group: a
-        rule would no longer hold for anybody else, and a menu would be hidden. Odoo writes these
-        fields past the models of the records.
+        rule would no longer hold for anybody else, and a menu would be hidden. Nor does one take a
+        group from a rule that then hides the alerts. Odoo writes these fields past the models of
+        the records.
         """
         names = self.env["ir.model.data"].sudo()
         for records in (self.rule_groups, self.menu_access, self.view_access):
             of_ours = [("module", "=", MODULE), ("model", "=", records._name)]
             ours = names.search([*of_ours, ("res_id", "in", records.ids)])
             names._system_mail_check_change(ours.mapped("complete_name"))
+        if (
+            self._system_mail_is_outsider()
+            and not self.env["discuss.channel"].system_mail_is_heard()
+        ):
+            names._system_mail_check_change(self.mapped("name"))
 
     @api.model
     def _system_mail_group_id(self):
