@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from ..failover.encryption import end_of
+from ..failover.encryption import UNREADABLE, end_of
 from ..failover.text import decode, json_object
 
 LONGEST_FILE = 16_384
@@ -213,7 +213,7 @@ def _load_certificate(pem):
     pem = _bounded(pem, LONGEST_PEM)
     try:
         return x509.load_pem_x509_certificate(pem)
-    except ValueError:
+    except UNREADABLE:
         raise KeyFileError("unreadable_certificate") from None
 
 

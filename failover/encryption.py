@@ -18,6 +18,9 @@ from .network import LineReader, connect
 PLAIN_PORTS = (25,)
 """Ports that never begin with TLS. Their servers may blame a client that speaks before them."""
 
+UNREADABLE = (ValueError, x509.InvalidVersion)
+"""What the reading of a certificate may raise."""
+
 _CERTIFICATE_HAS_EXPIRED = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
 
 
@@ -76,7 +79,7 @@ def expiry(failed, trace):
     :param Trace trace: how much time is left
     :rtype: datetime.date | None
     """
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, *UNREADABLE):
         valid_until = end_of(x509.load_der_x509_certificate(_certificate(failed, trace)))
         if valid_until < datetime.datetime.now(datetime.timezone.utc):
             return valid_until.date()
@@ -124,7 +127,7 @@ def validity(certificate):
     try:
         read = x509.load_der_x509_certificate(certificate)
         return begin_of(read), end_of(read)
-    except ValueError:
+    except UNREADABLE:
         return None
 
 

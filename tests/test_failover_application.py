@@ -36,6 +36,7 @@ from ..failover.failure import Kind
 from ..failover.rules import classify
 from .oauth_lab import Application, OAuthLab, ServiceAccount
 from .smtp_lab import SmtpLab
+from .smtp_lab.certificates import of_unknown_version
 
 KEY, CERTIFICATE = make_key_pair("Odoo of Company")
 ROBOT = "odoo@project.iam.gserviceaccount.com"
@@ -121,7 +122,9 @@ def test_a_key_that_cannot_be_used(code, text):
         assert refusal(read_service_account, service_account(private_key=text)) == code
 
 
-@pytest.mark.parametrize("text", ["", KEY, CERTIFICATE.replace("M", "A"), "é"])
+@pytest.mark.parametrize(
+    "text", ["", KEY, CERTIFICATE.replace("M", "A"), of_unknown_version(CERTIFICATE), "é"]
+)
 def test_a_certificate_that_cannot_be_read(text):
     assert refusal(read_certificate, text) == "unreadable_certificate"
     assert refusal(matches, KEY, text) == "unreadable_certificate"

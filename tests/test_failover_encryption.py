@@ -21,6 +21,7 @@ from ..failover.rules import classify
 from ..failover.session import Route
 from .leaks import none_from
 from .smtp_lab import Liar, SmtpLab, SmtpServer
+from .smtp_lab.certificates import of_unknown_version
 
 HURRY = Patience(log_in=2, silence=0.2)
 HOST = "127.0.0.1"
@@ -211,6 +212,15 @@ class TestExpiredCertificate:
         assert failure.kind is Kind.CERTIFICATE
         assert "expired on" not in failure.text
 
+    def test_where_it_cannot_be_read_no_day_is_told(self, server):
+        trace, error = self.fail(server)
+        path = pathlib.Path(server.lab.cafile).with_name("expired.pem")
+        key, begin, certificate = path.read_text().partition(ssl.PEM_HEADER)
+        path.write_text(key + of_unknown_version(begin + certificate))
+        server.tls_context.load_cert_chain(path)
+        assert "expired on" not in trace.failure(error).text
+        assert len(server.connections) == 2
+
     def test_no_day_is_told_of_a_certificate_whose_authority_has_expired(self, server):
         server.certificate = "expired-authority"
         trace, error = self.fail(server)
@@ -256,8 +266,12 @@ class TestValidity:
         now = datetime.datetime.now(datetime.timezone.utc)
         assert [(now - begin).days, (end - now).days] == [345, 19]
 
-    def test_what_is_no_certificate_has_none(self):
-        assert encryption.validity(b"no certificate") is None
+    def test_what_cannot_be_read_has_none(self, lab):
+        lab.authority.context("valid")
+        path = pathlib.Path(lab.cafile).with_name("valid.pem")
+        _key, begin, certificate = path.read_text().partition(ssl.PEM_HEADER)
+        strange = ssl.PEM_cert_to_DER_cert(of_unknown_version(begin + certificate))
+        assert encryption.validity(strange) is encryption.validity(b"no certificate") is None
 
     @pytest.mark.parametrize("suffix", ["", "_utc"])
     def test_an_older_library_tells_it_without_the_zone(self, suffix):

@@ -96,6 +96,13 @@ class CertificateAuthority:
         return context
 
 
+def of_unknown_version(certificate):
+    """The same certificate, in PEM, but as of a version of X.509 that is not known."""
+    version = b"\xa0\x03\x02\x01"
+    der = ssl.PEM_cert_to_DER_cert(certificate)
+    return ssl.DER_cert_to_PEM_cert(der.replace(version + b"\2", version + b"\5"))
+
+
 def _now():
     return datetime.now(timezone.utc)
 
