@@ -1,5 +1,5 @@
-"""What a bounce says: which message did not arrive, and at whom (RFC 3464; RFC 6533 for addresses in
-any script). Where the server that wrote it gives no report for machines, its text is read.
+"""What a bounce says: which message did not arrive, and at whom (RFC 3464; RFC 6533 for addresses
+in any script). Where the server that wrote it gives no report for machines, its text is read.
 """
 
 import email

@@ -142,6 +142,7 @@ def test_each_text_of_a_mail_is_read_as_far_as_it_can_be():
     parts = (
         b"Content-Type: image/png\n\nno such",
         b"Content-Type: text/plain\n\nGr\xc3\xbc\xc3\x9fe aus",
+        b"Content-Type: text/plain; charset=no-such-thing\n\nno such",
         b"Content-Type: text/plain\n\n \xff Bern",
     )
     head = b"Content-Type: multipart/mixed; boundary=b\n"

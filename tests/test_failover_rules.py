@@ -252,6 +252,11 @@ def test_the_reason_is_said_in_plain_words_with_the_codes():
     assert describe(failure, classify(failure)) == "the server could not be reached"
 
 
+def test_a_failure_is_the_mailboxs_own_until_a_message_is_begun():
+    order = ["token", "dns", "connect", "tls", "banner", "ehlo", "auth"]
+    assert [phase.value for phase in Phase if phase.before_mail] == order
+
+
 class TestReading:
     """From what a server or a library says to a Failure."""
 
