@@ -1,7 +1,7 @@
 from odoo import SUPERUSER_ID
 from odoo.exceptions import AccessError, ValidationError
 from odoo.fields import Command
-from odoo.tests import tagged
+from odoo.tests import JsonRpcException, tagged
 
 from ..constants import GROUP
 from .doors import OUTSIDERS, REFUSED, DoorsCase
@@ -588,6 +588,24 @@ class TestRecordsOfOurs(DoorsCase):
                 )
             },
         )
+
+    def test_running_scheduled_actions(self):
+        """The summary is mailed to each Super User whenever it runs."""
+        model_id = self.env["ir.model"]._get_id("res.partner")
+        other = self.env["ir.cron"].create({"name": "O", "model_id": model_id, "code": "True"})
+        run = "ir.cron", "method_direct_trigger"
+        for role in OUTSIDERS:
+            self.log_in(role)
+            for name in ("ir_cron_summary", "ir_cron_sweep"):
+                with (
+                    self.subTest(role, name=name),
+                    self.assertLogs("odoo.http", "WARNING"),
+                    self.assertRaisesRegex(JsonRpcException, REFUSED),
+                ):
+                    self.call(*run, self.ref(name).ids)
+        for role, cron in (("super user", self.ref("ir_cron_summary")), ("administrator", other)):
+            self.log_in(role)
+            self.assertTrue(self.call(*run, cron.ids))
 
     def test_what_hides_the_alerts(self):
         """Odoo lets administrators limit Discuss for everybody, Super Users included."""
