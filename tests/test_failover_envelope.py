@@ -103,6 +103,16 @@ class TestInOneGo:
         assert groups == [100, 100, 50]
         assert wire.written[2].endswith(b"\r\ndata\r\n")
 
+    def test_options_follow_their_command(self, server):
+        with connected(server) as connection:
+            wire = Wire(connection)
+            connection.sendmail(ANA, BEN_AND_CLEO, CONTENT, ["body=8bitmime"], ["notify=never"])
+        assert wire.written[0].split(b"\r\n")[:3] == [
+            b"mail FROM:<ana@company.test> body=8bitmime",
+            b"rcpt TO:<ben@company.test> notify=never",
+            b"rcpt TO:<cleo@company.test> notify=never",
+        ]
+
     def test_many_messages_go_by_one_connection(self, server):
         with connected(server) as connection:
             for _ in range(3):
@@ -127,6 +137,14 @@ class TestInOneGo:
         server.wait(lambda _: not server.connections[0].open)
         assert server.commands[0] == ["EHLO here.test"]
 
+    @pytest.mark.parametrize("end", ["\r", "\n"])
+    def test_nor_of_a_command_that_would_be_two(self, server, end):
+        with connected(server) as connection:
+            outcome = connection.sendmail(ANA, [BEN], CONTENT, [f"size=9{end}rset"])
+        assert outcome.failures[BEN].kind is Kind.INVALID
+        server.wait(lambda _: not server.connections[0].open)
+        assert server.commands[0] == ["EHLO here.test"]
+
     def test_a_server_near_by_that_sends_small_replies_one_by_one_is_not_slow(self, lab):
         server = lab.server(nagle=True)
         with connected(server, Patience()) as connection:
@@ -146,6 +164,12 @@ class TestEachReplyInItsPlace:
                 [failure] = send(connection).failures.values()
                 assert (failure.phase, failure.code) == (Phase.MAIL, 550)
                 assert connection.lost
+
+    def test_on_a_line_that_is_lost_it_is_the_first(self, server):
+        with connected(server) as connection:
+            connection.close()
+            [failure] = send(connection).failures.values()
+        assert (failure.phase, failure.kind) == (Phase.MAIL, Kind.DROP)
 
     def test_a_refused_sender_leaves_the_connection_fit(self, server):
         server.fail("mail", "550 5.7.60 Not this sender", times=1)
@@ -211,9 +235,11 @@ class TestAnUnwantedGoAhead:
             outcome = send(connection)
             return liar, outcome, connection.lost, time.monotonic() - begin
 
-    def test_it_is_answered_with_an_empty_message_where_every_recipient_was_refused(self):
-        liar, outcome, lost, _seconds = self.send_to(self.SAYS)
-        assert outcome.failures[BEN].code == 550
+    @pytest.mark.parametrize("code", [550, 400])
+    def test_it_is_answered_with_an_empty_message_where_every_recipient_was_refused(self, code):
+        says = {"rcpt": [b"%d No\r\n" % code]}
+        liar, outcome, lost, _seconds = self.send_to(says)
+        assert outcome.failures[BEN].code == code
         assert outcome.failures[BEN].all_recipients
         assert [line for line in liar.heard[-2:] if line != b"quit\r\n"][-1] == b"rset\r\n"
         assert not lost
