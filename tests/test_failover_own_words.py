@@ -1,5 +1,7 @@
 """Nothing that a stranger can choose decides about a mailbox, or loses mail."""
 
+import smtplib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,6 +96,26 @@ def test_words_that_the_mail_has_too_prove_nothing():
     decision = _decision(Phase.RCPT, 554, "5.7.1 Relay access denied", "relay@corp.example")
     assert (decision.rule, decision.verdict) == ("unproven", Verdict.FALLBACK)
     assert decision.is_open
+
+
+@pytest.mark.parametrize(
+    "exc",
+    [
+        smtplib.SMTPDataError(554, b"5.7.1 Relay access denied"),
+        smtplib.SMTPRecipientsRefused({BEN: (554, b"5.7.1 Relay access denied")}),
+    ],
+    ids=["data", "recipients"],
+)
+def test_a_reply_in_an_exception_is_read_beside_the_mail(exc):
+    mail = MailText(["relay@corp.example"])
+    assert classify(Failure.from_exception(Phase.DATA, exc)).rule == "relay_denied"
+    assert classify(Failure.from_exception(Phase.DATA, exc, mail=mail)).rule == "unproven"
+
+
+def test_a_reply_in_an_exception_is_read_beside_further_addresses():
+    exc = smtplib.SMTPDataError(554, b"5.7.1 Relay access denied")
+    failure = Failure.from_exception(Phase.DATA, exc, addresses=["relay@corp.example"])
+    assert classify(failure).rule == "unproven"
 
 
 def test_what_a_mail_repeats_of_the_sender_makes_no_refusal_sure():

@@ -100,6 +100,13 @@ def test_an_error_without_words_has_its_name():
     assert failure_of(ValueError(SECRET)).text == "ValueError"
 
 
+def test_an_answer_for_a_token_that_nobody_can_read():
+    exc = HTTPError(400, b"")
+    exc.response = object()
+    failure = failure_of(exc, Phase.TOKEN)
+    assert (failure.kind, failure.code, failure.text) == (Kind.SIGN_IN_UNAVAILABLE, None, "")
+
+
 @pytest.mark.parametrize("body", ["", None, {}, "[]"])
 def test_no_answer_for_a_token(body):
     failure = Failure.from_token_response(503, body)
