@@ -266,6 +266,16 @@ class TestValidity:
         now = datetime.datetime.now(datetime.timezone.utc)
         assert [(now - begin).days, (end - now).days] == [345, 19]
 
+    def test_it_is_that_of_what_the_server_shows(self, lab):
+        context = ssl.create_default_context(cafile=lab.cafile)
+        with watching(HURRY) as trace:
+            leave(connect(lab.server(encryption="ssl"), smtplib.SMTP_SSL, context=context))
+        begin, end = encryption.validity(trace.certificate)
+        assert (end - begin).days == 4
+        with watching(HURRY) as trace:
+            leave(connect(lab.server()))
+        assert trace.certificate == b""
+
     def test_what_cannot_be_read_has_none(self, lab):
         lab.authority.context("valid")
         path = pathlib.Path(lab.cafile).with_name("valid.pem")
