@@ -132,7 +132,7 @@ REMEDIES = {
     "server_name": _lt("Check the server name."),
     "encryption": _lt("Check the server name and the encryption setting."),
     "encryption_on": _lt("Switch the encryption on."),
-    "no_encryption": _lt("The server offers no encryption: choose another port or server."),
+    "no_encryption": _lt("Choose another port or server."),
     "unreachable": _lt("It is tried again automatically."),
     "unavailable": _lt("It is tried again automatically."),
     "no_login": _lt(

@@ -5,6 +5,7 @@ import lxml.html
 from odoo import fields
 from odoo.exceptions import ValidationError
 
+from ..constants import GROUP
 from .common import AlertsCase, SystemMailCase
 
 REJECTED = "535 5.7.8 Rejected"
@@ -69,6 +70,19 @@ class TestAlerts(AlertsCase):
         self.health(self.system_server).since -= datetime.timedelta(minutes=5)
         self.tell()
         self.assertEqual(len(self.told()), 1)
+
+    def test_it_is_in_the_language_and_the_time_zone_of_most_super_users(self):
+        self.env["res.lang"]._activate_lang("fr_FR")
+        super_users = self.env.ref(GROUP).all_user_ids
+        self.assertTrue(super_users)
+        super_users.write({"lang": "fr_FR", "tz": "Asia/Kolkata"})
+        self.system.fail("auth", reply=REJECTED)
+        self.system_server.system_mail_check()
+        self.health(self.system_server).since = "2026-11-29 16:51:00"
+        self.tell()
+        [body] = self.told()
+        self.assertIn("29 nov.", body)
+        self.assertIn("22:21", body)
 
     def test_the_alert_leaves_by_no_mailbox(self):
         self.system.fail("auth", reply=REJECTED)

@@ -81,6 +81,9 @@ class TestConnections(SystemMailCase):
         [system] = self.connections.get_overview()["systems"]
         self.assertIn("passed", system["last_test"])
         self.assertTrue(self.row(self.system_server).last_check)
+        self.health(self.system_server).last_success += datetime.timedelta(minutes=2)
+        [system] = self.connections.get_overview()["systems"]
+        self.assertIn("Last success on", system["last_test"])
 
     def test_it_opens_on_what_needs_attention_if_anything_does(self):
         action = self.env["ir.actions.act_window"].with_user(self.super_user)

@@ -117,7 +117,7 @@ class TestHome(HomeCase):
         [system] = page["systems"]
         self.assertIn("passed", system["drill"])
         self.assertEqual(system["mailboxes"][0]["state"], "connected")
-        self.assertIn("sent no message today. None waits, none failed", page["figures"])
+        self.assertIn("sent no message today. No message waits. No message failed", page["figures"])
 
     def test_the_sentence_counts_what_system_mail_did(self):
         self.break_own()
@@ -203,9 +203,9 @@ class TestWorkList(HomeCase):
         self.press(self.page()["systems"][0]["mailboxes"][0]["buttons"][0])
         lines = self.lines()
         self.assertIn("System Mail hello@company.test: the password was rejected", lines[0])
-        self.assertIn("can't send wait.", lines[0])
+        self.assertIn("its notifications wait until System Mail works again.", lines[0])
         self.assertIn("Ana Author", lines[1])
-        self.assertEqual(self.page()["headline"], "2 mailboxes need you.")
+        self.assertEqual(self.page()["headline"], "System Mail doesn't work. 2 mailboxes need you.")
 
     def test_further_mailboxes_of_system_mail_are_listed_in_their_order(self):
         for address, sequence in (("third@other.test", 20), ("second@other.test", 10)):
@@ -350,7 +350,7 @@ class TestWorkList(HomeCase):
         self.assertEqual(self.lines(), [])
         mail.scheduled_date = fields.Datetime.now() - datetime.timedelta(hours=3)
         self.assertIn("Mail has been due for more than 2 hours", self.lines()[0])
-        action = self.press(self.button("Show"))
+        action = self.press(self.button("Show Scheduled Action"))
         self.assertEqual(action["res_model"], "ir.cron")
 
     def test_more_mailboxes_than_it_shows_are_a_line_of_their_own(self):
@@ -431,7 +431,7 @@ class TestSetUp(HomeCase):
         google = self.env.ref("system_mail.oauth_provider_google")
         dialog = self.open("hello@gmail.com")
         dialog.method = str(google.id)
-        self.assertIn("register this system there first", dialog.missing)
+        self.assertIn("nobody can sign in", dialog.missing)
         action = dialog.action_open_provider()
         self.assertEqual(action["res_id"], google.id)
         google.client_id = "ours"

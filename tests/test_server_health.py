@@ -246,7 +246,7 @@ class TestServer(ServersCase):
         row = self.row(self.own_server)
         row.since -= datetime.timedelta(minutes=6)
         [line] = self.env["system.mail.connection"].get_overview()["servers"]
-        self.assertEqual(line, "127.0.0.1 does not answer. Mailboxes: 3.")
+        self.assertEqual(line, "127.0.0.1: the server is not available. Mailboxes: 3.")
         self.tell()
         [told] = self.told()
         self.assertIn(line, told)

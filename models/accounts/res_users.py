@@ -115,8 +115,13 @@ class ResUsers(models.Model):
         )
 
     def _system_mail_substitute(self):
-        """Say that System Mail sends notifications meanwhile; empty if it does not."""
-        carrier = self.sudo().company_id.system_mail_carrier()
+        """Say what becomes of notifications meanwhile; empty if there is no System Mail."""
+        company_sudo = self.sudo().company_id
+        carrier = company_sudo.system_mail_carrier()
+        if not carrier and company_sudo.system_mail_policies().get(company_sudo.id):
+            return self.env._(
+                "Notifications to colleagues wait until your mailbox or System Mail works again."
+            )
         if not carrier:
             return ""
         return self.env._(

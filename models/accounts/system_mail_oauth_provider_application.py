@@ -285,19 +285,25 @@ class SystemMailOauthProvider(models.Model):
         self_sudo = self.sudo()
         if self.grant == SIGN_IN and not self.client_id:
             return self.env._(
-                "Nobody can sign in with %(provider)s yet: register this system there first. That "
-                "is done once.",
+                "Odoo isn't registered at %(provider)s yet, so nobody can sign in. A Super User "
+                "registers it once.",
                 provider=self.name,
             )
         if self.grant == SERVICE_ACCOUNT and not _has(self_sudo.private_key):
-            return self.env._("Upload the key file of the service account first.")
+            return self.env._("The service account isn't set up yet: its key file is missing.")
         if self.grant == CLIENT:
             if not self.client_id:
-                return self.env._("Type the application's client ID first.")
+                return self.env._("The application isn't set up yet: its client ID is missing.")
             if self.needs_tenant and (self.tenant or "").strip() in NO_ORGANISATION:
-                return self.env._("Type the directory (tenant) ID of your organisation first.")
+                return self.env._(
+                    "The application isn't set up yet: the directory (tenant) ID of your "
+                    "organisation is missing."
+                )
             if not (_has(self_sudo.client_secret) or _has(self_sudo.private_key)):
-                return self.env._("Type the client secret, or make a certificate, first.")
+                return self.env._(
+                    "The application isn't set up yet: it has neither a client secret nor a "
+                    "certificate."
+                )
         return ""
 
     @api.private

@@ -1,4 +1,5 @@
 import datetime
+from collections import Counter
 
 from markupsafe import Markup
 
@@ -112,7 +113,7 @@ class SystemMailAlert(models.Model):
     @api.private
     def ask_to_reconnect(self, user):
         """Ask a user to reconnect their mailbox, with what they read of it in My Preferences."""
-        alert = self.with_context(lang=user.lang, tz=user.tz)
+        alert = self.with_context(lang=user.lang, tz=user.tz or self.env.context.get("tz"))
         trouble = user.with_env(alert.env).with_user(user).system_mail_message
         link = self._link(RECONNECT, alert.env._("Reconnect"))
         alert._tell_user(user, Markup("%s %s") % (trouble, link))
@@ -152,24 +153,32 @@ class SystemMailAlert(models.Model):
         """Tell what began and what is over. It looks at how things are, not at how they came to be
         so: nothing is lost with a worker that dies.
         """
+        alerts = self.with_context(**self._of_super_users())
         tell = (
-            self._tell_system_mail,
-            self._tell_servers,
-            self._tell_blocked,
-            self._tell_limits,
-            self._tell_pace,
-            self._tell_ends,
-            self._tell_drills,
-            self._tell_many,
-            self._tell_owners,
-            self._tell_reviews,
-            self.env["system.mail.webhook"].post_new,
+            alerts._tell_system_mail,
+            alerts._tell_servers,
+            alerts._tell_blocked,
+            alerts._tell_limits,
+            alerts._tell_pace,
+            alerts._tell_ends,
+            alerts._tell_drills,
+            alerts._tell_many,
+            alerts._tell_owners,
+            alerts._tell_reviews,
+            alerts.env["system.mail.webhook"].post_new,
         )
         cron = self.env["ir.cron"]
         cron._commit_progress(remaining=len(tell))
         for told in tell:
             told()
             cron._commit_progress(1)
+
+    @api.model
+    def _of_super_users(self):
+        """The language and the time zone that most Super Users have, as a context."""
+        users = self.env.ref(GROUP).all_user_ids.filtered("active")
+        counts = {name: Counter(filter(None, users.mapped(name))) for name in ("lang", "tz")}
+        return {name: count.most_common(1)[0][0] for name, count in counts.items() if count}
 
     @api.model
     @api.private
@@ -224,7 +233,8 @@ class SystemMailAlert(models.Model):
         carrier = self.env["res.company"].browse(policy.company_id).system_mail_carrier()
         if not carrier:
             return self.env._(
-                "Messages that people's own mailboxes can't send wait. None of them is lost."
+                "When a person's mailbox fails, its notifications wait until System Mail works "
+                "again. None of them is lost."
             )
         if policy.mailboxes.index(carrier) < policy.mailboxes.index(mailbox):
             return self.env._("It is needed only when the mailboxes before it do not work.")
@@ -355,7 +365,7 @@ class SystemMailAlert(models.Model):
         for outage in outages.search(over):
             works = outage.server_id.system_mail_health_ids.state == "connected"
             if self._is_over(f"owner:{outage.id}") and works:
-                alert = self.with_context(lang=outage.user_id.lang)
+                alert = self.with_context(lang=outage.user_id.lang, tz=outage.user_id.tz)
                 alert._tell_user(
                     outage.user_id,
                     alert.env._(

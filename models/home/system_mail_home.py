@@ -75,7 +75,7 @@ class SystemMailHome(models.AbstractModel):
         is_set_up = any(self.env.companies.mapped("system_mail_address"))
         return {
             "is_set_up": is_set_up,
-            "headline": self._headline(is_set_up, tasks, needed),
+            "headline": self._headline(is_set_up, systems, tasks, needed),
             "figures": self._figures(carried[-1][1], queue) if is_set_up else "",
             "checked": self.env._(
                 "As of %(time)s.", time=moment_in_words(self.env, fields.Datetime.now())
@@ -124,15 +124,23 @@ class SystemMailHome(models.AbstractModel):
 
     # --- in a sentence
 
-    def _headline(self, is_set_up, tasks, needed):
-        """Whether somebody has to do something.
+    def _headline(self, is_set_up, systems, tasks, needed):
+        """Whether somebody has to do something; first of all, whether System Mail works.
 
+        :param systems: the lines of System Mail
         :param int needed: how many things there are, also those without a line
         """
         if not is_set_up:
             return self.env._("System Mail is not set up yet.")
         if not tasks:
             return self.env._("Everything works.")
+        by_company = systems.grouped("company_id").values()
+        if any({*rows.mapped("state")} == {"disconnected"} for rows in by_company):
+            down = self.env._("System Mail doesn't work.")
+            return f"{down} {self._needs(tasks, needed)}"
+        return self._needs(tasks, needed)
+
+    def _needs(self, tasks, needed):
         if all(task["is_mailbox"] for task in tasks):
             if needed == 1:
                 return self.env._("1 mailbox needs you.")
@@ -149,17 +157,18 @@ class SystemMailHome(models.AbstractModel):
             today = self.env._("System Mail sent %(count)s messages today.", count=carried)
         else:
             today = self.env._("System Mail sent no message today.")
-        waiting = {0: self.env._("None waits"), 1: self.env._("1 waits")}.get(
-            queue["waiting"], self.env._("%(count)s wait", count=queue["waiting"])
+        waiting = {
+            0: self.env._("No message waits."),
+            1: self.env._("1 message waits."),
+        }.get(queue["waiting"], self.env._("%(count)s messages wait.", count=queue["waiting"]))
+        failed = {
+            0: self.env._("No message failed in 7 days."),
+            1: self.env._("1 message failed in 7 days."),
+        }.get(
+            queue["failed"],
+            self.env._("%(count)s messages failed in 7 days.", count=queue["failed"]),
         )
-        failed = (
-            self.env._("%(count)s failed in 7 days", count=queue["failed"])
-            if queue["failed"]
-            else self.env._("none failed in 7 days")
-        )
-        return self.env._(
-            "%(today)s %(waiting)s, %(failed)s.", today=today, waiting=waiting, failed=failed
-        )
+        return f"{today} {waiting} {failed}"
 
     # --- System Mail itself
 
@@ -197,12 +206,15 @@ class SystemMailHome(models.AbstractModel):
     def _mailbox(self, row):
         states = dict(row.states())
         worked = row.last_success and moment_in_words(self.env, row.last_success)
+        said = [self.env._("Last success: %(time)s.", time=worked)] if worked else []
+        if row.state == "unstable":
+            said += [self.env._("Now: %(reason)s.", reason=row.reason), row.remedy or ""]
         return {
             "id": row.id,
             "address": row.address,
             "state": row.state,
             "state_label": states[row.state],
-            "success": self.env._("Last success: %(time)s.", time=worked) if worked else "",
+            "success": " ".join(said),
             "buttons": [
                 self._button(self.env._("Test"), row, "action_test"),
                 self._button(self.env._("Reconnect"), row, "action_connect"),

@@ -137,7 +137,10 @@ class SystemMailHome(models.AbstractModel):
             return
         text = self._trouble(row, self.env._("System Mail %(address)s", address=row.address))
         if "connected" not in others.mapped("state"):
-            waits = self.env._("Messages that people's own mailboxes can't send wait.")
+            waits = self.env._(
+                "When a person's mailbox fails, its notifications wait until System Mail works "
+                "again."
+            )
             text = f"{text} {waits}"
         if row.needs_attention and row.rule not in MENDS_ITSELF:
             button = self._button(self.env._("Reconnect"), row, "action_connect")
@@ -175,7 +178,7 @@ class SystemMailHome(models.AbstractModel):
         text = self.env._(
             "Mail from %(domain)s may be taken for spam: its DNS needs a change.", domain=domain
         )
-        button = self._button(self.env._("Show"), company, "action_system_mail_settings")
+        button = self._button(self.env._("Open Settings"), company, "action_system_mail_settings")
         return self._task("unstable", text, button)
 
     # --- servers
@@ -185,7 +188,7 @@ class SystemMailHome(models.AbstractModel):
         servers = self.env["system.mail.server.health"].search([])  # pylint: disable=no-search-all
         for server in servers:
             if server.is_down():
-                button = self._button(self.env._("Show"), self, "action_open", "unstable")
+                button = self._button(self.env._("Show Mailboxes"), self, "action_open", "unstable")
                 yield self._task("unstable", server.in_words(), button)
 
     # --- incoming mail
@@ -205,7 +208,7 @@ class SystemMailHome(models.AbstractModel):
         )
         states = {group.state for group in groups}
         state = "disconnected" if "disconnected" in states else "unstable"
-        button = self._button(self.env._("Show"), self, "action_open", "incoming")
+        button = self._button(self.env._("Show Servers"), self, "action_open", "incoming")
         yield self._task(state, text, button)
 
     # --- the queue
@@ -218,7 +221,7 @@ class SystemMailHome(models.AbstractModel):
                     "Mail has been due for more than 2 hours, and Odoo's mail queue has not sent "
                     "it. See whether the scheduled action for it runs."
                 ),
-                self._button(self.env._("Show"), self, "action_open_scheduler"),
+                self._button(self.env._("Show Scheduled Action"), self, "action_open_scheduler"),
             )
         if held := queue["held"]:
             text = (
@@ -268,7 +271,7 @@ class SystemMailHome(models.AbstractModel):
                 if count == 1
                 else self.env._("%(count)s mailboxes", count=count)
             )
-            button = self._button(self.env._("Show"), self, "action_open", "ends")
+            button = self._button(self.env._("Show Mailboxes"), self, "action_open", "ends")
             ends_on = min(group.ends_on for group in groups)
             yield self._end_task(subject, ending, ends_on, button)
 

@@ -1,3 +1,5 @@
+import functools
+
 from odoo import api, fields, models
 from odoo.api import SUPERUSER_ID
 from odoo.tools import email_normalize
@@ -197,6 +199,14 @@ class MailNotification(models.Model):
         def waits(notification):
             return notification.failure_type == WAITING
 
+        @functools.cache
+        def is_disconnected():
+            return viewer.with_user(viewer).system_mail_state == "disconnected"
+
+        def is_for_the_owner(notification):
+            author = notification.sudo().mail_message_id.author_id
+            return has_reason(notification) and author == viewer.partner_id and is_disconnected()
+
         return [
             *super()._to_store_defaults(target),
             Store.Attr("system_mail_sent_from", sudo=True, predicate=is_carried),
@@ -205,6 +215,7 @@ class MailNotification(models.Model):
                 lambda n: n.sudo().with_context(lang=viewer.lang).system_mail_reason,
                 predicate=has_reason,
             ),
+            Store.Attr("system_mail_reconnect", True, predicate=is_for_the_owner),
             Store.Attr(
                 "system_mail_mailbox",
                 lambda n: email_normalize(n.sudo().mail_message_id.email_from),

@@ -364,18 +364,14 @@ class SystemMailServerHealth(models.Model):
         if self.key == NETWORK:
             return self.env._(
                 "Odoo's own network seems down or blocks SMTP. Only mailboxes that send by HTTPS "
-                "are tried; other mail waits."
-            )
-        count = len(self.mailboxes())
-        if circuit.is_network_failure(self._last_failure()):
-            return self.env._(
-                "%(server)s does not answer. Mailboxes: %(count)s.", server=self.host, count=count
+                "are tried; other mail waits. Ask the administrator of this server to check its "
+                "network, DNS and firewall."
             )
         return self.env._(
             "%(server)s: %(reason)s. Mailboxes: %(count)s.",
             server=self.host,
             reason=self.reason,
-            count=count,
+            count=len(self.mailboxes()),
         )
 
     def _mailboxes(self):

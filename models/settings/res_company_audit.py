@@ -65,8 +65,8 @@ class ResCompany(models.Model):
             )
         else:
             text = self.env._(
-                "%(user)s changed System Mail of %(company)s: it now sends from %(address)s, by "
-                "%(server)s.",
+                "%(user)s changed System Mail of %(company)s: it now sends from %(address)s "
+                "through the server %(server)s.",
                 **values,
             )
         self.env["system.mail.alert"].sudo().tell_super_users(text)

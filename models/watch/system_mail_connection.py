@@ -1,3 +1,5 @@
+import datetime
+
 from odoo import api, fields, models
 from odoo.tools import SQL
 
@@ -10,6 +12,7 @@ from ...tools.rows import rows
 FALLBACK_DAYS = 7
 HISTORY = 80
 """Lines of its past that a mailbox's form shows."""
+SAME_MOMENT = datetime.timedelta(minutes=1)
 CHUNK = 16
 """Mailboxes that are tested at once, while the page shows how far it is."""
 LOOKED_UP = {
@@ -390,8 +393,10 @@ class SystemMailConnection(models.Model):
         """
         health = company.system_mail_server_id.system_mail_health_ids
         success = health.last_success
-        changed = health.last_failure if event and event.sent_from else success
-        is_older = event and changed and event.create_date < changed
+        changed = [success]
+        if event and event.sent_from:  # a test that passed is itself a success, of that moment
+            changed = [success and success - SAME_MOMENT, health.last_failure]
+        is_older = event and any(event.create_date < moment for moment in changed if moment)
         if not event or is_older:
             if success:
                 date = moment_in_words(self.env, success)

@@ -261,7 +261,11 @@ class SystemMailEvent(models.Model):
         transaction created them. The user is the writer, otherwise the user of the author's
         partner.
         """
-        servers = env["ir.mail_server"].browse({v["server_id"] for v in vals_list} - {False})
+        servers_sudo = env["ir.mail_server"].sudo().with_context(active_test=False)
+        servers_sudo = servers_sudo.search_fetch(
+            [("id", "in", [v["server_id"] for v in vals_list])], ["from_filter", "name"]
+        )
+        names = {server.id: server.from_filter or server.name for server in servers_sudo}
         writers = env["res.users"].browse({v["writer_id"] for v in vals_list}).exists()
         user_of_writer = {user.id: user.id for user in writers if not writes_for_others(user)}
         partner_ids = [v["author_id"] for v in vals_list if v["writer_id"] not in user_of_writer]
@@ -269,11 +273,11 @@ class SystemMailEvent(models.Model):
         if any(partner_ids):
             users = users.search([("partner_id", "in", partner_ids), ("share", "=", False)])
         user_of_author = {user.partner_id.id: user.id for user in users}
-        server_ids = {False, *servers.exists().ids}
         for vals in vals_list:
             own = dict(vals)
             writer_id, author_id = own.pop("writer_id"), own.pop("author_id")
             own["user_id"] = user_of_writer.get(writer_id) or user_of_author.get(author_id)
-            if own["server_id"] not in server_ids:
+            own["server_name"] = names.get(own["server_id"], own["server_name"])
+            if own["server_id"] not in names:
                 own["server_id"] = False
             yield own

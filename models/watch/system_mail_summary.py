@@ -48,8 +48,13 @@ class SystemMailSummary(models.AbstractModel):
             {
                 **self.env["system.mail.connection"].get_overview(),
                 "base_url": self.get_base_url(),
+                "attention": self.env["system.mail.connection"].search(
+                    [("needs_attention", "=", True)], limit=LINES
+                ),
                 "moment": functools.partial(moment_in_words, self.env),
-                "kinds": self._labelled(events._read_group(recent, ["kind"], ["__count"]), "kind"),
+                "kinds": self._labelled(
+                    events._read_group(recent, ["kind"], ["__count"], order="kind"), "kind"
+                ),
                 "reasons": self._labelled(
                     events._read_group(
                         [*recent, ("kind", "=", "fallback")],

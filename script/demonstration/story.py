@@ -62,7 +62,7 @@ class Story:
                     {
                         "from": " ".join(str(message["From"]).split()),
                         "subject": " ".join(str(message["Subject"]).split()),
-                        "at": parsedate_to_datetime(str(message["Date"])).isoformat(),
+                        "at": _moment(message["Date"]),
                     }
                     for message in self._stage.inbox.messages()[-LATEST:]
                     if BEN.login in str(message["Delivered-To"])
@@ -80,6 +80,11 @@ class Story:
     def _repair(self, login: str) -> None:
         self._stage.servers.accept(login)
         self._company.test(login)
+
+
+def _moment(date: object) -> str:
+    """A Date header in ISO 8601, with its zone: ``-0000`` means UTC, and Python leaves that out."""
+    return parsedate_to_datetime(str(date).replace("-0000", "+0000")).isoformat()
 
 
 def start(story: Story, port: int) -> str:

@@ -30,7 +30,7 @@ This page lists each failure that System Mail tells apart: the reason, as *Conne
 and the chatter show it, examples of what providers say, the state of the mailbox, what happens to
 the message, and what to do. `Troubleshooting <troubleshooting.rst>`__ explains the states.
 
-"System Mail sends it" applies to mail within its scope (`It may carry
+"System Mail sends it" applies to mail within its scope (`What It Sends
 <configure.rst#what-it-sends>`__). Other mail waits for a mailbox that recovers by itself. It fails
 where somebody has to act.
 

@@ -107,7 +107,19 @@ def _for_the_page(page: Page) -> nodes.document:
         node["classes"].append("img-fluid")
     for node in list(document.findall(nodes.comment)):
         node.parent.remove(node)
+    if made != FRONT:  # Odoo's Apps leaves out the style
+        for table in document.findall(nodes.tgroup):
+            _repeat_headings(table)
     return document
+
+
+def _repeat_headings(table: nodes.tgroup) -> None:
+    """Begin each cell with the heading of its column: a phone shows rows as blocks of lines."""
+    for head in table.findall(nodes.thead):
+        headings = [entry.astext() for entry in head.findall(nodes.entry)]
+        for row in table.next_node(nodes.tbody).findall(nodes.row):
+            for heading, entry in list(zip(headings, row, strict=True))[1:]:
+                entry.insert(0, nodes.paragraph(heading, heading, classes=["heading"]))
 
 
 def _html(parts: Iterable[nodes.Node]) -> str:

@@ -111,9 +111,13 @@ class SystemMailConnectDetection(models.TransientModel):
             return False
         if not found.looked_up:
             return self.env._(
-                "The provider could not be detected: the DNS did not answer. Type the server."
+                "The provider of this address isn't known: the DNS did not answer. Type the server "
+                "name."
             )
-        return self.env._("The provider could not be detected. Type the server, or choose it.")
+        return self.env._(
+            "The provider of this address isn't known. Check the server name, or choose another "
+            "way to connect."
+        )
 
     def _proposal(self, address, service):
         """The account's settings: those in use, or those of the service, or usual ones.

@@ -55,7 +55,8 @@ class SystemMailConnect(models.TransientModel):
     secret = Encrypted(groups=fields.NO_ACCESS)
     keeps_password = fields.Boolean(compute="_compute_keeps_password")
     password_hint = fields.Char(compute="_compute_keeps_password")
-    shows_server = fields.Boolean("Server and User")
+    password_page = fields.Char(compute="_compute_password_page")
+    shows_server = fields.Boolean("Show Server and User")
     is_short = fields.Boolean(compute="_compute_is_short", help="It asks for the password only.")
     clash = fields.Char(compute="_compute_clash", help="Whose the address is as well.")
     person_behind = fields.Char(compute="_compute_clash", help="Whose account it signs in with.")
@@ -152,10 +153,15 @@ class SystemMailConnect(models.TransientModel):
     def _title(self):
         if self.is_backup:
             return self.env._("Connect a Further Mailbox")
+        is_known = bool(self.state != "connected" and self._server(self.address))
+        if self.company_id and is_known:
+            return self.env._("Reconnect System Mail")
         if self.company_id:
             return self.env._("Connect System Mail")
         if self.is_of_other:
             return self.env._("Connect the Mailbox of %(name)s", name=self.user_id.name)
+        if is_known:
+            return self.env._("Reconnect Your Mailbox")
         return self.env._("Connect Your Mailbox")
 
     # --- what is shown
@@ -224,6 +230,14 @@ class SystemMailConnect(models.TransientModel):
                 )
             else:
                 wizard.password_hint = self.env._("Password or app password")
+
+    @api.depends("app_password", "smtp_host")
+    def _compute_password_page(self):
+        """Where the provider makes app passwords, if it wants one."""
+        for dialog in self:
+            provider, _server = known_at(dialog._sending_host())
+            is_known = dialog.app_password and provider
+            dialog.password_page = is_known and provider.pages.get("app_password")
 
     @api.depends("method", "keeps_password", "shows_server")
     def _compute_is_short(self):
@@ -336,7 +350,7 @@ class SystemMailConnect(models.TransientModel):
             self.shows_server |= decision.remedy not in OF_PASSWORD
             problem = self._sentence(reason_of(self.env, failure, decision))
             page = self._remedy_page(decision)
-            return self._show_failure(problem, self._remedy(decision), failure.text, page)
+            return self._show_failure(problem, self._remedy(failure, decision), failure.text, page)
         self._store_limits()
         self._look_at_reach()
         self.sudo().secret = False
@@ -446,7 +460,7 @@ class SystemMailConnect(models.TransientModel):
     def _sentence(reason):
         return f"{reason[:1].upper()}{reason[1:]}."
 
-    def _remedy(self, decision):
+    def _remedy(self, failure, decision):
         """Say what to do in this dialog, which tries nothing again by itself."""
         again = self.env._("Wait a minute and press Connect again.")
         unreachable = self.env._("Check the server name and the port, then press Connect again.")
@@ -459,7 +473,7 @@ class SystemMailConnect(models.TransientModel):
             )
         return {
             "none": again,
-            "unavailable": again,
+            "unavailable": again if failure.code else unreachable,  # silent: often a wrong port
             "quota": self.env._("The daily limit is reached: press Connect again when it resets."),
             "unreachable": unreachable,
             "password": password,
@@ -499,7 +513,8 @@ class SystemMailConnect(models.TransientModel):
         self.runs_drill = False
         if self.backup_id:
             return self.backup_id.action_drill()
-        return self.company_id.action_system_mail_run_drill()
+        action = self.company_id.action_system_mail_run_drill()
+        return {**action, "context": {"system_mail_is_new": True}}
 
     def action_test(self):
         """Open the dialog that sends a test message."""

@@ -1,5 +1,6 @@
 import { Message } from "@mail/core/common/message_model";
 import { _t } from "@web/core/l10n/translation";
+import { user } from "@web/core/user";
 import { patch } from "@web/core/utils/patch";
 
 // On the record, not on the popover: other modules put a popover of their own in its place.
@@ -26,20 +27,29 @@ patch(Message.prototype, {
     get isCarriedBySystemMail() {
         return this._proxy.notification_ids.some((n) => n.isSystemMailCarried);
     },
+    /** Whether the viewer should reconnect their own mailbox. */
+    get systemMailReconnects() {
+        return this._proxy.notification_ids.some((n) => n.system_mail_reconnect);
+    },
     /** What the viewer may do about it: methods of mail.message, and what people call them. */
     get systemMailActions() {
         const theirs = this._proxy.notification_ids.filter((n) => n.system_mail_may_decide);
         const actions = [];
         if (theirs.some((n) => n.isSystemMailHeld)) {
             actions.push(
-                { name: "action_system_mail_send_again", label: _t("Send again") },
+                { name: "action_system_mail_send_again", label: _t("Send Again") },
                 { name: "action_system_mail_drop", label: _t("Drop") },
             );
         }
         if (theirs.some((n) => n.isSystemMailWaiting)) {
-            actions.push({ name: "action_system_mail_send_now", label: _t("Send now") });
+            actions.push({ name: "action_system_mail_send_now", label: _t("Send Now") });
         }
         return actions;
+    },
+    async reconnectOwnMailbox() {
+        const { action, orm } = this.store.env.services;
+        const open = "action_system_mail_reconnect";
+        return action.doAction(await orm.call("res.users", open, [[user.userId]]));
     },
     /** @param {string} action a method of mail.message */
     decideOnSystemMail(action) {

@@ -14,6 +14,8 @@ patch(Notification.prototype, {
         this.system_mail_mailbox = undefined;
         /** @type {string|undefined} */
         this.system_mail_reason = undefined;
+        /** @type {boolean|undefined} the viewer's own mailbox failed, and is disconnected */
+        this.system_mail_reconnect = undefined;
         /** @type {boolean|undefined} */
         this.system_mail_may_decide = undefined;
         this.system_mail_next_try = fields.Datetime();

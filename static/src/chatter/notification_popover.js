@@ -17,6 +17,11 @@ export class SystemMailNotificationPopover extends Component {
         return this.props.message.systemMailActions;
     }
 
+    async reconnect() {
+        this.props.close?.();
+        await this.props.message.reconnectOwnMailbox();
+    }
+
     async decide(action) {
         await this.props.message.decideOnSystemMail(action);
         this.props.close?.();

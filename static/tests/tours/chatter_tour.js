@@ -52,7 +52,7 @@ registry.category("web_tour.tours").add("system_mail_mention", {
             },
             {
                 content: "and why",
-                trigger: `${POPOVER}:contains(Sent from hello@company.test, because the mailbox ana@company.test failed: the password was rejected):not(:has(button))`,
+                trigger: `${POPOVER}:contains(Sent from hello@company.test, because the mailbox ana@company.test failed: the password was rejected):has(button:contains(Reconnect))`,
             },
             {
                 content: "a short page for colleagues explains it",
@@ -85,7 +85,7 @@ registry.category("web_tour.tours").add("system_mail_waiting_and_held", {
             },
             isAccessible("a message that waits", OURS),
             {
-                trigger: `${POPOVER} button:contains(Send now)`,
+                trigger: `${POPOVER} button:contains(Send Now)`,
                 run: "click",
             },
             {
@@ -94,11 +94,11 @@ registry.category("web_tour.tours").add("system_mail_waiting_and_held", {
         ]),
         ...envelope("Send it again", "fa-question-circle", [
             {
-                trigger: `${POPOVER}:contains(It may have been delivered):contains(Why it is held) button:contains(Send again)`,
+                trigger: `${POPOVER}:contains(It may have been delivered):contains(Why it is held) button:contains(Send Again)`,
             },
             isAccessible("a message that is held", OURS),
             {
-                trigger: `${POPOVER} button:contains(Send again)`,
+                trigger: `${POPOVER} button:contains(Send Again)`,
                 run: "click",
             },
             {

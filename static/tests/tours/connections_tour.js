@@ -92,7 +92,7 @@ registry.category("web_tour.tours").add("system_mail_connections", {
         {
             content: "and its outage, which is over",
             trigger:
-                ".o_field_widget[name=outage_ids] .o_data_row:contains(the password was rejected)",
+                ".o_field_widget[name=outage_ids] .o_data_row:contains(The password was rejected)",
         },
     ],
 });

@@ -21,12 +21,12 @@ registry.category("web_tour.tours").add("system_mail_drill", {
         isAccessible("the drill"),
         {
             content: "the next step has the focus",
-            trigger: `${DIALOG} footer button:contains(Send It):focus`,
+            trigger: `${DIALOG} footer button:contains(Run Drill):focus`,
             run: "click",
         },
         {
             content: "System Mail fails: plain words, what to do, and nothing is left",
-            trigger: `${DIALOG} [role=alert]:focus:contains(password was rejected):contains(Reconnect with the new password):contains(Nothing waits in the queue)`,
+            trigger: `${DIALOG} [role=alert]:focus:contains(password was rejected):contains(Reconnect with the new password):contains(This test message is not sent later)`,
         },
         {
             content: "the server's own words are there, folded away",

@@ -106,7 +106,7 @@ registry.category("web_tour.tours").add("system_mail_screens", {
         ),
         ...form("a webhook", "system.mail.webhook", [], ".o_form_view [name=url_input] input"),
         ...screen(
-            "Mail Providers",
+            "Providers",
             "system_mail.system_mail_oauth_provider_action",
             ".o_list_view .o_data_row",
         ),

@@ -224,7 +224,7 @@ registry.category("web_tour.tours").add("system_mail_super_user", {
             run: "click",
         },
         {
-            trigger: `${DIALOG} footer button:contains(Disconnect)`,
+            trigger: `${DIALOG} footer button:contains(Remove)`,
             run: "click",
             expectUnloadPage: true,
         },
