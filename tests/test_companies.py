@@ -184,6 +184,22 @@ class TestCompanies(TwoCompanies):
             ours.system_mail_server_id = personal
         with self.assertRaises(AccessError):
             cleo.with_user(rita)._check_system_mail_own(by_super_user=True)
+        backup = self.env["system.mail.backup"].create(
+            {
+                "company_id": self.second.id,
+                "address": "further@second.test",
+                "server_id": self.mailbox(self.second_smtp, "further@second.test", False).id,
+            }
+        )
+        drill = {"company_id": self.company.id, "backup_id": backup.id}
+        self.assertFalse(
+            theirs.env["system.mail.drill"].create(drill).sudo().backup_id.display_name
+        )
+        self.assertEqual(backup.display_name, "further@second.test")
+        other = {"company_id": self.company.id, "address": "x@company.test"}
+        with self.assertRaises(ValidationError) as caught, self.env.cr.savepoint():
+            theirs.env["system.mail.backup"].create({**other, "server_id": theirs.id})
+        self.assertNotIn("hello@", str(caught.exception))
         template = {"name": "T", "mail_server_id": theirs.id}
         self.assertFalse(
             self.env["mail.template"].with_user(rita).create(template).mail_server_id.display_name

@@ -118,7 +118,7 @@ class SystemMailBackup(models.Model):
                     self.env._(
                         "%(server)s is a personal mailbox, or already sends for System Mail. "
                         "Connect another mailbox.",
-                        server=server_sudo.name,
+                        server=server_sudo.display_name or f"#{server_sudo.id}",
                     )
                 )
 
