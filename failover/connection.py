@@ -32,6 +32,7 @@ CONNECTION_ERRORS = (OSError, UnicodeError, ValueError)
 _PHASE_OF_VERB = {
     "ehlo": Phase.EHLO,
     "helo": Phase.EHLO,
+    "noop": Phase.EHLO,
     "starttls": Phase.TLS,
     "auth": Phase.AUTH,
     "mail": Phase.MAIL,
@@ -280,7 +281,7 @@ class WatchedConnection(Connection):
         code, text = super().getreply()
         if trace.phase is Phase.AUTH:
             return self._read_log_in(code, text)
-        if trace.phase is Phase.TLS and self.sock:
+        if trace.phase is Phase.TLS:
             self.sock.settimeout(trace.remaining())  # of the handshake, which begins now
         return code, text
 
@@ -297,9 +298,9 @@ class WatchedConnection(Connection):
             self.send("\r\n")
             code, text = super().getreply()  # pylint: disable=super-method-mismatch
             text = text + b" " + error.encode()
-        self.challenged = code == 334
-        if self.challenged:
+        if code == 334:
             self._check_challenge(text)
+        self.challenged = code == 334
         if code >= 400 and code not in _MECHANISM_UNKNOWN:
             raise LogInRefused(code, text)
         return code, text
