@@ -61,7 +61,7 @@ def connect(addresses, trace, source_address):
             if source_address:
                 sock.bind(source_address)
             sock.connect(address)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the dot waits for no ACK
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # the dot awaits no ACK
             sock.settimeout(trace.remaining())
         except OSError as exc:
             sock.close()
@@ -131,7 +131,7 @@ class LineReader:
     def _receive(self, seconds):
         self._sock.settimeout(seconds)
         if _QUICKACK:  # only until the next ACK, so again and again
-            self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+            self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, True)
         return self._sock.recv(_PIECE)
 
     def close(self):

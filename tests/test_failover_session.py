@@ -1,6 +1,7 @@
 """One route and one session, by connections that say what they are told to say."""
 
 import contextlib
+import dataclasses
 import math
 import time
 from email.message import EmailMessage
@@ -126,6 +127,11 @@ class TestANewAccessToken:
         assert mailbox.refreshed == 1
         assert not mailbox.blamed
 
+    def test_when_it_is_taken_the_log_in_is_over_and_each_command_has_its_own_time(self):
+        connection = Connection()
+        assert Mailbox(refused(), connection).route.open()
+        assert connection.trace.settled
+
     def test_one_that_is_refused_too_is_the_mailboxs_trouble(self):
         mailbox = Mailbox(refused(), refused())
         carried = mailbox.send()
@@ -218,6 +224,16 @@ class TestWhatIsTold:
         mailbox.send()
         assert mailbox.blamed == ["temporary"] * 2
         assert not mailbox.praised
+
+    def test_nothing_where_the_server_refuses_each_recipient_in_another_way(self):
+        denied = Failure(Phase.RCPT, 554, "5.7.1", "Relay access denied", Kind.REPLY)
+        refused = {
+            reader: dataclasses.replace(failure, all_recipients=True)
+            for reader, failure in ((READER, denied), (CLEO, NO_SUCH_USER))
+        }
+        mailbox = Mailbox(Connection(refused=refused))
+        assert mailbox.send(READER, CLEO).troubles.keys() == {READER, CLEO}
+        assert not mailbox.blamed
 
     def test_nothing_where_nobody_wants_to_know(self):
         connections = [Connection(NOT_NOW)]
