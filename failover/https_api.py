@@ -127,8 +127,7 @@ class ApiConnection(Connection):
         self._api, self._form = api, FORMS[api.form]
         self.trace, trace.connection = trace, self
         trace.secrets += (api.token,)
-        self._used_at, self._has_answered, self._may_be_late = 0.0, False, False
-        self._line = self._reader = None
+        self._may_be_late, self._line, self._reader = False, None, None
         self._open()
 
     def _open(self):
@@ -278,7 +277,7 @@ class ApiConnection(Connection):
             self.trace.phase = Phase.BODY
 
     def _read(self):
-        response = http.client.HTTPResponse(self._reader, method="POST")
+        response = http.client.HTTPResponse(self._reader)
         response.begin()
         if response.status < _YES:
             raise http.client.HTTPException(f"no final answer: {response.status}")
@@ -322,7 +321,7 @@ class OdooConnection(ApiConnection):
 
     def mail(self, _sender):
         failure = self.refusal()
-        return (failure.code or 0, _said(failure).encode()) if failure else (250, b"")
+        return (failure.code, _said(failure).encode()) if failure else (250, b"")
 
     def rcpt(self, _address):
         return 250, b""
@@ -393,10 +392,7 @@ def _tls_connection(url, trace):
             _ask_for_tunnel(sock, proxy, url, trace)
         trace.begin(Phase.TLS)
         sock.settimeout(trace.remaining())
-        sock = ssl.create_default_context().wrap_socket(
-            sock, server_hostname=url.hostname, do_handshake_on_connect=False
-        )
-        sock.do_handshake()
+        sock = ssl.create_default_context().wrap_socket(sock, server_hostname=url.hostname)
     except OSError:
         sock.close()
         raise
@@ -405,7 +401,7 @@ def _tls_connection(url, trace):
 
 def _proxy_for(url):
     """Where HTTPS goes by a proxy, that one's address, split."""
-    proxy = urllib.request.getproxies().get("https", "")
+    proxy = urllib.request.getproxies().get("https")
     if not proxy or urllib.request.proxy_bypass(url.netloc):
         return None
     return urlsplit(proxy if "//" in proxy else f"http://{proxy}")
@@ -418,9 +414,8 @@ def _ask_for_tunnel(sock, proxy, url, trace):
     if proxy.username:
         known_as = f"{proxy.username}:{proxy.password or ''}".encode()
         head += f"Proxy-Authorization: Basic {base64.b64encode(known_as).decode()}\r\n"
-    sock.settimeout(trace.remaining())
     sock.sendall(f"{head}\r\n".encode())
-    response = http.client.HTTPResponse(_Reader(sock, trace), method="CONNECT")
+    response = http.client.HTTPResponse(_Reader(sock, trace))
     try:
         response.begin()
     except http.client.HTTPException as exc:

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import datetime
 import json
 import os
@@ -264,19 +265,26 @@ class TestRecipients:
     def test_the_others_are_not_tried_by_a_mailbox_that_failed(self, server, fault, rules):
         server.fail("answer", **fault)
         result = Office(server).route.send(message(BEN), HELLO, [BEN, CLEO], HELLO)
-        assert [result.troubles[a].decision.rule for a in (BEN, CLEO)] == rules
+        first, untried = (result.troubles[address] for address in (BEN, CLEO))
+        assert [first.decision.rule, untried.decision.rule] == rules
+        assert untried.failure.kind is first.failure.kind
+        assert untried.failure.text == first.failure.text
         assert len(server.requests) == 1
 
-    def test_the_others_get_it_although_one_is_refused(self, graph):
-        graph.refused_recipients = {BEN}
+    @pytest.mark.parametrize(
+        ("refused", "reply"),
+        [([BEN], "202 Accepted"), ([DORA], "202 Accepted"), ([BEN, CLEO, DORA], "")],
+    )
+    def test_the_others_get_it_although_one_is_refused(self, graph, refused, reply):
+        graph.refused_recipients = {*refused}
         with watching(PATIENT) as trace:
             connection = ApiConnection(api_of(graph), trace)
         outcome = connection.send_message(message(BEN), HELLO, [BEN, CLEO, DORA])
         connection.close()
-        assert outcome.accepted == (CLEO, DORA)
-        assert [failure.code for failure in outcome.failures.values()] == [400]
-        assert outcome.reply == "202 Accepted"
-        assert trace.accepted == 2
+        assert list(outcome.failures) == refused
+        assert {failure.code for failure in outcome.failures.values()} == {400}
+        assert {*outcome.accepted} == {BEN, CLEO, DORA} - {*refused}
+        assert (outcome.reply, trace.accepted) == (reply, len(outcome.accepted))
 
     def test_an_address_with_other_letters_is_written_as_it_is(self, graph):
         address = "jürgen@company.test"
@@ -402,9 +410,12 @@ class TestAnswers:
         assert least <= wait <= most
         assert allows(breaker, now) == "skip"
 
-    @pytest.mark.parametrize("zone", [" GMT", " -0000", " +0000", ""])
-    def test_a_date_tells_how_long_too(self, graph, zone):
-        date = time.strftime("%a, %d %b %Y %H:%M:%S", time.gmtime(time.time() + 100))
+    @pytest.mark.parametrize(
+        ("zone", "hours"), [(" GMT", 0), (" -0000", 0), ("", 0), (" +0100", 1), (" -0200", -2)]
+    )
+    def test_a_date_tells_how_long_too(self, graph, zone, hours):
+        moment = time.gmtime(time.time() + 100 + 3600 * hours)
+        date = time.strftime("%a, %d %b %Y %H:%M:%S", moment)
         graph.fail("answer", status=503, headers={"Retry-After": date + zone})
         failure, _decision = trouble(Office(graph))
         assert 90 < failure.retry_after <= 100
@@ -438,6 +449,12 @@ class TestLines:
         assert failure.phase in (Phase.CONNECT, Phase.TLS)
         assert (decision.verdict, decision.effect) == (Verdict.FALLBACK, Effect.TRANSIENT)
 
+    def test_without_time_nothing_is_said(self, server):
+        failure, decision = trouble(Office(server, dataclasses.replace(PATIENT, body=0)))
+        assert (failure.phase, failure.kind) == (Phase.MAIL, Kind.TIMEOUT)
+        assert decision.verdict is Verdict.FALLBACK
+        assert not server.requests
+
     @pytest.mark.parametrize("phase", ["head", "body"])
     @pytest.mark.parametrize("action", ["drop", "reset"])
     def test_in_the_midst_of_a_request_that_does_not_fit_at_once(self, server, phase, action):
@@ -450,6 +467,15 @@ class TestLines:
         assert result.troubles[BEN].decision.verdict is Verdict.FALLBACK
         assert not server.accepted
 
+    def test_a_server_that_stops_reading_is_given_up(self, graph):
+        graph.fail("head", action="drip")
+        made, office = message(), Office(graph, dataclasses.replace(PATIENT, body=0.2))
+        made.add_attachment(b"x" * 8_000_000, maintype="image", subtype="png")
+        begin = time.monotonic()
+        failure = office.route.send(made, HELLO, [BEN], HELLO).troubles[BEN].failure
+        assert time.monotonic() - begin < 2
+        assert (failure.phase, failure.kind) == (Phase.BODY, Kind.TIMEOUT)
+
     @pytest.mark.parametrize("action", ["drop", "reset", "hang", "drip"])
     def test_after_the_request(self, server, action):
         server.fail("answer", action=action, accept=True)
@@ -459,13 +485,18 @@ class TestLines:
         assert len(server.accepted) == 1
 
     @pytest.mark.parametrize(
-        "raw",
-        [b"SSH-2.0\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\0" * 99_999, b"HTTP/1.1 103 Wait\r\n\r\n"],
+        ("raw", "text"),
+        [
+            (f"SSH-2.0 {TOKEN}\r\n".encode(), "SSH-2.0 ***"),
+            (b"HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 abc"),
+            (b"\0" * 99_999, "got more than 65536 bytes when reading status line"),
+            (b"HTTP/1.1 103 Wait\r\n\r\n", "no final answer: 103"),
+        ],
     )
-    def test_what_is_no_http_is_no_answer(self, server, raw):
+    def test_what_is_no_http_is_no_answer(self, server, raw, text):
         server.fail("answer", raw=raw, accept=True)
         failure, decision = trouble(Office(server, SHORT))
-        assert failure.kind is Kind.GARBAGE
+        assert (failure.phase, failure.kind, failure.text) == (Phase.DOT, Kind.GARBAGE, text)
         assert decision.verdict is Verdict.UNCERTAIN
 
     def test_no_answer_is_longer_than_it_may_be(self, server):
@@ -474,6 +505,36 @@ class TestLines:
         failure, _decision = trouble(Office(server))
         assert len(failure.text) <= 500
         assert time.monotonic() - begin < 3
+
+    @pytest.mark.parametrize(
+        ("size", "said", "is_lost"),
+        [(65_536, "keep-alive", False), (65_537, "keep-alive", True), (0, "close", True)],
+    )
+    def test_a_connection_that_is_not_fit_for_another_request_is_lost(
+        self, graph, size, said, is_lost
+    ):
+        headers = {"Connection": said}
+        graph.fail("answer", status=503, body=b"x" * size, headers=headers)
+        with (
+            watching(PATIENT) as trace,
+            contextlib.closing(ApiConnection(api_of(graph), trace)) as connection,
+        ):
+            assert not connection.send_message(message(), HELLO, [BEN]).accepted
+            assert connection.lost is is_lost
+
+    @pytest.mark.parametrize(
+        ("headers", "rest", "text"),
+        [
+            (b"Content-Length: 50", b"No", "No"),
+            (b"Content-Length: 50", b"", "Service Unavailable"),
+            (b"Transfer-Encoding: chunked", b"zz\r\n", "Service Unavailable"),
+        ],
+    )
+    def test_a_no_is_a_no_although_the_rest_of_it_is_lost(self, graph, headers, rest, text):
+        head = b"HTTP/1.1 503 Service Unavailable\r\n%b\r\n\r\n" % headers
+        graph.fail("answer", raw=head + rest)
+        failure, _decision = trouble(Office(graph))
+        assert (failure.code, failure.text) == (503, text)
 
     @pytest.mark.parametrize("kind", ["other-name", "self-signed", "expired", "expired-authority"])
     def test_a_bad_certificate_gets_no_token(self, server, kind):
@@ -632,8 +693,10 @@ class TestOdoo:
     """Outside of our sessions, Odoo's own code gets what it expects of ``smtplib``."""
 
     def test_it_is_told_what_it_expects(self, server):
-        connection = OdooConnection(api_of(server), PATIENT)
-        assert connection.send_message(message(), HELLO, [BEN]) == {}
+        connection, seen = OdooConnection(api_of(server), PATIENT), []
+        connection.on_accepted = lambda *sent: seen.append(sent)
+        assert connection.send_message(message(), "bounce@company.test", [BEN]) == {}
+        assert [sender for sender, _content in seen] == ["bounce@company.test"]
         server.fail("answer", status=403, code="ErrorSendAsDenied")
         with pytest.raises(smtplib.SMTPDataError) as caught:
             connection.send_message(message(), HELLO, [BEN])
@@ -660,12 +723,18 @@ class TestOdoo:
         assert connection.send_message(message(), HELLO, [BEN]) == {}
         connection.quit()
 
+    def test_each_question_has_its_own_time(self, graph):
+        connection = OdooConnection(api_of(graph), Patience(log_in=0.3))
+        time.sleep(0.3)
+        assert connection.mail(HELLO) == (250, b"")
+        connection.quit()
+
     def test_its_test_of_a_connection(self, server):
         connection = OdooConnection(api_of(server), PATIENT)
         assert connection.mail(HELLO) == (250, b"")
-        assert connection.rcpt(BEN)[0] == 250
+        assert connection.rcpt(BEN) == (250, b"")
         connection.putcmd("data")
-        assert connection.getreply()[0] == 354
+        assert connection.getreply() == (354, b"")
         server.fail("answer", status=503, body=b"Not now", times=1)
         assert connection.mail(HELLO) == (503, b"Not now")
         server.tokens.clear()
@@ -679,6 +748,53 @@ class TestPlaces:
         with public_only(), watching(PATIENT) as trace, pytest.raises(OutOfReach):
             ApiConnection(api_of(server), trace)
         assert not server.connections
+
+    @pytest.mark.parametrize(
+        ("address", "port", "reached"),
+        [("8.8.8.8", 443, True), ("8.8.8.8", 587, False), ("10.0.0.1", 443, False)],
+    )
+    def test_a_limited_mailbox_reaches_public_servers_by_https_alone(self, address, port, reached):
+        called = []
+
+        class Unplugged(socket.socket):
+            def connect(self, address):
+                called.append(address)
+                raise ConnectionRefusedError
+
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+        unplugged = patch.multiple(socket, getaddrinfo=lambda *_asked: found, socket=Unplugged)
+        with unplugged, public_only(), watching(PATIENT) as trace, pytest.raises(OSError):
+            ApiConnection(Api(f"https://api.test:{port}/", "graph", HELLO, TOKEN), trace)
+        assert called == [(address, port)] * reached
+
+    @pytest.mark.parametrize(
+        ("proxy", "asked"), [("", ("api.test", 443)), ("http://proxy.test", ("proxy.test", 80))]
+    )
+    def test_the_usual_ports_are_asked(self, monkeypatch, proxy, asked):
+        seen = []
+
+        def look_up(*where):
+            seen.append(where[:2])
+            raise socket.gaierror
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        monkeypatch.setenv("https_proxy", proxy)
+        with watching(PATIENT, ["secret"]) as trace, pytest.raises(socket.gaierror):
+            ApiConnection(Api("https://api.test/", "graph", HELLO, TOKEN), trace)
+        assert (seen, trace.host) == ([asked], "api.test")
+        assert trace.secrets == ("secret", TOKEN)
+
+    def test_a_name_that_is_gone_is_told_as_such_though_it_was_there(self, graph, monkeypatch):
+        office = Office(graph)
+        assert office.send().accepted
+
+        def gone(*_asked):
+            raise socket.gaierror
+
+        monkeypatch.setattr(socket, "getaddrinfo", gone)
+        monkeypatch.setattr(https_api, "IDLE", 0)
+        failure, _decision = trouble(office)
+        assert (failure.phase, failure.kind) == (Phase.DNS, Kind.UNKNOWN_HOST)
 
     def test_https_goes_by_the_proxy_of_the_environment(self, server, monkeypatch):
         with Proxy() as proxy:
@@ -698,6 +814,7 @@ class TestPlaces:
     )
     def test_what_a_proxy_is_told_of_us(self, graph, monkeypatch, sign_in, heard):
         with Proxy() as proxy:
+            proxy.answer = b"HTTP/1.1 299 Go on\r\n\r\n"
             monkeypatch.setenv("https_proxy", f"{sign_in}127.0.0.1:{proxy.port}")
             monkeypatch.setenv("no_proxy", "elsewhere.test")
             assert Office(graph).send().accepted == (BEN,)
@@ -759,7 +876,7 @@ class Proxy:
                 self.heard += head
                 client.sendall(self.answer)
                 host, _colon, port = head[0].split()[1].partition(":")
-                if b"200" not in self.answer:
+                if b" 2" not in self.answer:
                     client.close()
                     continue
                 server = socket.create_connection((host, int(port)))
