@@ -204,11 +204,21 @@ class TestCompanies(TwoCompanies):
         self.assertFalse(
             self.env["mail.template"].with_user(rita).create(template).mail_server_id.display_name
         )
+        hers = self.record.with_user(rita).sudo().message_post(body="Hers")
+        told = {"failure_reason": "454 canary", "res_partner_id": rita.partner_id.id}
         for model in ("mail.mail", "mail.notification"):
             reasons = self.env[model].with_user(rita)
-            with self.subTest(model), self.assertRaises(AccessError):
-                reasons.search([("failure_reason", "like", "454")])
-            reasons.search([("failure_reason", "!=", False)])
+            values = {name: told[name] for name in told if name in reasons._fields}
+            of_hers, _of_theirs = (
+                self.env[model].create({"mail_message_id": each.id, **values})
+                for each in (hers, message)
+            )
+            with self.subTest(model):
+                found = reasons.search([("failure_reason", "like", "canary")])
+                self.assertEqual(found.ids, of_hers.ids)
+                self.assertLess(found, reasons.search([("failure_reason", "!=", False)]))
+                with self.assertRaises(AccessError):
+                    reasons.search([], order="failure_reason")
         provider = self.env["system.mail.oauth.provider"].search([], limit=1)
         self.second_server.system_mail_provider_id = provider
         with self.assertRaises(AccessError), self.env.cr.savepoint():

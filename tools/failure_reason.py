@@ -1,7 +1,9 @@
 """Why a mail was not sent, told only to who may know what a provider says of a mailbox."""
 
 from odoo import fields
+from odoo.api import SUPERUSER_ID
 from odoo.exceptions import AccessError
+from odoo.tools import SQL
 
 from ..constants import GROUP
 
@@ -11,8 +13,8 @@ _FETCHES = object()
 
 class FailureReason(fields.Text):
     """A text that others than Super Users read only where the record's model lets them; they
-    neither search, sort nor group by it, and Super Users only if they work in each company that has
-    a System Mail. Code in superuser mode reads it as it is.
+    neither search, sort nor group by it. Super Users sort and group by it if they work in each
+    company that has a System Mail. Code in superuser mode reads it as it is.
 
     Its model defines ``_system_mail_hides_reason()`` for a record, and fetches by ``fetching``.
     """
@@ -36,12 +38,31 @@ class FailureReason(fields.Text):
             )
         return super().to_sql(model, alias)
 
-    def condition_to_sql(self, field_expr, operator, value, model, *args):
-        """Whether there is any reason, each Super User may ask: the filters of mail do."""
+    def condition_to_sql(self, field_expr, operator, value, model, alias, *args):
+        """Whether there is any reason, each Super User may ask: the filters of mail do. By a
+        reason, they find what was written in the companies in which they work.
+        """
+        user = model.env.user
+        if model.env.su or not user.has_group(GROUP):
+            return super().condition_to_sql(field_expr, operator, value, model, alias, *args)
+        condition = super().condition_to_sql(
+            field_expr, operator, value, fetching(model), alias, *args
+        )
         asks_for_any = operator in ("in", "not in") and not set(value) - {False}
-        if asks_for_any and model.env.user.has_group(GROUP):
-            model = fetching(model)
-        return super().condition_to_sql(field_expr, operator, value, model, *args)
+        if asks_for_any or self._may_know_all(model.env):
+            return condition
+        return SQL(
+            """(%(condition)s AND %(message)s IN (
+                   SELECT id FROM mail_message
+                    WHERE record_company_id IN %(companies)s
+                       OR record_company_id IS NULL AND create_uid IN (
+                          SELECT id FROM res_users
+                           WHERE company_id IN %(companies)s AND NOT share AND id != %(root)s)))""",
+            condition=condition,
+            message=model._field_to_sql(alias, "mail_message_id"),
+            companies=tuple(user.company_ids.ids),
+            root=SUPERUSER_ID,
+        )
 
     @staticmethod
     def _may_know_all(env):
