@@ -87,13 +87,14 @@ class MailText:
 class SentMail:
     """A mail that is being sent. It is read only if a server refuses it."""
 
+    recipient = ""
+    """The recipient of the last RCPT command."""
+
     def __init__(self, from_addr, to_addrs, content):
         """
         :param bytes content: the mail, as it goes on the wire
         """
         self._from_addr, self._to_addrs, self._content = from_addr, to_addrs, content
-        self.recipient = ""
-        """The recipient of the last RCPT command."""
 
     @functools.cached_property
     def envelope_and_headers(self):
