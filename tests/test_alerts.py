@@ -287,7 +287,8 @@ class TestAlerts(AlertsCase):
         html = delivery.message.get_body(("html",)).get_content()
         text = " ".join(lxml.html.fromstring(html).text_content().split())
         self.assertIn("Mailboxes that need attention: 1.", text)
-        self.assertIn("Messages: 1, people: 1.", text)
+        self.assertIn("ana@company.test: the password was rejected", text)
+        self.assertIn("Messages: 1, recipients: 1.", text)
         self.assertIn("the password was rejected", text)
         self.assertIn("hello@company.test", text)
 
