@@ -118,7 +118,7 @@ def _repeat_headings(table: nodes.tgroup) -> None:
     for head in table.findall(nodes.thead):
         headings = [entry.astext() for entry in head.findall(nodes.entry)]
         for row in table.next_node(nodes.tbody).findall(nodes.row):
-            for heading, entry in list(zip(headings, row, strict=True))[1:]:
+            for heading, entry in zip(headings, row, strict=True):
                 entry.insert(0, nodes.paragraph(heading, heading, classes=["heading"]))
 
 
