@@ -20,7 +20,7 @@ def _server():
         yield lab.server()
 
 
-def found(server, sender=None, login=()):
+def found(server, sender=None, login=(), on_success=None):
     """What failed, or None."""
 
     def connect():
@@ -30,7 +30,7 @@ def found(server, sender=None, login=()):
             connection.login(*login)
         return connection
 
-    return probe(connect, PATIENT, sender)
+    return probe(connect, PATIENT, sender, on_success)
 
 
 def said(server):
@@ -75,6 +75,15 @@ def test_a_log_in_that_it_repeats_is_not_told(server):
     said = base64.b64encode(b"\0ana\0horse").decode()
     server.fail("mail", reply=f"550 5.7.1 Who says {said}?")
     assert found(server, SENDER, login=("ana", "horse")).text == "Who says ***?"
+
+
+def test_what_works_is_told_with_the_certificate(server):
+    told = []
+    assert found(server, on_success=told.append) is None
+    assert told == [b""], "without encryption"
+    server.fail("noop", reply="451 4.3.0 Not now")
+    assert found(server, on_success=told.append)
+    assert len(told) == 1
 
 
 def test_a_line_that_drops(server):
