@@ -479,6 +479,7 @@ class TestOneMessage:
             ("mail", b"Subject: Hello\r\n\r\nRelay access denied\r\n", "relay_denied"),
             ("rcpt", b"Subject: Denied: access, relay\r\n\r\n", "unproven"),
             ("dot", b"Subject: Hello\r\n\r\nI see\r\n", "relay_denied"),
+            ("data", b"Subject: Hello\r\n\r\nRelay access denied\r\n", "refused"),
             ("dot", b"Subject: Hello\r\n\r\nRelay access denied\r\n", "refused"),
         ],
     )
