@@ -164,6 +164,7 @@ class TestANewAccessToken:
         mailbox = Mailbox(refused(), with_token=False)
         assert not mailbox.route.open()
         assert mailbox.blamed == ["password_rejected"]
+        assert [failure.code for failure in mailbox.failed] == [535]
 
     def test_no_other_trouble_asks_for_it(self):
         mailbox = Mailbox(refused(454, "4.7.0", "Temporary failure"))
@@ -175,6 +176,7 @@ class TestANewAccessToken:
         mailbox = Mailbox(refused(), closed)
         assert not mailbox.route.open()
         assert not mailbox.blamed
+        assert mailbox.route.trouble.route is mailbox.route
         assert str(closed) == REJECTED.text
 
 
@@ -290,6 +292,7 @@ class TestTooLittleTime:
             time.sleep(0.06)
             [trouble] = mailbox.send().troubles.values()
         assert (trouble.failure.kind, trouble.retry_at) == (Kind.NO_TIME, AT_ONCE)
+        assert trouble.route is mailbox.route
         assert (mailbox.slow, mailbox.blamed, len(mailbox.planned)) == ([], [], 1)
 
     def test_in_its_next_turn_it_is_used_again(self):
