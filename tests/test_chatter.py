@@ -87,6 +87,12 @@ class TestCarried(ChatterCase):
             [told] = self.ours(self.ana, message)
             self.assertNotIn("system_mail_reconnect", told)
 
+    def test_a_notification_takes_its_message_as_a_record_too(self):
+        message = self.mention()
+        notification = message.notification_ids
+        notification.sudo().write({"mail_message_id": message})
+        self.assertEqual(notification.mail_message_id, message)
+
     def test_others_see_from_where_alone(self):
         self.reject_password()
         message = self.mention()

@@ -62,3 +62,8 @@ def _read(command):
         return Command.LINK, None
     code, *more = command or [Command.CLEAR]
     return code, more[1] if len(more) > 1 else None
+
+
+def record_of(model, value):
+    """The record that a value of a many2one means, as Odoo takes it: an id, a record or nothing."""
+    return model.browse(getattr(value, "id", value) or None)

@@ -26,6 +26,7 @@ from ...sending.log_lines import told_as_it_is
 from ...sending.parts import notification_values, parts_of
 from ...sending.queue_run import QUEUE
 from ...sending.send_run import SendRun, Treatment
+from ...tools.commands import record_of
 from ...tools.failure_reason import FailureReason, fetching
 
 _logger = logging.getLogger(__name__)
@@ -339,7 +340,7 @@ class MailMail(models.Model):
             return
         if self.env["ir.mail_server"].system_mail_run():
             return
-        new = self.env["mail.message"].browse(filter(None, [vals.get("mail_message_id")]))
+        new = record_of(self.env["mail.message"], vals.get("mail_message_id"))
         new.system_mail_check_alerts()
         if self.env["res.company"].system_mail_policies():
             (self.sudo().mail_message_id | new.sudo()).with_env(

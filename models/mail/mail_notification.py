@@ -7,6 +7,7 @@ from odoo.tools import email_normalize
 from odoo.addons.mail.tools.discuss import Store
 
 from ...constants import GROUP, HELD, WAITING
+from ...tools.commands import record_of
 from ...tools.failure_reason import FailureReason, fetching
 from ...tools.reasons import in_words, reasons
 
@@ -75,7 +76,8 @@ class MailNotification(models.Model):
         if is_bounce:
             self._system_mail_log_bounce()
         if "mail_message_id" in vals:  # Odoo lets administrators: they could search an alert then
-            self.env["mail.message"].browse(vals["mail_message_id"]).system_mail_check_alerts()
+            message = record_of(self.env["mail.message"], vals["mail_message_id"])
+            message.system_mail_check_alerts()
             if not self.env.su and self.env["res.company"].system_mail_policies():
                 self.mail_message_id._system_mail_check_decision()
         if not self.env.su:
@@ -131,6 +133,8 @@ class MailNotification(models.Model):
         a text message or a letter is said to have arrived.
         """
         if self.env.uid == SUPERUSER_ID or self.env["ir.mail_server"].system_mail_run():
+            return
+        if not self.env["res.company"].system_mail_policies():  # or each write costs a query
             return
         marked = self.filtered(lambda n: n.failure_type in (HELD, WAITING))
         others = marked.filtered(

@@ -1,6 +1,6 @@
 from odoo import models
 
-from ...tools.commands import check_only_new
+from ...tools.commands import check_only_new, record_of
 
 
 class MailTemplate(models.Model):
@@ -16,7 +16,7 @@ class MailTemplate(models.Model):
         values = email_values or {}
         if not self.env.su:
             check_only_new(self.env["mail.mail"], values)
-        message = self.env["mail.message"].browse(values.get("mail_message_id"))
+        message = record_of(self.env["mail.message"], values.get("mail_message_id"))
         message._system_mail_check_document(values)
         if not self.env.su and self.env["res.company"].system_mail_policies():
             message._system_mail_check_decision()

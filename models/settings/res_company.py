@@ -298,8 +298,9 @@ class ResCompany(models.Model):
 
     @api.private
     def check_system_mail_access(self):
-        """:raises AccessError: the current user is neither OdooBot nor a Super User who works in
-        these companies
+        """Check that the current user is OdooBot, or a Super User who works in these companies.
+
+        :raises AccessError: they are not
         """
         if self.env.uid == SUPERUSER_ID:
             return

@@ -2,8 +2,10 @@ from odoo import api, models
 from odoo.api import SUPERUSER_ID
 from odoo.exceptions import AccessError
 from odoo.fields import Domain
+from odoo.tools import ormcache
 
 from ...constants import GROUP
+from ...tools.odoo_20 import clear_caches
 
 TOLD = ("subject", "body")
 """What an alert says."""
@@ -16,13 +18,18 @@ class MailMessage(models.Model):
 
     @api.constrains("model", "res_id")
     def _check_system_mail_alerts(self):
-        self.system_mail_check_alerts()
+        alerts = self._system_mail_alerts()
+        if alerts and not self._system_mail_has_alerts():
+            clear_caches(self.env, "stable")
+        alerts._system_mail_check_insider()
 
     @api.constrains("parent_id", "model", "res_id")
     def _check_system_mail_parent(self):
         """An alert is answered where it is: to whoever may read an answer, Odoo shows as superuser
         what it answers.
         """
+        if not self._system_mail_has_alerts():  # or each message would cost one more query
+            return
         answers = self.filtered("parent_id")
         alerts_sudo = answers.sudo().parent_id._system_mail_alerts()
         elsewhere = answers.filtered(lambda message: message.sudo().parent_id in alerts_sudo)
@@ -33,17 +40,23 @@ class MailMessage(models.Model):
 
     @api.private
     def system_mail_check_alerts(self):
-        """Check that the current user may put these messages among the alerts, or address them to
-        somebody.
+        """Check that the current user may change these messages, or address them to somebody.
+
+        :raises AccessError: one is an alert, and the user is no Super User
+        """
+        if self._system_mail_has_alerts():  # or each check would cost one more query
+            self._system_mail_alerts()._system_mail_check_insider()
+
+    def _system_mail_check_insider(self):
+        """Check that the current user may write these alerts.
 
         Odoo lets people create messages as superuser, with any document and any author. Mail
         that comes in is OdooBot's, whoever sent it or gave it to Odoo over RPC.
 
-        :raises AccessError: one is an alert, and the user is no Super User
+        :raises AccessError: the user is no Super User
         """
-        alerts = self._system_mail_alerts()
-        by_mail = "email" in alerts.mapped("message_type")
-        if alerts and (by_mail or not self._system_mail_is_insider()):
+        by_mail = "email" in self.mapped("message_type")
+        if self and (by_mail or not self._system_mail_is_insider()):
             raise AccessError(
                 self.env._(
                     "Only Super Users write where System Mail's alerts are. Nothing was sent."
@@ -54,6 +67,13 @@ class MailMessage(models.Model):
     def _system_mail_is_insider(self):
         """Whether the current user is OdooBot or a Super User. ``sudo()`` doesn't change that."""
         return self.env.uid == SUPERUSER_ID or bool(self.env.uid and self.env.user.has_group(GROUP))
+
+    @api.model
+    @ormcache(cache="stable")
+    def _system_mail_has_alerts(self):
+        """Whether there has ever been one."""
+        channel_sudo = self.env.ref("system_mail.channel_alerts", raise_if_not_found=False)
+        return bool(channel_sudo and channel_sudo.sudo().message_ids)
 
     def _system_mail_alerts(self):
         """Those of these messages that are in the channel of the alerts."""
