@@ -72,8 +72,10 @@ class MailMessage(models.Model):
     @ormcache(cache="stable")
     def _system_mail_has_alerts(self):
         """Whether there has ever been one."""
-        channel_sudo = self.env.ref("system_mail.channel_alerts", raise_if_not_found=False)
-        return bool(channel_sudo and channel_sudo.sudo().message_ids)
+        channel_id = self.env["ir.model.data"]._xmlid_to_res_id("system_mail.channel_alerts")
+        # not message_ids: what is read of them stays as it is for the rest of the transaction
+        there = [("model", "=", "discuss.channel"), ("res_id", "=", channel_id)]
+        return bool(self.sudo().search_count(there, limit=1))
 
     def _system_mail_alerts(self):
         """Those of these messages that are in the channel of the alerts."""

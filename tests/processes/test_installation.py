@@ -175,8 +175,8 @@ def test_demo_data_tells_of_three_companies_and_a_fortnight(made):
     assert all(used for _owner, used in told["owners"]), (
         "Odoo deletes mailboxes that it does not use"
     )
-    passed = sum("passed" in test for test in told["last tests"])
-    assert passed == 1, "nobody hears of the test of one that has failed since"
+    passed = [test for test in told["last tests"] if "passed" in test]
+    assert not passed, "nobody hears of the test of one that has worked or failed since"
     assert told["miscounted"] == [], "outages count what Activity lists"
     assert told["judged otherwise"] == [], "the engine would judge it like this"
     assert all(host.endswith(".example") for host in told["hosts"]), "no name that anybody has"
