@@ -32,7 +32,6 @@ CONNECTION_ERRORS = (OSError, UnicodeError, ValueError)
 _PHASE_OF_VERB = {
     "ehlo": Phase.EHLO,
     "helo": Phase.EHLO,
-    "noop": Phase.EHLO,
     "starttls": Phase.TLS,
     "auth": Phase.AUTH,
     "mail": Phase.MAIL,

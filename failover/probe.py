@@ -34,8 +34,10 @@ def probe(connect, patience, sender=None, on_success=None):
 def _ask(connection, trace, sender):
     if isinstance(connection, ApiConnection):
         return connection.refusal()
+    if trace.phase is Phase.AUTH:  # it went well: nothing more is said of it, nor of the server
+        trace.phase = Phase.MAIL
     code, reply = connection.noop()
-    phase = Phase.EHLO
+    phase = max(trace.phase, Phase.EHLO)
     if is_yes(code) and sender:
         code, reply = connection.mail(sender)
         phase = Phase.MAIL

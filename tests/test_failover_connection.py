@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import pytest
 
+from ..failover.breaker import is_failure_of_server
 from ..failover.budget import Budget
 from ..failover.connection import (
     CONNECTION_ERRORS,
@@ -391,8 +392,9 @@ class TestLogIn:
             return connection
 
         failure = probe(log_in, PATIENT)
-        assert (failure.phase, failure.code) == (Phase.EHLO, 550)
+        assert (failure.phase, failure.code) == (Phase.MAIL, 550)
         assert failure.text == "No more noop here"
+        assert not is_failure_of_server(failure), "others log in there"
 
     def test_a_command_that_is_none_of_ours_changes_nothing(self, lab):
         with logged_in(lab.server()) as connection:
