@@ -84,6 +84,16 @@ class TestAlerts(AlertsCase):
         self.assertIn("29 nov.", body)
         self.assertIn("22:21", body)
 
+    def test_messages_are_guarded_from_the_first_alert_on(self):
+        messages = self.env["mail.message"].with_user(self.ana)
+        self.channel.message_ids.unlink()
+        self.env.registry.clear_cache("stable")
+        self.assertFalse(messages._system_mail_has_alerts())
+        self.system.fail("auth", reply=REJECTED)
+        self.system_server.system_mail_check()
+        self.tell()
+        self.assertTrue(messages._system_mail_has_alerts())
+
     def test_the_alert_leaves_by_no_mailbox(self):
         self.system.fail("auth", reply=REJECTED)
         self.system_server.system_mail_check()

@@ -62,7 +62,8 @@ class MailNotification(models.Model):
         messages_sudo = notifications.sudo().mail_message_id
         messages_sudo.system_mail_check_alerts()  # whom one tells of an alert could search it
         notifications._system_mail_check_marks()
-        if self.env.uid != SUPERUSER_ID:  # with sudo(), too: Odoo notifies once more by a schedule
+        in_use = self.env["res.company"].system_mail_policies()
+        if in_use and self.env.uid != SUPERUSER_ID:  # with sudo(), too: Odoo has schedules
             others_sudo = messages_sudo.filtered(lambda m: m.create_uid != self.env.user)
             others_sudo.sudo(False)._system_mail_check_undecided()
         return notifications

@@ -1,3 +1,5 @@
+import functools
+
 from odoo import api, models
 from odoo.api import SUPERUSER_ID
 from odoo.exceptions import AccessError
@@ -21,6 +23,8 @@ class MailMessage(models.Model):
         alerts = self._system_mail_alerts()
         if alerts and not self._system_mail_has_alerts():
             clear_caches(self.env, "stable")
+            # once more: until then, another thread sees none, and caches that
+            self.env.cr.postcommit.add(functools.partial(clear_caches, self.env, "stable"))
         alerts._system_mail_check_insider()
 
     @api.constrains("parent_id", "model", "res_id")
@@ -89,7 +93,8 @@ class MailMessage(models.Model):
         """Find no alert for others than Super Users, also where Odoo lets somebody find it who was
         made one of its readers: they could guess what it says, letter by letter.
         """
-        if not (self.env.su or bypass_access or self._system_mail_is_insider()):
+        is_free = self.env.su or bypass_access or self._system_mail_is_insider()
+        if not is_free and self._system_mail_has_alerts():
             channel_id = self.env["ir.model.data"]._xmlid_to_res_id("system_mail.channel_alerts")
             elsewhere = Domain("model", "!=", "discuss.channel") | Domain(
                 "res_id", "!=", channel_id
@@ -101,7 +106,8 @@ class MailMessage(models.Model):
         """Read an alert as empty where Odoo reads it as superuser for somebody: by a field that has
         its value from there, in a form that is not saved yet.
         """
-        if self._system_mail_is_insider() or {f.name for f in fields}.isdisjoint(TOLD):
+        is_free = self._system_mail_is_insider() or {f.name for f in fields}.isdisjoint(TOLD)
+        if is_free or not self._system_mail_has_alerts():
             return super()._fetch_query(query, fields)
         place = [self._fields[name] for name in ("model", "res_id")]
         fetched = super()._fetch_query(query, dict.fromkeys((*fields, *place)))
