@@ -220,13 +220,8 @@ def tell_settings(env):
 
 def have_one_mailbox(env):
     """As versions up to 19.0.1.2.0 had it: System Mail has no further mailbox, and a company has
-    one finding of each kind about its domain. Somebody keeps a default that they must not have, and
-    one that they may.
+    one finding of each kind about its domain.
     """
-    defaults = env["ir.default"]
-    defaults.set("mail.mail", "mail_message_id", env["mail.message"].search([], limit=1).id)
-    defaults.set("res.partner", "comment", "Mine")
-    env.flush_all()
     env.cr.execute(
         """UPDATE ir_module_module SET latest_version = '19.0.1.2.0' WHERE name = 'system_mail';
            DROP INDEX system_mail_domain_finding_mailbox_kind_uniq;
@@ -249,6 +244,17 @@ def add_mailbox(env):
     )
     company._system_mail_check_domain()
     return len(company.system_mail_finding_ids), len(backup.finding_ids)
+
+
+def keep_defaults(env):
+    """As version 19.0.2.0.0 let people: a default that nobody may have, and one that they may."""
+    defaults = env["ir.default"]
+    defaults.set("mail.mail", "mail_message_id", env["mail.message"].search([], limit=1).id)
+    defaults.set("res.partner", "comment", "Mine")
+    env.flush_all()
+    env.cr.execute(
+        "UPDATE ir_module_module SET latest_version = '19.0.2.0.0' WHERE name = 'system_mail'"
+    )
 
 
 def tell_defaults(env):

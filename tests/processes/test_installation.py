@@ -109,8 +109,14 @@ def test_an_update_fills_in_the_apis_that_are_known(office, found):
 def test_after_an_update_system_mail_can_have_a_further_mailbox(office, found):
     office.do(found, errands.have_one_mailbox)
     office.update()
-    [first, further], defaults = office.do(errands.add_mailbox, errands.tell_defaults)
+    [[first, further]] = office.do(errands.add_mailbox)
     assert first == further > 1
+
+
+def test_an_update_deletes_defaults_that_nobody_may_have(office, found):
+    office.do(found, errands.keep_defaults)
+    office.update()
+    [defaults] = office.do(errands.tell_defaults)
     assert "comment" in defaults
     assert "mail_message_id" not in defaults
 
