@@ -214,7 +214,7 @@ class SystemMailHome(models.AbstractModel):
             "address": row.address,
             "state": row.state,
             "state_label": states[row.state],
-            "success": " ".join(said),
+            "facts": " ".join(said),
             "buttons": [
                 self._button(self.env._("Test"), row, "action_test"),
                 self._button(self.env._("Reconnect"), row, "action_connect"),
@@ -231,7 +231,7 @@ class SystemMailHome(models.AbstractModel):
                 "address": company.system_mail_address,
                 "state": company.system_mail_state,
                 "state_label": dict(self.env["system.mail.health"].states())["not_connected"],
-                "success": "",
+                "facts": "",
                 "buttons": [],
             }
         ]
