@@ -79,11 +79,19 @@ class TestConnections(SystemMailCase):
         self.assertIn("Last success on", system["last_test"])
         self.company.with_user(self.super_user).system_mail_send_test("ben@company.test")
         [system] = self.connections.get_overview()["systems"]
-        self.assertIn("passed", system["last_test"])
+        self.assertRegex(system["last_test"], "^Last test on .*: passed")
         self.assertTrue(self.row(self.system_server).last_check)
         self.health(self.system_server).last_success += datetime.timedelta(minutes=2)
         [system] = self.connections.get_overview()["systems"]
         self.assertIn("Last success on", system["last_test"])
+
+    def test_a_drill_is_called_a_drill(self):
+        self.super_user.email = "super@company.test"
+        self.env["system.mail.drill"].with_user(self.super_user).create(
+            {"company_id": self.company.id}
+        ).action_send()
+        [system] = self.connections.get_overview()["systems"]
+        self.assertRegex(system["last_test"], "^Last drill on .*: passed")
 
     def test_it_opens_on_what_needs_attention_if_anything_does(self):
         action = self.env["ir.actions.act_window"].with_user(self.super_user)

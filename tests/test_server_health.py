@@ -2,11 +2,13 @@ import datetime
 from unittest.mock import patch
 
 from odoo import fields
+from odoo.exceptions import UserError
 from odoo.tests import tagged
 
 from odoo.addons.base.models import ir_mail_server
 from odoo.addons.http_routing.tests.common import MockRequest
 
+from ..constants import GROUP
 from ..failover import pace
 from .common import AlertsCase
 
@@ -309,6 +311,24 @@ class TestOwnNetwork(ServersCase):
             self.assertIn("Odoo's own network seems down", result["text"])
         self.assertEqual(self.states(), ["connected"] * 4)
         self.assertEqual(self.env["system.mail.outage"].search([]), outages, "of no minutes")
+
+    def test_who_tries_one_mailbox_hears_the_same_story(self):
+        self.lose()
+        self.all_write()
+        preferences = self.ana.with_user(self.ana)
+        with self.assertRaisesRegex(UserError, "own network seems down.*sent when the network"):
+            preferences.action_test_outgoing_mail_server()
+        self.assertIn("Odoo's own network seems down", preferences.system_mail_message)
+        self.ben.group_ids += self.env.ref(GROUP)
+        company = self.company.with_user(self.ben)
+        test = company.env["system.mail.test"].browse(company.action_system_mail_test()["res_id"])
+        test.action_send()
+        self.assertIn("Odoo's own network seems down", test.problem)
+        drill = company.env["system.mail.drill"].create({"company_id": company.id})
+        drill.action_send()
+        self.assertIn("Odoo's own network seems down", drill.verdict)
+        self.assertEqual(drill.remedy, "Try again when the network is back.")
+        self.assertEqual(self.states(), ["connected"] * 4)
 
     def test_an_outage_with_a_reason_of_its_own_stays(self):
         rejected = self.own.fail("auth", reply="535 5.7.8 Rejected")

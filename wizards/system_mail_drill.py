@@ -220,25 +220,28 @@ class SystemMailDrill(models.TransientModel):
 
     def _not_sent(self, drill):
         """The values of this dialog if System Mail didn't send the notification."""
-        trouble = drill.trouble
-        if not trouble:
+        if not drill.trouble:
             return self._failed(
                 self.env._("Odoo made no e-mail from the notification, so nothing was sent."),
                 self.env._("Check your e-mail address in My Preferences."),
             )
+        server = self.env["ir.mail_server"].browse(drill.system.server_id)
+        trouble = drill.trouble.failure, drill.trouble.decision
+        failure, decision = self.env["system.mail.server.health"].sudo().put_down(server, trouble)
         later = self.env._("Try again in a few minutes.")
         remedies = {
             **dict.fromkeys(("none", "unavailable", "unreachable"), later),
+            "own_network": self.env._("Try again when the network is back."),
             "recipient": self.env._("Check your e-mail address in My Preferences."),
             "uncertain": self.env._("It may have arrived anyway: look in your inbox."),
         }
         return self._failed(
             self.env._(
                 "The notification was not sent. System Mail: %(reason)s.",
-                reason=reason_of(self.env, trouble.failure, trouble.decision),
+                reason=reason_of(self.env, failure, decision),
             ),
-            remedies.get(trouble.decision.remedy, remedy_of(self.env, trouble.decision)),
-            trouble.failure.text,
+            remedies.get(decision.remedy, remedy_of(self.env, decision)),
+            failure.text,
         )
 
     def _sent(self, drill, expected):

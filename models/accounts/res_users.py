@@ -8,10 +8,10 @@ from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from ...constants import GROUP, OAUTH
 from ...failover.failure import Failure, Kind, Phase
-from ...failover.rules import classify
+from ...failover.rules import OWN_NETWORK, classify
 from ...tools.moments import moment_in_words
 from ...tools.odoo_20 import parameter
-from ...tools.reasons import reason_of, remedy_of
+from ...tools.reasons import in_words, reason_of, remedy_of
 from .res_company import TryFailed
 
 MAILBOX_TYPES = ("login", OAUTH)
@@ -73,6 +73,15 @@ class ResUsers(models.Model):
                 off = refusal is Kind.PERSONAL_OFF
                 user.system_mail_state = "not_connected" if off else "unstable"
                 user.system_mail_message = user._system_mail_not_used(server_sudo, refusal)
+            elif server_sudo and not user.system_mail_message:
+                user.system_mail_message = user._system_mail_waits(server_sudo)
+
+    def _system_mail_waits(self, server_sudo):
+        """Tell the user that all mail waits for our own network; False if it doesn't."""
+        if not self.env["system.mail.server.health"].sudo().is_network_down(server_sudo):
+            return False
+        words = in_words(self.env, OWN_NETWORK.rule)
+        return f"{words}. {remedy_of(self.env, OWN_NETWORK)}"
 
     @api.private
     def system_mail_trouble(self, health_sudo):

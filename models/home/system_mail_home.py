@@ -198,10 +198,13 @@ class SystemMailHome(models.AbstractModel):
             "id": company.id,
             "company": company.name if len(self.env.companies) > 1 else "",
             "mailboxes": [self._mailbox(row) for row in own] or self._unconnected(company),
-            "drill": self._drill_in_words(drills.get(company.system_mail_server_id)) if own else "",
+            "drill": self._last_drill(drills.get(company.system_mail_server_id)) if own else "",
             "clash": company.system_mail_clash or "",
             "buttons": [button, settings],
         }
+
+    def _last_drill(self, event):
+        return event.drill_in_words() if event else self.env._("No drill yet.")
 
     def _mailbox(self, row):
         states = dict(row.states())
@@ -235,18 +238,6 @@ class SystemMailHome(models.AbstractModel):
                 "buttons": [],
             }
         ]
-
-    # --- drills
-
-    def _drill_in_words(self, event):
-        if not event:
-            return self.env._("No drill yet.")
-        outcome = dict(event._fields["drill"]._description_selection(self.env))[event.drill]
-        return self.env._(
-            "Last drill on %(time)s: %(outcome)s.",
-            time=moment_in_words(self.env, event.create_date),
-            outcome=outcome.lower(),
-        )
 
     # --- numbers
 

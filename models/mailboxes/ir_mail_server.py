@@ -465,7 +465,11 @@ class IrMailServer(models.Model):
 
     @api.private
     def system_mail_check(self):
-        """Try the mailbox now and record its health."""
+        """Try the mailbox now and record its health.
+
+        :return: None if it works, or ``(failure, decision)``; the decision is of our own network if
+            that seems down
+        """
         health = self.env["system.mail.health"].sudo()
         seen = health.snapshot(self)
         certificates = []
@@ -474,4 +478,4 @@ class IrMailServer(models.Model):
             health.note_failure(self, seen, *trouble)
         else:  # always written: who renewed a certificate wants to see that
             health.note_success(self, seen._replace(last_success=None), *certificates)
-        return trouble
+        return self.env["system.mail.server.health"].sudo().put_down(self, trouble)

@@ -560,16 +560,22 @@ class SystemMailServerHealth(models.Model):
 
     @api.model
     @api.private
-    def put_down(self, trouble):
-        """The trouble of a mailbox that was just tried, put down to our own network if that turned
-        out to be down meanwhile.
+    def is_network_down(self, server):
+        """Whether a mailbox waits for our own network, which seems down."""
+        _row, network = self._rows(self.place(server))
+        return network.is_down()
+
+    @api.model
+    @api.private
+    def put_down(self, server, trouble):
+        """The trouble of a mailbox that was just tried, put down to our own network if that seems
+        down.
 
         :param trouble: as of ``system_mail_check``
         """
         if not trouble or not circuit.is_network_failure(trouble[0]):
             return trouble
-        network = self.search([("key", "=", NETWORK)])
-        return (trouble[0], OWN_NETWORK) if network.is_down() else trouble
+        return (trouble[0], OWN_NETWORK) if self.is_network_down(server) else trouble
 
     # --- probes
 

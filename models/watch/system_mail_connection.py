@@ -406,6 +406,8 @@ class SystemMailConnection(models.Model):
                 if company.system_mail_state != "not_connected"
                 else self.env._("Not tested yet.")
             )
+        if event.drill:
+            return event.drill_in_words()
         date = moment_in_words(self.env, event.create_date)
         if event.sent_from:
             return self.env._("Last test on %(date)s: passed.", date=date)
@@ -449,7 +451,7 @@ class SystemMailConnection(models.Model):
         tried = self[:CHUNK]
         found = dict(tried.server_id.sudo().system_mail_check_in_parallel())
         hosts = self.env["system.mail.server.health"].sudo()
-        troubles = {server: hosts.put_down(trouble) for server, trouble in found.items()}
+        troubles = {server: hosts.put_down(server, trouble) for server, trouble in found.items()}
         problems = tried._test_incoming()
         return {
             "results": [

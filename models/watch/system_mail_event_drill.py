@@ -2,6 +2,8 @@ import datetime
 
 from odoo import api, fields, models
 
+from ...tools.moments import moment_in_words
+
 SLACK = datetime.timedelta(hours=2)
 """The scheduled action does not run at the very same time each day."""
 
@@ -27,6 +29,16 @@ class SystemMailEvent(models.Model):
             ["id:max"],
         )
         return {server: self.browse(id_) for server, id_ in groups}
+
+    @api.private
+    def drill_in_words(self):
+        """When the last drill was, and its verdict."""
+        verdicts = dict(self._fields["drill"]._description_selection(self.env))
+        return self.env._(
+            "Last drill on %(time)s: %(outcome)s.",
+            time=moment_in_words(self.env, self.create_date),
+            outcome=verdicts[self.drill].lower(),
+        )
 
     @api.model
     @api.private
