@@ -1,7 +1,9 @@
+import re
 import time
 from email.utils import parseaddr
 
 from odoo.tests import tagged
+from odoo.tools.profiler import Profiler, SQLCollector
 
 from .common import SystemMailCase
 
@@ -251,3 +253,27 @@ class TestFallback(SystemMailCase):
         self.mail(email_from="sales@company.test", author_id=False).send()
         names = [copy.message["From"].addresses[0].display_name for copy in self.system.accepted]
         self.assertEqual(names, ["Ana Author", "Joe", "sales"])
+
+
+@tagged("post_install", "-at_install")
+class TestNotInUse(SystemMailCase):
+    """Installed, but not set up."""
+
+    def tables_of_ours_that_a_message_asks(self):
+        self.mention()  # what is asked once only is in the caches
+        self.env.flush_all()
+        self.env.invalidate_all()
+        queries = SQLCollector()
+        with Profiler(collectors=[queries], db=None):
+            self.mention()
+            self.env.flush_all()
+        self.assertGreater(len(queries.entries), 20)
+        of_ours = re.compile(r'(?:FROM|JOIN|INTO|UPDATE)\s+"?(system_mail_\w+)')
+        return {name for query in queries.entries for name in of_ours.findall(query["query"])}
+
+    def test_a_message_asks_none_of_our_tables(self):
+        self.assertIn("system_mail_health", self.tables_of_ours_that_a_message_asks())
+        self.company.system_mail_server_id = False
+        (self.own_server | self.system_server).unlink()
+        self.env["system.mail.alert"].search([]).unlink()
+        self.assertEqual(self.tables_of_ours_that_a_message_asks(), set())
