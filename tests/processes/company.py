@@ -106,6 +106,23 @@ class Company:
             instance.server(env, OWN, 1, author)
             instance.use_system_mail(env, SYSTEM, 1)
 
+    @staticmethod
+    def forget_sign_in(env, provider):
+        """System Mail logs in by its password, as before it signed in.
+
+        :param str provider: the name of the registration
+        """
+        env.company.system_mail_server_id.write(
+            {
+                "name": SYSTEM.name,  # whoever connects it gives it another one
+                "smtp_authentication": "login",
+                "smtp_pass": SYSTEM.password,
+                "system_mail_provider_id": False,
+            }
+        )
+        env["system.mail.oauth.token"].search([]).unlink()
+        env["system.mail.oauth.provider"].search([("name", "=", provider)]).unlink()
+
     def compose(self, count=1, another_of=None, author=AUTHOR):
         """Mails from Ana to Ben, in the queue; or from Ben, who has no mailbox.
 

@@ -70,15 +70,7 @@ def _system_mail(company, monkeypatch):
         yield SystemMail(lab, company)
     monkeypatch.delenv(VARIABLE, raising=False)  # else the next tests cannot read the password
     with environment() as env:
-        env.company.system_mail_server_id.write(
-            {
-                "smtp_authentication": "login",
-                "smtp_pass": SYSTEM.password,
-                "system_mail_provider_id": False,
-            }
-        )
-        env["system.mail.oauth.token"].search([]).unlink()
-        env["system.mail.oauth.provider"].search([("name", "=", "Lab Application")]).unlink()
+        company.forget_sign_in(env, "Lab Application")
 
 
 def test_two_workers_that_need_its_first_token_fetch_one(system_mail):

@@ -69,11 +69,7 @@ def _sign_in(company, monkeypatch):
     with OAuthLab(account=SYSTEM.address) as lab:
         yield SignIn(lab, company)
     with environment() as env:
-        env.company.system_mail_server_id.write(
-            {"smtp_authentication": "login", "system_mail_provider_id": False}
-        )
-        env["system.mail.oauth.token"].search([]).unlink()
-        env["system.mail.oauth.provider"].search([("name", "=", "Lab Mail")]).unlink()
+        company.forget_sign_in(env, "Lab Mail")
 
 
 def test_a_first_sign_in_says_that_the_mailbox_has_smtp_switched_off(sign_in):
