@@ -54,6 +54,14 @@ class QueueRun:
         self.is_marked = False
         """Whether the stored mark says what is being sent; a mail that is put off is not."""
 
+    @classmethod
+    def of(cls, env):
+        """The run that is going on, or None. A context key that came by RPC is not one: that is
+        plain data, and this must be an object of ours.
+        """
+        run = env.context.get(QUEUE)
+        return run if isinstance(run, cls) else None
+
     @property
     def may_begin(self):
         """Whether there is time for another turn: the second half is for what has begun."""

@@ -30,7 +30,7 @@ from ..failover.session import (
 from ..tools.own_cursor import own_environment
 from ..tools.worker import MARGIN, time_limit
 from .ledger import Ledger, writes_for_others
-from .queue_run import QUEUE
+from .queue_run import QueueRun
 from .refusals import refusals_as_failures
 
 _logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class SendRun(Ledger):
         self._seen, self._cached_check, self._limits = {}, {}, {}
         self._own_routes, self._postponed, self._turns = {}, {}, set()
         self._budget = self._budget_of(servers.env)
-        if servers.env.context.get(QUEUE):
+        if QueueRun.of(servers.env):
             self.left_line = "%s message(s) make way in the mail queue: %s takes too long"
         self.systems = self._system_routes(servers) if treatment.in_scope else {}
 
@@ -87,7 +87,7 @@ class SendRun(Ledger):
         :rtype: Budget
         """
         if not request:
-            queue = env.context.get(QUEUE)
+            queue = QueueRun.of(env)
             return queue.budget() if queue else Budget()
         environ = request.httprequest.environ
         if BUDGET not in environ:

@@ -431,6 +431,28 @@ class TestNobodyGuesses(ReadingCase):
             with self.subTest(role), self.assertRaises(AccessError):
                 self.ask(user, "c")
 
+    def test_the_mail_queue_asks_for_nobody(self):
+        """Which mails it sends may be said in the context; it looks for them as superuser."""
+        mail = self.mail()
+        mail.mail_message_id.record_company_id = self.company
+        portal = self._user("Portal", "portal@else.test", group_ids=[Command.set(self.env.ref("base.group_portal").ids)])
+        secret = "mail_message_id.record_company_id.system_mail_address"
+        for user in (portal, *self.outsiders.values()):
+            for said in ("hello%", "no such%"):
+                context = {"filters": [[secret, "=like", said]]}
+                with self.assertRaises(AccessError), self.env.cr.savepoint():
+                    self.call(user, "mail.mail", "process_email_queue", context=context)
+        context = {"filters": [["subject", "=", "no such"]], "system_mail_queue": [1]}
+        for user in (portal, self.outsiders["employee"]):
+            with self.assertRaises(AccessError), self.env.cr.savepoint():
+                self.call(user, "mail.mail", "process_email_queue", context=context)
+        administrator = self.outsiders["administrator"]
+        self.call(administrator, "mail.mail", "process_email_queue", context=context)
+        self.assertFalse(self.received("ben@company.test"))
+        context["filters"] = [["subject", "=", "Hello"]]
+        self.call(administrator, "mail.mail", "process_email_queue", context=context)
+        self.assertEqual(len(self.received("ben@company.test")), 1)
+
     def test_other_searches_are_odoos_own(self):
         user = self.outsiders["employee"]
         attachment = self.env["ir.attachment"].with_user(user).create({"name": "Mine", "raw": b"x"})

@@ -24,7 +24,7 @@ from ...failover.policy import Fate
 from ...sending.fire_drill import FireDrill, FireDrillRun
 from ...sending.log_lines import told_as_it_is
 from ...sending.parts import notification_values, parts_of
-from ...sending.queue_run import QUEUE
+from ...sending.queue_run import QueueRun
 from ...sending.send_run import SendRun, Treatment
 from ...tools.commands import record_of
 from ...tools.failure_reason import FailureReason, fetching
@@ -234,7 +234,7 @@ class MailMail(models.Model):
         worker has sent meanwhile, or that somebody has cancelled, would return to the queue.
         """
         batches = super()._split_by_mail_configuration()
-        if queue := self.env.context.get(QUEUE):
+        if queue := QueueRun.of(self.env):
             batches = queue.in_turn(batches)
         run = self.env["ir.mail_server"].system_mail_run()
         if run is None:

@@ -8,7 +8,7 @@ from odoo.fields import Domain
 from ...constants import HELD, WAITING
 from ...failover.breaker import LONGEST_WAIT, backoff, expired
 from ...failover.session import AT_ONCE
-from ...sending.queue_run import QUEUE
+from ...sending.queue_run import QueueRun
 
 HELD_MAIL = Domain("state", "=", "exception") & Domain("failure_type", "=", HELD)
 WAITING_MAIL = (
@@ -42,7 +42,7 @@ class MailMail(models.Model):
         :param datetime retry_at: when our own limits allow them again, or AT_ONCE. This wait is not
             counted
         """
-        if queue := self.env.context.get(QUEUE):
+        if queue := QueueRun.of(self.env):
             queue.is_marked = False
         if retry_at == AT_ONCE:
             self._system_mail_leave_to_queue()
@@ -191,7 +191,7 @@ class MailMail(models.Model):
         the former, and wakes its workers by the latter.
         """
         if at is None:
-            if self.env.context.get(QUEUE):
+            if QueueRun.of(self.env):
                 return
             at = min(fields.Datetime.now(), self._system_mail_now())
         queue = self.env.ref("mail.ir_cron_mail_scheduler_action", raise_if_not_found=False)
