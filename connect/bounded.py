@@ -39,7 +39,8 @@ class BoundedAdapter(HTTPAdapter):
         if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             raise requests.exceptions.ContentDecodingError("the answer is compressed unasked")
         body = b""
-        for piece in response.raw.stream(_PIECE, decode_content=False):
+        # not stream(): it reads a line of any length for the size of a chunk
+        while piece := response.raw.read(_PIECE, decode_content=False):
             body += piece
             if len(body) > LONGEST:
                 raise requests.exceptions.ContentDecodingError("the answer is too long")

@@ -273,7 +273,7 @@ def _as_expected(response):
 
 def _seconds(lifetime):
     try:
-        return max(0, min(int(lifetime or DEFAULT_LIFETIME), LONGEST_LIFETIME))
+        return max(1, min(int(lifetime or DEFAULT_LIFETIME), LONGEST_LIFETIME))  # oauthlib drops 0
     except (TypeError, ValueError, OverflowError):
         return DEFAULT_LIFETIME
 

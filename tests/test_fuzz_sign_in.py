@@ -225,6 +225,9 @@ def assert_well_formed(found):
 @example("refresh", [http(200, [], b"[1, 2]"), "close"])
 @example("refresh", [http(200, [], b'{"access_token": ["x"]}'), "close"])
 @example("refresh", [http(200, [], b'{"access_token": "x", "expires_in": 1e999}'), "close"])
+@example("refresh", [http(200, [], b'{"access_token": "x", "expires_in": "0"}'), "close"])
+@example("refresh", [http(200, [], b'{"access_token": "x", "expires_in": 0.5}'), "close"])
+@example("refresh", [http(200, [], b'{"access_token": "x", "expires_in": -5}'), "close"])
 @example("refresh", [http(200, [], b'{"access_token": "x\\u0000"}'), "close"])
 @example("refresh", [http(200, [], b'{"access_token": "x", "token_type": [1]}'), "close"])
 @example("refresh", [http(400, [], b'{"error": [1], "error_description": {}}'), "close"])
@@ -250,6 +253,7 @@ def test_an_id_token_tells_addresses_or_nothing(claims):
         [http(200, [b"Content-Encoding: gzip"], gzip.compress(b"0" * BOMB)), "close"],
         [http(200, [], b'{"a":"'), "flood", "close"],
         [http(200, [b"Transfer-Encoding: chunked"], b"ffffffff\r\n"), "flood", "close"],
+        [http(200, [b"Transfer-Encoding: chunked"], b""), *[b"0" * 100_000] * 600, "close"],
         [http(200, [], b""), "endless"],
         ["endless"],
     ],
