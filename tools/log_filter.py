@@ -10,7 +10,6 @@ import contextvars
 import itertools
 import logging
 import re
-from urllib.parse import urlsplit
 
 from odoo.tools.profiler import SQLCollector
 
@@ -122,29 +121,30 @@ def _secret_names():
 
 
 @contextlib.contextmanager
-def hidden(url):
-    """Within it, what this thread requests of the address is logged without it."""
-    token = _hidden.set(urlsplit(url).path)
+def hidden():
+    """Within it, what this thread requests is logged without the addresses."""
+    token = _is_hidden.set(True)
     try:
         yield
     finally:
-        _hidden.reset(token)
+        _is_hidden.reset(token)
 
 
 def redact_hidden(record):
-    """Replace the path of the address within ``hidden`` by ``***``.
+    """Replace all but numbers within ``hidden`` by ``***``: a text may have the address, in
+    whatever spelling, and so may an error.
 
     :param logging.LogRecord record: a line of the log; changed in place
     :return: True: the line is kept
     """
-    path = _hidden.get()
-    if path and isinstance(record.args, tuple):
-        record.args = tuple("***" if path in str(value) else value for value in record.args)
+    if _is_hidden.get() and isinstance(record.args, tuple):
+        record.args = tuple(arg if isinstance(arg, int) else "***" for arg in record.args)
     return True
 
 
-_hidden = contextvars.ContextVar("system_mail_hidden", default="")
+_is_hidden = contextvars.ContextVar("system_mail_hidden", default=False)
 
-logging.getLogger("urllib3.connectionpool").addFilter(redact_hidden)
+for _module in ("connection", "connectionpool", "util.retry"):  # a filter holds for one logger only
+    logging.getLogger(f"urllib3.{_module}").addFilter(redact_hidden)
 logging.getLogger("odoo.service.model").addFilter(redact_typed)
 logging.getLogger("odoo.sql_db").addFilter(redact_secrets)

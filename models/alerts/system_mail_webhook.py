@@ -188,7 +188,7 @@ class SystemMailWebhook(models.Model):
             "system_mail.allow_internal_hosts"
         )
         try:
-            with hidden(url):
+            with hidden():
                 return str(webhook.post(url, content, public_only=not internal))
         except webhook.WebhookError as exc:
             _logger.warning("webhook %s at %s: %s", self.id, self.host, exc.code)
