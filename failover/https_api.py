@@ -12,6 +12,7 @@ import dataclasses
 import email.utils
 import http.client
 import io
+import re
 import select
 import smtplib
 import ssl
@@ -40,13 +41,17 @@ from .text import decode, json_object
 
 HTTPS = 443
 LONGEST_ANSWER = 65_536
-"""Bytes of an answer that are read; some hundred are usual."""
+"""Bytes of an answer's body that are read; some hundred are usual."""
+LONGEST = 262_144
+"""Bytes of an answer with all that comes before it."""
 IDLE = 2.0
 """Seconds. A connection that was not used for longer may be closed at any moment, and then nobody
 knows whether the next message was accepted: that message gets a new one.
 """
-REST = 5.0
-"""Seconds for the rest of an answer whose status is known."""
+REST, LEAST = 5.0, 1.0
+"""Seconds for the rest of an answer whose status is known, and where somebody waits no longer."""
+_HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
+_INFORMATIONAL = re.compile(rb"HTTP/\S+ 1")
 _PIECE = 65_536
 _AT_ONCE = 0.001
 _LONGEST_DATE = 40
@@ -237,7 +242,7 @@ class ApiConnection(Connection):
     def await_reply(self, seconds):
         """Wait for the answer.
 
-        :return: whether it has begun, or the connection has ended
+        :return: whether its status and headers are there, or the connection has ended
         """
         return self._reader.wait(seconds)
 
@@ -282,7 +287,7 @@ class ApiConnection(Connection):
         if response.status < _YES:
             raise http.client.HTTPException(f"no final answer: {response.status}")
         body = b""
-        self._begin(Phase.DOT, REST)
+        self._begin(Phase.DOT, min(REST, max(self.trace.patience.budget.left, LEAST)))
         with contextlib.suppress(OSError, http.client.HTTPException):  # the status says it all
             body = response.read(LONGEST_ANSWER)
         if response.will_close or not response.isclosed():
@@ -342,21 +347,33 @@ class _Reader(io.RawIOBase):
 
     def __init__(self, sock, trace):
         super().__init__()
-        self._sock, self._trace, self._begun = sock, trace, b""
+        self._sock, self._trace, self._begun, self._room = sock, trace, b"", LONGEST
 
     def wait(self, seconds):
-        """Wait for the first bytes, and keep them.
+        """Wait for the head of the answer, and keep it.
 
-        :return: whether there are any, or will be none
+        :return: whether it is there, or will not come: the connection has ended, or there is no end
         """
-        self._sock.settimeout(max(seconds, _AT_ONCE))
-        try:
-            self._begun = self._begun or self._sock.recv(_PIECE)
-        except TimeoutError:
-            return False
-        except OSError:  # whoever reads meets it, too
-            return True
-        return True
+        end = time.monotonic() + max(seconds, _AT_ONCE)
+        while not self._has_head() and (left := end - time.monotonic()) > 0:
+            self._sock.settimeout(left)
+            try:
+                received = self._sock.recv(_PIECE)
+            except TimeoutError:
+                return False
+            except OSError:  # whoever reads meets it, too
+                return True
+            if not received:
+                return True
+            self._begun += received
+        return self._has_head()
+
+    def _has_head(self):
+        """Whether the head of the final answer has been kept (RFC 9110 15.2), or too much."""
+        ends = [end.end() for end in _HEAD_ENDS.finditer(self._begun)]
+        heads = (self._begun[start:] for start in (0, *ends[:-1])) if ends else ()
+        is_final = any(not _INFORMATIONAL.match(head) for head in heads)
+        return is_final or len(self._begun) > LONGEST
 
     def makefile(self, _mode):
         return io.BufferedReader(self)
@@ -365,12 +382,16 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer):
+        if self._room <= 0:
+            raise OSError("the answer does not end")
         if self._begun:
             count = min(len(buffer), len(self._begun))
             buffer[:count], self._begun = self._begun[:count], self._begun[count:]
-            return count
-        self._sock.settimeout(self._trace.remaining())
-        return self._sock.recv_into(buffer)
+        else:
+            self._sock.settimeout(self._trace.remaining())
+            count = self._sock.recv_into(buffer)
+        self._room -= count
+        return count
 
 
 def _tls_connection(url, trace):

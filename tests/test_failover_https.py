@@ -646,6 +646,25 @@ class TestLateAnswers:
         assert (failure and classify(failure).rule) == rule
         assert len(server.accepted) == (not status)
 
+    def test_an_answer_that_has_only_begun_is_late(self, server):
+        server.fail("answer", action="drip", interval=0.2)
+        begin = time.monotonic()
+        result = self.send(server)
+        assert time.monotonic() - begin < 0.9
+        assert result.troubles[BEN].is_awaited
+
+    @pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+    def test_what_comes_before_the_final_answer_is_passed_over(self, graph, end):
+        heads = b"HTTP/1.1 100 Continue", b"HTTP/1.1 202 Accepted%bContent-Length: 0" % end
+        graph.fail("answer", raw=b"".join(head + end * 2 for head in heads))
+        assert self.send(graph, seconds=5).accepted == (BEN,)
+
+    def test_an_answer_without_end_is_none(self, graph):
+        graph.fail("answer", raw=b"HTTP/1.1 100 Continue\r\n\r\n" * 40_000)
+        result = self.send(graph, seconds=5)
+        assert not result.accepted
+        assert "does not end" in result.troubles[BEN].failure.text
+
     def test_an_answer_in_time_is_no_late_one(self, server):
         result = self.send(server, seconds=5)
         assert (result.accepted, result.late) == ((BEN,), None)
