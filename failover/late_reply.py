@@ -1,5 +1,6 @@
 """The reply to a message's final dot, where it comes later than a person waits."""
 
+import math
 import threading
 import time
 import weakref
@@ -15,32 +16,47 @@ LAST_LOOK = 1.0
 
 class LateReplies:
     """The connections of this process whose replies may come late. Each may keep a thread and a
-    socket busy for minutes, so there are only so many.
+    socket busy for minutes, so there are only so many; and people, who choose their servers, take
+    neither each other's places nor those of the company's mailboxes.
     """
 
-    def __init__(self, most):
-        """:param int most: connections at once"""
-        self._most, self._lock = most, threading.Lock()
-        self._connections = weakref.WeakSet()  # what nobody has any more takes no room
+    def __init__(self, most, of_people=math.inf, of_one=math.inf):
+        """
+        :param int most: connections at once
+        :param int of_people: of all that have an owner
+        :param int of_one: of one owner
+        """
+        self._most, self._of_people, self._of_one = most, of_people, of_one
+        self._lock = threading.Lock()
+        self._owners = weakref.WeakKeyDictionary()  # what nobody has any more takes no room
 
-    def admit(self, connection):
+    def admit(self, connection, owner=None):
         """Let the connection begin a message, if there is room; wait a moment for it, since most
         messages are quick.
 
+        :param owner: whose mailbox it is; None: the company's
         :return: whether it may
         """
         for pause in range(PAUSES):
             time.sleep(PAUSE if pause else 0)
             with self._lock:
-                if len(self._connections) < self._most:
-                    self._connections.add(connection)
+                if self._has_room(owner):
+                    self._owners[connection] = owner
                     return True
         return False
+
+    def _has_room(self, owner):
+        owners = [*self._owners.values()]
+        of_people = [other for other in owners if other is not None]
+        return len(owners) < self._most and (
+            owner is None
+            or (len(of_people) < self._of_people and of_people.count(owner) < self._of_one)
+        )
 
     def leave(self, connection):
         """The connection has its reply, or is left."""
         with self._lock:
-            self._connections.discard(connection)
+            self._owners.pop(connection, None)
 
 
 class LateReply:

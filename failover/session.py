@@ -129,6 +129,7 @@ class Route:
         on_doubt: Callable | None = None,
         on_slow: Callable | None = None,
         late_replies: LateReplies | None = None,
+        owner: Any = None,
         shared: bool = False,
     ):
         """
@@ -148,6 +149,7 @@ class Route:
         :param on_slow: ``(mailbox, seconds, phase)``: it used up most of the time of a person who
             waits, and came so far
         :param late_replies: where ``patience`` says that replies may be late: those of this process
+        :param owner: whose mailbox it is, as ``LateReplies`` counts them; None: the company's
         :param shared: several sessions use it; they leave it open, until ``close()``
         """
         self.mailbox, self.name, self.shared = mailbox, name, shared
@@ -157,7 +159,7 @@ class Route:
         self._patience = patience or Patience()
         self._on_failure, self._on_success, self._on_doubt = on_failure, on_success, on_doubt
         self._on_slow, self._seconds = on_slow, 0.0
-        self._late_replies = late_replies
+        self._late_replies, self._owner = late_replies, owner
         self._connection: WatchedConnection | None = None
         self._success_reported = self._failure_reported = False
 
@@ -294,7 +296,7 @@ class Route:
         self._connection.trace.phase = Phase.MAIL  # the log-in, or the last message, went well
         began = time.monotonic()
         late_replies = self._late_replies
-        if late_replies and not late_replies.admit(self._connection):
+        if late_replies and not late_replies.admit(self._connection, self._owner):
             return Outcome((), dict.fromkeys(to_addrs, Failure(Phase.MAIL, kind=Kind.NO_TIME)))
         try:
             outcome = self._connection.send_message(message, from_addr, to_addrs)

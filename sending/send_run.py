@@ -40,7 +40,7 @@ BUDGET = "system_mail.budget"
 """Where the Budget of a request is kept, in its environ."""
 FOR_MAIL = 0.95
 """The part of a person's time that mail may take: the request has other work, too."""
-LATE_REPLIES = LateReplies(8)
+LATE_REPLIES = LateReplies(10, of_people=8, of_one=2)
 """Those of this process: a thread waits for each (``sending/watcher.py``)."""
 
 
@@ -278,6 +278,7 @@ class SendRun(Ledger):
             name=server.sudo().name or "Odoo",
             patience=patience(budget, may_be_late),
             late_replies=LATE_REPLIES if may_be_late else None,
+            owner=server.sudo().owner_user_id.id or None,
             refresh=self._refresh(server) if server and server.system_mail_has_token() else None,
             on_failure=self._failed if server else None,
             on_success=self._succeeded if server else None,

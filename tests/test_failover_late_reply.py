@@ -29,8 +29,8 @@ MANY = 5
 class Person:
     """Sends from a mailbox, and waits no longer than SECONDS."""
 
-    def __init__(self, server, encryption=None, most=8):
-        self._server, self._encryption = server, encryption
+    def __init__(self, server, encryption=None, most=8, owner=None):
+        self._server, self._encryption, self._owner = server, encryption, owner
         self._late_replies = LateReplies(most)
         self.slow = []
 
@@ -49,6 +49,7 @@ class Person:
             patience=Patience(dot=MANY, budget=budget, may_be_late=True),
             on_slow=lambda *slow: self.slow.append(slow),
             late_replies=self._late_replies,
+            owner=self._owner,
         )
         session = Session([route], internal=True, budget=budget).open()
         yield session
@@ -202,6 +203,28 @@ def test_there_is_room_again_when_one_is_left_or_forgotten():
     assert late_replies.admit(second)
     del second
     assert late_replies.admit(first)
+
+
+def test_nobody_takes_the_places_of_others(monkeypatch):
+    monkeypatch.setattr(late_reply, "PAUSE", 0)
+    late_replies, lines = LateReplies(5, of_people=4, of_one=2), [Line() for _ in range(8)]
+    admitted = [
+        late_replies.admit(line, owner)
+        for line, owner in zip(lines, [7, 7, 7, 8, 9, 5, None, None], strict=True)
+    ]
+    assert admitted == [True, True, False, True, True, False, True, False]
+    late_replies.leave(lines[0])
+    assert late_replies.admit(lines[2], 7)
+
+
+def test_one_persons_silent_server_leaves_room_for_a_colleague(lab, answer):
+    silent = lab.server("silent", deliver=lambda _delivery: answer.wait(MANY))
+    late_replies = LateReplies(8, of_one=2)
+    person, colleague = Person(silent, owner=5), Person(lab.server("quick"), owner=6)
+    person._late_replies = colleague._late_replies = late_replies
+    kept = [person.send() for _ in range(3)]
+    assert [report.fate(READER) for report in kept] == [Fate.AWAITED, Fate.AWAITED, Fate.DEFERRED]
+    assert colleague.send(seconds=MANY).fate(READER) is Fate.ACCEPTED
 
 
 def test_room_is_waited_for_a_moment(monkeypatch):

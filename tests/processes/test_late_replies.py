@@ -62,6 +62,11 @@ class Office:
         assert time.monotonic() - begin < MANY, "nobody waits"
         self._mention_ids += found if isinstance(found, list) else [found]
 
+    def have_author_follow(self):
+        with environment() as env:
+            author = env["res.users"].search([("login", "=", AUTHOR[0])]).partner_id
+            env["res.partner"].browse(self._lead_id).message_subscribe(author.ids)
+
     def awaited(self):
         """For each mention that is not settled, whether a reply is awaited."""
         with environment() as env:
@@ -225,20 +230,42 @@ def test_no_more_than_eight_replies_are_awaited_in_a_process(company):
         assert office.awaited().count(True) == 8
         office.reply.set()
         office.assert_sent_once()
+    _forget_colleagues()
+
+
+def test_one_author_takes_nobody_elses_place(company):
+    with _served(company, workers=0) as office:
+        colleague = office.log_in(_colleague(0, company, company.system))
+        sessions = [office.log_in(AUTHOR[0]) for _ in range(10)]
+        office.have_author_follow()  # or all of them would at once
+        with ThreadPoolExecutor(len(sessions)) as pool:
+            list(pool.map(office.mention, sessions))
+        assert office.awaited().count(True) == 2
+        before = len(company.system.accepted)
+        office.mention(colleague)
+        office.wait_for(lambda: len(company.system.accepted) > before)
+        assert not office.reply.is_set()
+        office.reply.set()
+        office.assert_sent_once()
+    _forget_colleagues()
+
+
+def _forget_colleagues():
     with environment() as env:
         env["ir.mail_server"].search([("name", "=like", "colleague%")]).unlink()
 
 
-def _colleague(number, company):
-    """With a mailbox at the author's server.
+def _colleague(number, company, server=None):
+    """With a mailbox at the author's server, or at this one.
 
     :return: the log-in
     """
     mailbox = Mailbox(f"colleague {number}", f"colleague{number}@company.test", OWN.password)
-    company.own.logins[mailbox.address] = mailbox.password
+    server = server or company.own
+    server.logins[mailbox.address] = mailbox.password
     with environment() as env:
         user = env["res.users"].search([("login", "=", mailbox.name)])
         if not user:
             user = instance.user(env, mailbox.name, mailbox.address)
-        instance.server(env, mailbox, company.own.port, user)
+        instance.server(env, mailbox, server.port, user)
     return mailbox.name
