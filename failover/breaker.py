@@ -131,6 +131,9 @@ def after_failure(
         if counted.failure_count < needed:
             return counted
     had_day = breaker.delay > LONGEST_WAIT
+    out_of_turn = breaker.state == State.OPEN and allows(breaker, now) == "skip"
+    if out_of_turn and not had_day and effect not in _ENDURING:
+        return _counted(breaker, reason, now)  # nobody waits longer because somebody tried again
     delay = FIRST_WAIT if closed or had_day else min(2 * breaker.delay, LONGEST_WAIT)
     delay = LONGEST_WAIT if effect in _ENDURING else max(FIRST_WAIT, delay)
     wait = rng.uniform(SHORTEST_WAIT, delay)

@@ -316,8 +316,10 @@ class House:
             ]
             has_long_been_down = place.breaker.failure_count and place not in failing
             failed_at = {each: each.failed_at for each in failing} | {place: self.now}
-            if has_long_been_down or not circuit.own_network_suspected(
-                failed_at.values(), self._last_served()
+            if (
+                has_long_been_down
+                or not circuit.own_network_suspected(failed_at.values(), self._last_served())
+                or all(self._is_one_persons(each) for each in {*failing, place})
             ):
                 return False
             for each in {*failing, place}:
@@ -328,6 +330,10 @@ class House:
         )
         network.failed = Failure(Phase.CONNECT, kind=Kind.TIMEOUT), OWN_NETWORK
         return True
+
+    def _is_one_persons(self, place):
+        there = self._at(place)
+        return len(there) <= 1 and not any(mailbox.is_system for mailbox in there)
 
     def _last_served(self):
         ago = self.clock.monotonic() - max(place.served_at for place in self.places)

@@ -1,5 +1,6 @@
 """When a mailbox is left alone, and when it is tried again."""
 
+import dataclasses
 import datetime
 import random
 
@@ -9,10 +10,12 @@ from hypothesis import strategies as st
 
 from ..failover.breaker import (
     DAY,
+    FIRST_WAIT,
     HOUR,
     LEASE,
     MOMENT,
     SHORTEST_WAIT,
+    WAIT_OF_A_DAY,
     WINDOW,
     Breaker,
     State,
@@ -173,6 +176,13 @@ class TestProbing:
     def test_the_wait_doubles_up_to_an_hour(self):
         _breaker, waits = probe_until(fail(Breaker(), kind=Kind.TIMEOUT), 8)
         assert waits == [120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+    def test_who_tries_out_of_turn_makes_nobody_wait_longer(self):
+        opened = fail(Breaker(), kind=Kind.TIMEOUT)
+        tried = fail(opened, at=0.5, kind=Kind.TIMEOUT)
+        assert tried == dataclasses.replace(opened, failure_count=2)
+        assert fail(opened, Effect.DISCONNECTED, at=0.5).delay == WAIT_OF_A_DAY
+        assert fail(opened, at=FIRST_WAIT + 1).delay == 2 * FIRST_WAIT, "it was its turn"
 
     def test_the_wait_is_never_nothing(self):
         breaker = fail(Breaker(), kind=Kind.TIMEOUT, rng=Shortest())

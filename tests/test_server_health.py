@@ -366,6 +366,27 @@ class TestOwnNetwork(ServersCase):
         late = mails.filtered(lambda mail: mail.scheduled_date and mail.scheduled_date > now)
         self.assertFalse(late, late.mapped("failure_reason"))
 
+    def test_servers_of_one_person_each_say_nothing_of_the_network(self):
+        """Their owners may have switched them off."""
+        self.lose()
+        own = self.own_server | self.fay_mailbox
+        for mailbox in own:
+            mailbox.system_mail_check()
+        self.assertFalse(self.row().is_down())
+        self.assertEqual({self.health(mailbox).state for mailbox in own}, {"unstable"})
+        self.system_server.system_mail_check()
+        self.assertTrue(self.row().is_down(), "that one is the company's")
+
+    def test_who_tries_meanwhile_makes_nobody_wait_longer(self):
+        self.lose()
+        self.all_write()
+        before = self.row().delay, self.row().next_probe_at
+        for _ in range(4):
+            self.fay_mailbox.system_mail_check()
+        self.assertEqual((self.row().delay, self.row().next_probe_at), before)
+        self.probe(self.row())
+        self.assertEqual(self.row().delay, 2 * before[0])
+
     def test_nobodys_silent_server_keeps_the_network_down(self):
         """Not even one whose probe was due first, and whose success was the last one."""
         self.lose()

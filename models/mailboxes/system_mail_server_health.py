@@ -480,8 +480,10 @@ class SystemMailServerHealth(models.Model):
             failing = self._failing(now)
             failed_at = {row.host: row.last_failure for row in failing} | {self.host: now}
             has_long_been_down = self.failure_count and self not in failing
-            if has_long_been_down or not circuit.own_network_suspected(
-                failed_at.values(), self._last_served(now)
+            if (
+                has_long_been_down
+                or not circuit.own_network_suspected(failed_at.values(), self._last_served(now))
+                or all(row._is_one_persons() for row in failing | self)
             ):
                 return False
             for row in failing | self:
@@ -509,6 +511,12 @@ class SystemMailServerHealth(models.Model):
         )
         network._trigger_probe()
         return True
+
+    def _is_one_persons(self):
+        """Whether nobody else has a mailbox there, so that its owner may want it to fail."""
+        mailboxes, (provider, _server) = self._mailboxes(), known_at(self.host)
+        is_personal = all(mailbox.owner_user_id for mailbox in mailboxes)
+        return is_personal and len(mailboxes.owner_user_id) <= 1 and not provider
 
     @api.model
     def _failing(self, now):
@@ -610,21 +618,34 @@ class SystemMailServerHealth(models.Model):
     @api.model
     def _mailbox_to_try_network(self):
         """A mailbox at any server, each time another one: a server may be silent for a reason of
-        its own, or because its owner wants that.
+        its own, or because its owner wants that. Every other time, one at a server of more than one
+        person, or of the company.
         """
         self.env.flush_all()
         found = self.env.execute_query(
             SQL(
-                """SELECT DISTINCT ON (lower(trim(smtp_host))) health.id
-                     FROM system_mail_health health
-                     JOIN %s server ON server.id = health.server_id
-                    WHERE server.active AND health.state != 'disconnected'
-                          AND server.system_mail_https IS NOT TRUE
-                 ORDER BY lower(trim(smtp_host)), random()""",
-                rows(self.env["ir.mail_server"], "active", "smtp_host", "system_mail_https"),
+                """SELECT DISTINCT ON (host) id, is_shared
+                     FROM (SELECT health.id, lower(trim(smtp_host)) AS host,
+                                  COUNT(*) OVER place > COUNT(owner_user_id) OVER place
+                                  OR MIN(owner_user_id) OVER place != MAX(owner_user_id) OVER place
+                                  AS is_shared
+                             FROM system_mail_health health
+                             JOIN %s server ON server.id = health.server_id
+                            WHERE server.active AND health.state != 'disconnected'
+                                  AND server.system_mail_https IS NOT TRUE
+                           WINDOW place AS (PARTITION BY lower(trim(smtp_host)), smtp_port)
+                          ) AS mailbox
+                 ORDER BY host, is_shared DESC, random()""",
+                rows(
+                    self.env["ir.mail_server"],
+                    *("active", "smtp_host", "smtp_port", "system_mail_https", "owner_user_id"),
+                ),
             )
         )
-        return self.env["system.mail.health"].browse(found and random.SystemRandom().choice(found))
+        chance = random.SystemRandom()
+        shared = [row for row in found if row[1]]
+        chosen = chance.choice(chance.choice([shared, found]) or found) if found else ()
+        return self.env["system.mail.health"].browse(chosen[:1])
 
     @api.model
     @api.private
