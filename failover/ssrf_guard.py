@@ -11,6 +11,9 @@ import socket
 
 PORTS = (25, 465, 587, 2525)
 """Where mail is handed in."""
+_SPECIAL = [  # RFC 6890, 7526 and 9637: older versions of Python take them for public
+    ipaddress.ip_network(network) for network in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")
+]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in its last 32 bits
 
 
@@ -65,7 +68,8 @@ def is_public(address):
             inner = ipaddress.ip_address(int(ip) & 0xFFFF_FFFF)
         if inner:
             return is_public(str(inner))
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or _is_site_local(ip))
+    special = ip.is_multicast or ip.is_reserved or any(ip in network for network in _SPECIAL)
+    return ip.is_global and not (special or _is_site_local(ip))
 
 
 def _is_site_local(ip):

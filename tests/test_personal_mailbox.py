@@ -295,3 +295,15 @@ class TestPersonalSignIn(OAuthCase):
         [copy] = [d for d in self.system.accepted if d.message["Message-Id"] == message.message_id]
         self.assertEqual(copy.mail_from, "hello@company.test")
         self.assertEqual(self.health(self.ana.outgoing_mail_server_id).state, "disconnected")
+
+    def test_sign_ins_that_fail_count_as_attempts(self):
+        self.startPatcher(patch.object(system_mail_attempt, "MOST", 2))
+        self.authenticate(ANA, ANA)
+        for tried in range(3):
+            action = self.call("res.users", "action_setup_outgoing_mail_server", OAUTH)
+            dialog = self.env["system.mail.connect"].browse(action["params"]["dialog"]["res_id"])
+            back = self.oauth.consent(self.begin(dialog))
+            dialog.sudo().oauth_verifier = "x" * 64
+            self.come_back(dialog, back)
+            self.assertEqual(dialog.state, "failed")
+            self.assertEqual("You have tried 2 times" in dialog.problem, tried == 2)

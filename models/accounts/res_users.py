@@ -265,7 +265,7 @@ class ResUsers(models.Model):
         provider_id = server_values.get("system_mail_provider_id")
         provider_sudo = self.env["system.mail.oauth.provider"].sudo().browse(provider_id or [])
         self._check_system_mail_own(by_super_user=provider_sudo.is_for_people())
-        if not provider_sudo.is_application():
+        if not (tokens or provider_sudo.is_application()):  # a sign-in was counted before
             self.env["system.mail.attempt"]._count_attempt()
         trouble = None
         with contextlib.suppress(TryFailed), self.env.cr.savepoint():
