@@ -435,7 +435,11 @@ class TestNobodyGuesses(ReadingCase):
         """Which mails it sends may be said in the context; it looks for them as superuser."""
         mail = self.mail()
         mail.mail_message_id.record_company_id = self.company
-        portal = self._user("Portal", "portal@else.test", group_ids=[Command.set(self.env.ref("base.group_portal").ids)])
+        portal = self._user(
+            "Portal",
+            "portal@else.test",
+            group_ids=[Command.set(self.env.ref("base.group_portal").ids)],
+        )
         secret = "mail_message_id.record_company_id.system_mail_address"
         for user in (portal, *self.outsiders.values()):
             for said in ("hello%", "no such%"):
