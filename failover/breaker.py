@@ -65,7 +65,8 @@ def allows(breaker, now):
     if breaker.state == State.CLOSED:
         return "send"
     longest = LEASE if breaker.state == State.HALF_OPEN else breaker.delay
-    return "skip" if still_lasts(breaker.next_probe_at, now, longest) else "probe"
+    until = breaker.next_probe_at
+    return "skip" if until and still_lasts(until, now, longest) else "probe"
 
 
 def still_lasts(until, now, longest):

@@ -336,15 +336,16 @@ class Ledger:
 
     def why(self, troubles, fate):
         """What the author reads as the reason: why their mailbox failed. If the mail waits for
-        System Mail, the reason only says so: what is wrong with System Mail is for Super Users.
+        System Mail, the reason only says so, or that it waits for a limit: what is wrong with
+        System Mail is for Super Users.
 
         :rtype: Why
         """
         last = troubles[-1]
         if fate is Fate.AWAITED or (fate is Fate.DEFERRED and last.retry_at == AT_ONCE):
             return Why()
-        if fate is Fate.DEFERRED and last.route in self.systems and not last.retry_at:
-            return Why(BY_SYSTEM_MAIL)
+        if fate is Fate.DEFERRED and last.route in self.systems:
+            return Why.of(last) if last.retry_at else Why(BY_SYSTEM_MAIL)
         own = (Why.of(trouble) for trouble in troubles if trouble.route not in self.systems)
         return next(own, Why())
 

@@ -153,7 +153,7 @@ class ResUsers(models.Model):
         :return: sentences if it is disconnected, False if it is not, None if such alerts are off
         :rtype: str | bool | None
         """
-        user = self.env.user
+        user = self.env.user.with_context(lang=self.env.user.lang)  # they may just have changed it
         if not (user._is_internal() and user._system_mail_wants_alerts()):
             return None
         health_sudo = user.outgoing_mail_server_id.sudo().system_mail_health_ids[:1]

@@ -114,7 +114,8 @@ class ConnectFormController extends FormController {
             news.id ||= "system_mail_news";
             next?.setAttribute("aria-describedby", news.id); // it is read out, too
         }
-        next?.focus();
+        next?.focus({ preventScroll: Boolean(news) });
+        news?.scrollIntoView({ block: "nearest" });
     }
 }
 

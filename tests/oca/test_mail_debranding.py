@@ -19,7 +19,8 @@ class TestMailDebranding(SystemMailCase):
         self.system.stop()
         message = self.mention()
         self.own.heal()
-        self.env["system.mail.health"].search([]).give_new_chance()
+        for server in self.own_server | self.system_server:
+            self.health(server).give_new_chance()
         self.run_queue(message.notification_ids.mail_mail_id)
         [delivery] = self.received("ben@company.test")
         self.assertNotIn("odoo.com", delivery.message.get_body(("html",)).get_content())

@@ -21,6 +21,8 @@ class SystemMailConnectHeldMail(models.TransientModel):
     held_count = fields.Integer(compute="_compute_held")
     held_list = fields.Html(compute="_compute_held")
     held_outcome = fields.Char(readonly=True)
+    doubtful_count = fields.Integer(compute="_compute_held")
+    doubtful_list = fields.Html(compute="_compute_held")
 
     @api.model
     def _outage_of(self, user_id):
@@ -38,9 +40,20 @@ class SystemMailConnectHeldMail(models.TransientModel):
     @api.depends("state", "held_outcome")
     def _compute_held(self):
         for dialog in self:
-            mails_sudo = dialog._held_mails()
-            dialog.held_count = len(mails_sudo)
-            dialog.held_list = Markup().join(map(self._describe_held, mails_sudo[:SHOWN]))
+            failed_sudo = dialog._failed_mails()
+            held_sudo, doubtful_sudo = self._apart(failed_sudo)
+            dialog.held_count, dialog.doubtful_count = len(held_sudo), len(doubtful_sudo)
+            dialog.held_list = self._list(held_sudo)
+            dialog.doubtful_list = self._list(doubtful_sudo)
+
+    @staticmethod
+    def _apart(mails_sudo):
+        """Those that surely did not arrive, and those that may have."""
+        doubtful_sudo = mails_sudo.filtered(lambda mail: mail.failure_type == HELD)
+        return mails_sudo - doubtful_sudo, doubtful_sudo
+
+    def _list(self, mails_sudo):
+        return Markup().join(map(self._describe_held, mails_sudo[:SHOWN]))
 
     def _describe_held(self, mail_sudo):
         """One line of HTML about a mail: its date, recipients and document."""
@@ -56,6 +69,10 @@ class SystemMailConnectHeldMail(models.TransientModel):
         return Markup('<a href="/mail/message/{}" target="_blank">{}</a>').format(message.id, line)
 
     def _held_mails(self):
+        """Of the mail that failed, what surely did not arrive: it is sent again, or discarded."""
+        return self._apart(self._failed_mails())[0]
+
+    def _failed_mails(self):
         """The mail that the owner wrote, that failed since their mailbox did, and that can be sent
         again. Who is named as its author proves nothing.
         """

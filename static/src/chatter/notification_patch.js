@@ -50,7 +50,7 @@ patch(Notification.prototype, {
     },
     get statusTitle() {
         if (this.isSystemMailWaiting) {
-            return _t("Waiting: it is sent as soon as a mailbox works again");
+            return _t("Waiting: it is sent later");
         }
         if (this.isSystemMailHeld) {
             return _t("It may have been delivered");

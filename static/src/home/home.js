@@ -55,7 +55,8 @@ export class SystemMailHome extends Component {
     focusNextStep() {
         const { el } = this.root;
         if (el && document.activeElement === document.body) {
-            (el.querySelector(".btn-primary") ?? el.querySelector("h1")).focus();
+            const next = el.querySelector(".btn-primary") ?? el.querySelector("h1");
+            next.focus({ preventScroll: true }); // the page begins with what matters most
         }
     }
 
