@@ -2,6 +2,7 @@
 those of the document of mail that comes in. The sender of such mail can be forged.
 """
 
+from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import HttpCase, JsonRpcException, tagged
 from odoo.tools import mute_logger
@@ -177,6 +178,86 @@ class TestDoorsByValues(HttpCase, UndecidedCase):
                         links = {"attachment_ids": [Command.link(attachment.id)]}
                         self.rpc("mail.message", "write", message.ids, links)
                 self.assertFalse(message.attachment_ids)
+
+
+@tagged("post_install", "-at_install")
+class TestDoorsByDefaults(ReadingCase):
+    """Odoo puts the defaults of the context into the cache of the records that they name, and makes
+    some records as OdooBot with the defaults of whom it does so for.
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.env["system.mail.alert"].tell_super_users("Look")
+        self.channel = self.env.ref("system_mail.channel_alerts")
+        self.alert = self.channel.message_ids[0]
+        self.plain = self.outsiders["employee"]
+        values = {"system_mail_scope": "all", "system_mail_address": "boss@company.test"}
+        companies = {"company_ids": [[1, self.company.id, values]]}
+        of_user = {"user_ids": [[1, self.plain.id, companies]]}
+        self.changing = [[1, self.plain.partner_id.id, of_user]]
+
+    def compose(self, user, **context):
+        values = {"body": "x", "model": "res.partner", "res_ids": str(user.partner_id.ids)}
+        return self.call(user, "mail.compose.message", "create", [values], context=context)
+
+    def policy(self):
+        self.env.invalidate_all()
+        [policy] = self.env["res.company"].system_mail_policies().values()
+        return policy.scope, policy.address
+
+    def test_no_default_changes_records_that_exist(self):
+        new = {"name": "New", "category_id": [[0, 0, {"partner_ids": self.changing}]]}
+        for user in self.outsiders.values():
+            for commands in (self.changing, [[2, self.plain.partner_id.id]], [[0, 0, new]]):
+                self.env.registry.clear_all_caches()
+                with self.assertRaises(AccessError), self.env.cr.savepoint():
+                    self.compose(user, default_partner_ids=commands)
+                self.assertEqual(self.policy(), ("internal", "hello@company.test"))
+
+    def test_what_others_put_into_the_cache_is_not_kept_for_everybody(self):
+        company = self.company.sudo()
+        company._fields["system_mail_scope"]._update_cache(company, "all")
+        self.env.registry.clear_all_caches()
+        [policy] = self.env["res.company"].system_mail_policies().values()
+        self.assertEqual(policy.scope, "internal")
+
+    def test_no_default_takes_an_alert(self):
+        for user in (*self.outsiders.values(), self.env.ref("base.user_root")):
+            for command in ([4, self.alert.id], [6, 0, self.alert.ids]):
+                context = {"default_message_ids": [command]}
+                with self.assertRaises(AccessError), self.env.cr.savepoint():
+                    self.call(user, "res.partner", "create", [{"name": "X"}], context=context)
+        self.assertEqual(self.alert.res_id, self.channel.id)
+
+    def test_an_alert_stays_in_its_channel_whoever_moves_it(self):
+        mine = self.env["discuss.channel"].with_user(self.plain).create({"name": "Mine"})
+        for user in (self.env.ref("base.user_root"), self.super_user):
+            for values in ({"res_id": mine.id}, {"model": "res.partner", "res_id": 1}):
+                with self.assertRaisesRegex(AccessError, "stays in its channel"):
+                    self.alert.with_user(user).write(values)
+        self.alert.with_user(self.super_user).write({"res_id": self.channel.id})
+
+    def test_nobody_keeps_such_a_default(self):
+        call = "ir.default", "set", "mail.compose.message", "partner_ids"
+        self.assert_refused(self.outsiders["administrator"], *call, self.changing)
+        self.call(self.outsiders["administrator"], *call, self.plain.partner_id.ids)
+
+    def test_other_defaults_are_odoos_own(self):
+        tag = self.env["res.partner.category"].create({"name": "Tag"})
+        context = {
+            "default_category_id": [[4, tag.id]],
+            "default_child_ids": [[0, 0, {"name": "Child", "category_id": [[6, 0, tag.ids]]}]],
+        }
+        administrator = self.outsiders["administrator"]
+        [id_] = self.call(administrator, "res.partner", "create", [{"name": "X"}], context=context)
+        made = self.env["res.partner"].browse(id_)
+        self.assertEqual((made.category_id, made.child_ids.category_id), (tag, tag))
+
+    def test_without_system_mail_all_are(self):
+        self.company.system_mail_server_id = False
+        changing = [[1, self.plain.partner_id.id, {"name": "Other"}]]
+        self.compose(self.plain, default_partner_ids=changing)
 
 
 @tagged("post_install", "-at_install")

@@ -20,12 +20,48 @@ def check_only_new(model, values):
         this addon
     """
     if _changes_others(model, values or {}):
-        raise AccessError(
-            model.env._(
-                "The values of a new record can't change or delete other records, or say what "
-                "System Mail did. Nothing was done."
-            )
+        raise _refusal(model.env)
+
+
+def check_defaults(model):
+    """Check that no default of the context changes or deletes records that exist, or takes one of
+    ``TAKEN``. Odoo writes such values to the cache of those records, whoever asks for it, and makes
+    some records as superuser with the defaults of whom it does so for.
+
+    :param model: of the new record
+    :raises AccessError: one does
+    """
+    for key, value in model.env.context.items():
+        field = model._fields.get(key[8:]) if key.startswith("default_") else None
+        if has_harm(model, field, value) and model.env["res.company"].system_mail_policies():
+            raise _refusal(model.env)
+
+
+def has_harm(model, field, value):
+    """Whether a default of a field changes or deletes records that exist, or takes some."""
+    if not (field and field.type in ("one2many", "many2many") and isinstance(value, list | tuple)):
+        return False
+    comodel = model.env[field.comodel_name]
+    return any(_does_harm(comodel, field, command) for command in value)
+
+
+def _does_harm(comodel, field, command):
+    code, argument = _read(command)
+    if code == Command.CREATE:
+        values = argument if isinstance(argument, dict) else {}
+        return any(has_harm(comodel, comodel._fields.get(name), v) for name, v in values.items())
+    takes = field.type == "one2many" and comodel._name in TAKEN
+    is_link = code == Command.LINK or (code == Command.SET and argument)
+    return code in (Command.UPDATE, Command.DELETE) or bool(is_link and takes)
+
+
+def _refusal(env):
+    return AccessError(
+        env._(
+            "The values of a new record can't change or delete other records, or say what "
+            "System Mail did. Nothing was done."
         )
+    )
 
 
 def _changes_others(model, values):

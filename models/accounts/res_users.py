@@ -266,7 +266,7 @@ class ResUsers(models.Model):
         provider_sudo = self.env["system.mail.oauth.provider"].sudo().browse(provider_id or [])
         self._check_system_mail_own(by_super_user=provider_sudo.is_for_people())
         if not (tokens or provider_sudo.is_application()):  # a sign-in was counted before
-            self.env["system.mail.attempt"]._count_attempt()
+            self.env["system.mail.attempt"].count_attempt()
         trouble = None
         with contextlib.suppress(TryFailed), self.env.cr.savepoint():
             server_sudo = self._system_mail_own_server(server_values["smtp_authentication"])
@@ -340,7 +340,7 @@ class ResUsers(models.Model):
         :rtype: tuple[str, str]
         """
         self._check_system_mail_own()
-        self.env["system.mail.attempt"]._count_attempt()
+        self.env["system.mail.attempt"].count_attempt()
         server_sudo = self.outgoing_mail_server_id.sudo()
         if not server_sudo:
             return "", self.env._("Your mailbox is not connected: connect it first.")
@@ -367,7 +367,7 @@ class ResUsers(models.Model):
         if user.outgoing_mail_server_type not in MAILBOX_TYPES:
             return super().action_test_outgoing_mail_server()
         user._check_system_mail_own()
-        self.env["system.mail.attempt"]._count_attempt()
+        self.env["system.mail.attempt"].count_attempt()
         trouble = user.outgoing_mail_server_id.sudo().system_mail_check()
         if trouble:
             raise UserError(

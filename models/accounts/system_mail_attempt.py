@@ -27,7 +27,8 @@ class SystemMailAttempt(models.Model):
     tried_at = fields.Datetime(required=True, readonly=True)
 
     @api.model
-    def _count_attempt(self):
+    @api.private
+    def count_attempt(self):
         """Count an attempt of the current user, on its own cursor: a rollback doesn't undo it.
 
         :raises ValidationError: the user made too many attempts within the last minutes

@@ -5,6 +5,7 @@ from odoo.api import SUPERUSER_ID
 from odoo.exceptions import AccessError
 
 from ...constants import OURS
+from ...tools.commands import check_defaults
 from ...tools.stored_domain import paths_of
 
 DOMAINS = re.compile("domain|filter")
@@ -33,10 +34,15 @@ def _is_of_model(field):
 
 class Base(models.AbstractModel):
     """Lets nobody have Odoo search as superuser, by a domain of their own as that of a mailing or
-    of a rule, for what only Super Users may know.
+    of a rule, for what only Super Users may know, or change records by the defaults of new ones.
     """
 
     _inherit = "base"
+
+    @api.model
+    def default_get(self, fields):
+        check_defaults(self)
+        return super().default_get(fields)
 
     @api.constrains(_fields_of_domains)
     def _check_system_mail_domain(self):

@@ -35,6 +35,7 @@ class MailMessage(models.Model):
         """
         if TAKEN & vals.keys():  # a constraint sees only what is an alert afterwards
             self.sudo().system_mail_check_alerts()
+            self.sudo().system_mail_check_place(vals)
         if not self.env.su or TAKEN & vals.keys():
             self._system_mail_check_undecided()
         is_moved = "record_company_id" in vals and not self.env.su

@@ -1,6 +1,9 @@
+import json
+
 from odoo import models
 
 from ...constants import OURS
+from ...tools.commands import has_harm
 
 HEARS = {"discuss.channel.member", "res.users.settings"}
 """The models that say what a Super User hears."""
@@ -19,4 +22,16 @@ class IrDefault(models.Model):
         """
         field = self.field_id
         is_ours = field.model.startswith(OURS) or field.name.startswith("system_mail_")
-        return is_ours or field.model in HEARS | MAIL or field.relation in LEADS_TO
+        is_mail = field.model in HEARS | MAIL or field.relation in LEADS_TO
+        return is_ours or is_mail or self._system_mail_has_harm()
+
+    def _system_mail_has_harm(self):
+        """Whether it would change records that exist, which Odoo would not check."""
+        model = self.env.get(self.field_id.model)
+        if model is None:
+            return False
+        try:
+            value = json.loads(self.json_value or "null")
+        except ValueError:  # Odoo refuses it, too
+            return False
+        return has_harm(model, model._fields.get(self.field_id.name), value)

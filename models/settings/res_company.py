@@ -339,6 +339,7 @@ class ResCompany(models.Model):
         companies = self.sudo().search(
             [("active", "=", True), ("system_mail_server_id", "!=", False)]
         )
+        companies._system_mail_forget_unchecked()
         return {
             company.id: Policy(
                 company.id,
@@ -352,6 +353,15 @@ class ResCompany(models.Model):
             for company in companies
             if company.system_mail_address and company.system_mail_server_id.active
         }
+
+    def _system_mail_forget_unchecked(self):
+        """Odoo writes defaults of the context to the cache of records, whoever asks for it. What
+        is kept for everybody is read from the database.
+        """
+        self.invalidate_recordset()
+        self.system_mail_backup_ids.invalidate_recordset()
+        servers = self.system_mail_server_id | self.system_mail_backup_ids.server_id
+        servers.invalidate_recordset()
 
     def _system_mail_mailboxes(self):
         """The mailboxes of this company's System Mail that are in use, in order."""
@@ -369,6 +379,7 @@ class ResCompany(models.Model):
         """The ids of all servers that are a company's System Mail, in use or not. Cached."""
         companies = self.sudo().with_context(active_test=False)
         companies = companies.search([("system_mail_server_id", "!=", False)])
+        companies._system_mail_forget_unchecked()
         # pylint: disable-next=no-search-all
         backups = self.env["system.mail.backup"].sudo().with_context(active_test=False).search([])
         return frozenset((companies.system_mail_server_id | backups.server_id).ids)

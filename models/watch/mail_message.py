@@ -11,6 +11,7 @@ from ...tools.odoo_20 import clear_caches
 
 TOLD = ("subject", "body")
 """What an alert says."""
+PLACE = ("model", "res_id")
 
 
 class MailMessage(models.Model):
@@ -50,6 +51,20 @@ class MailMessage(models.Model):
         """
         if self._system_mail_has_alerts():  # or each check would cost one more query
             self._system_mail_alerts()._system_mail_check_insider()
+
+    @api.private
+    def system_mail_check_place(self, vals):
+        """Check that alerts stay in their channel, whoever moves them: Odoo does some things as
+        OdooBot for anybody.
+
+        :param dict vals: to be written
+        :raises AccessError: one would be elsewhere
+        """
+        if not (vals.keys() & set(PLACE) and self._system_mail_has_alerts()):
+            return
+        alerts = self._system_mail_alerts()
+        if any(vals.get(name, alert[name]) != alert[name] for alert in alerts for name in PLACE):
+            raise AccessError(self.env._("An alert of System Mail stays in its channel."))
 
     def _system_mail_check_insider(self):
         """Check that the current user may write these alerts.

@@ -130,7 +130,7 @@ class SystemMailConnectSignIn(models.TransientModel):
         try:
             client = self._oauth_client()
             if self.user_id:
-                self.env["system.mail.attempt"]._count_attempt()
+                self.env["system.mail.attempt"].count_attempt()
             tokens = oauth.exchange(client, code, verifier)
             self._check_tokens(tokens, oauth.identities(client, tokens))
             trouble = self._try(self._oauth_server_values(), tokens)
