@@ -161,6 +161,16 @@ class TestConnections(SystemMailCase):
         self.assertIn("network seems down", sentence)
         self.assertTrue(network.is_down())
 
+    def test_an_application_is_offered_where_one_is_registered_for_people(self):
+        row = self.row(self.own_server)
+        self.assertFalse(row.can_use_application)
+        self.env["system.mail.oauth.provider"].search([], limit=1).write(
+            {"grant": "client_credentials", "for_people": True}
+        )
+        row.invalidate_recordset()
+        self.assertTrue(row.can_use_application)
+        self.assertFalse(self.row(self.system_server).can_use_application)
+
     def test_who_can_do_nothing_is_not_asked(self):
         health = self.env["system.mail.health"].create(
             {"server_id": self.own_server.id, "state": "unstable", "effect": "transient"}

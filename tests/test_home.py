@@ -203,7 +203,7 @@ class TestWorkList(HomeCase):
         self.press(self.page()["systems"][0]["mailboxes"][0]["buttons"][0])
         lines = self.lines()
         self.assertIn("System Mail hello@company.test: the password was rejected", lines[0])
-        self.assertIn("its notifications wait until System Mail works again.", lines[0])
+        self.assertIn("their notifications wait until System Mail works again.", lines[0])
         self.assertIn("Ana Author", lines[1])
         self.assertEqual(self.page()["headline"], "System Mail doesn't work. 2 mailboxes need you.")
 

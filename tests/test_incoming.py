@@ -68,7 +68,7 @@ class TestIncoming(SystemMailCase):
 
     def test_one_that_was_never_confirmed_is_not_connected(self):
         self.assert_row("not_connected", False)
-        self.assertIn("Test it", self.row.remedy)
+        self.assertIn("Test this incoming mail server", self.row.remedy)
 
     def test_a_failure_is_no_success_and_is_tried_again(self):
         self.odoo_keeps(tried=4, failed=9, answer="timed out")

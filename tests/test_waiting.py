@@ -330,6 +330,14 @@ class TestLimits(SystemMailCase):
         self.mail().send()
         self.assertEqual(len(self.system.accepted), 1, "it takes nobody's turn")
 
+    def test_its_author_reads_that_it_waits_for_a_limit(self):
+        self.company.system_mail_limit_day = 1
+        self.mention()
+        message = self.mention()
+        self.assertEqual(message.notification_ids.system_mail_rule, "over_limit")
+        self.assertIn("1 recipient a day", message.mail_ids.failure_reason)
+        self.assertNotIn("1 recipients", message.mail_ids.failure_reason)
+
     def test_the_limit_of_a_day(self):
         self.company.system_mail_limit_day = 1
         mails = self.mails(2)

@@ -37,6 +37,10 @@ class SystemMailDrill(models.TransientModel):
     )
     recipient = fields.Char(default=lambda self: self.env.user.email_normalized, readonly=True)
     is_scheduled = fields.Boolean(readonly=True)
+    reach = fields.Char(
+        readonly=True, help="What came of the check how far an application reaches."
+    )
+    reach_is_wide = fields.Boolean(readonly=True)
     own_email = fields.Char(
         "Your E-mail Address",
         help="You have none yet. It is kept as yours, as in My Preferences.",

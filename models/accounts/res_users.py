@@ -101,7 +101,8 @@ class ResUsers(models.Model):
                 "Your mailbox %(address)s has been disconnected since %(date)s: %(reason)s.",
                 **values,
             )
-            return f"{what} {self._system_mail_substitute()}".strip()
+            first = health_sudo.remedy if health_sudo.remedy_key != "reconnect" else ""
+            return " ".join(filter(None, [what, first, self._system_mail_substitute()]))
         what = self.env._(
             "Your mailbox %(address)s has been unstable since %(date)s: %(reason)s. %(remedy)s",
             remedy=health_sudo.remedy or "",

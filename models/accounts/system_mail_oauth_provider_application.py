@@ -285,8 +285,8 @@ class SystemMailOauthProvider(models.Model):
         self_sudo = self.sudo()
         if self.grant == SIGN_IN and not self.client_id:
             return self.env._(
-                "Odoo isn't registered at %(provider)s yet, so nobody can sign in. A Super User "
-                "registers it once.",
+                "Odoo isn't registered at %(provider)s yet, so nobody can sign in. It is "
+                "registered there once, by a Super User.",
                 provider=self.name,
             )
         if self.grant == SERVICE_ACCOUNT and not _has(self_sudo.private_key):

@@ -233,8 +233,8 @@ class SystemMailAlert(models.Model):
         carrier = self.env["res.company"].browse(policy.company_id).system_mail_carrier()
         if not carrier:
             return self.env._(
-                "When a person's mailbox fails, its notifications wait until System Mail works "
-                "again. None of them is lost."
+                "When a person's mailbox fails, their notifications wait until System Mail works "
+                "again."
             )
         if policy.mailboxes.index(carrier) < policy.mailboxes.index(mailbox):
             return self.env._("It is needed only when the mailboxes before it do not work.")

@@ -256,8 +256,8 @@ class SystemMailDomainFinding(models.Model):
             self.env["system.mail.alert"].tell_super_users(
                 self.env._(
                     "The DNS of %(domain)s, from which System Mail of %(company)s sends, changed "
-                    "for the worse. %(findings)s System Mail goes on sending. What to add is in "
-                    "Settings ▸ System Mail ▸ Sending Domain.",
+                    "for the worse. %(findings)s System Mail goes on sending. System Mail's "
+                    "settings say under Sending Domain what to add.",
                     domain=domain,
                     company=self.company_id.name,
                     findings=" ".join(f"{each._label()}: {each.text}" for each in findings),

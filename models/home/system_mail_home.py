@@ -1,3 +1,4 @@
+import ast
 import collections
 import datetime
 import typing
@@ -20,6 +21,7 @@ FIELDS = (
     "needs_attention",
     "reason",
     "remedy",
+    "remedy_key",
     "can_ask",
     "asked",
     "since",
@@ -269,6 +271,9 @@ class SystemMailHome(models.AbstractModel):
             return actions._for_xml_id("system_mail.system_mail_event_action_fallbacks")
         name = "mail_mail_action" if key in QUEUE else "system_mail_connection_action"
         action = actions._for_xml_id(f"system_mail.{name}")
+        if key in QUEUE:
+            theirs = self.env["mail.mail"].system_mail_of_companies()
+            action["domain"] = list(Domain(ast.literal_eval(action["domain"])) & theirs)
         if key == "held":
             action["name"] = self.env._("May have been delivered")
         return {**action, "context": {f"search_default_{key}": 1}}

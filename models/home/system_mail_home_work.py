@@ -138,7 +138,7 @@ class SystemMailHome(models.AbstractModel):
         text = self._trouble(row, self.env._("System Mail %(address)s", address=row.address))
         if "connected" not in others.mapped("state"):
             waits = self.env._(
-                "When a person's mailbox fails, its notifications wait until System Mail works "
+                "When a person's mailbox fails, their notifications wait until System Mail works "
                 "again."
             )
             text = f"{text} {waits}"
@@ -320,7 +320,8 @@ class SystemMailHome(models.AbstractModel):
             if row.since
             else self.env._("%(who)s: %(reason)s.", who=who, reason=row.reason)
         )
-        return f"{what} {row.remedy}" if row.remedy and not row.can_ask else what
+        says_enough = row.can_ask and row.remedy_key == "reconnect"  # the button says it
+        return f"{what} {row.remedy}" if row.remedy and not says_enough else what
 
     def _carried(self, row):
         if row.fallback_count == 1:

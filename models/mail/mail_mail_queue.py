@@ -231,7 +231,15 @@ class MailMail(models.Model):
             & recent,
             "late": Domain("state", "=", "outgoing") & due,
         }
-        return {name: self.search_count(domain) for name, domain in domains.items()}
+        ours = self.system_mail_of_companies()
+        return {name: self.search_count(domain & ours) for name, domain in domains.items()}
+
+    @api.model
+    @api.private
+    def system_mail_of_companies(self):
+        """The domain of mail of the companies that the user works in now, and of no company."""
+        companies = [False, *self.env.companies.ids]
+        return Domain("mail_message_id.record_company_id", "in", companies)
 
     # --- what people decide
 

@@ -29,7 +29,8 @@ class Limit(typing.NamedTuple):
     text: str
 
     def __str__(self):
-        return self.text.format(self.recipients)
+        text = self.text.format(self.recipients)
+        return text.replace("recipients", "recipient") if self.recipients == 1 else text
 
 
 class Counted(typing.NamedTuple):

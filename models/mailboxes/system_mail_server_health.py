@@ -358,6 +358,12 @@ class SystemMailServerHealth(models.Model):
             return self.env._("Odoo's own network works again: what waited is sent.")
         return self.env._("%(server)s answers again.", server=self.host)
 
+    @api.model
+    @api.private
+    def servers_down_in_words(self):
+        """A sentence on each server that is down, and on our own network if that is."""
+        return [row.in_words() for row in self.search([]) if row.is_down()]
+
     @api.private
     def in_words(self):
         """What is down, for people; once for all mailboxes there."""

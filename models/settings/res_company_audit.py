@@ -79,7 +79,7 @@ class ResCompany(models.Model):
             addresses = company_sudo.system_mail_backup_ids.mapped("address")
             self.env["system.mail.alert"].sudo().tell_super_users(
                 self.env._(
-                    "%(user)s changed System Mail of %(company)s: its further mailboxes are now "
+                    "%(user)s changed System Mail of %(company)s. Its further mailboxes: "
                     "%(addresses)s.",
                     user=self.env.user.name,
                     company=company_sudo.name,

@@ -170,7 +170,7 @@ class SystemMailBackup(models.Model):
         if self.env["system.mail.secret"].has_key():
             moved.sudo().server_id.system_mail_take_password()
         moved.company_id.system_mail_recheck_domain()
-        moved.company_id._system_mail_tell_backups()
+        moved.filtered("server_id").company_id._system_mail_tell_backups()
 
     # --- connect and test
 

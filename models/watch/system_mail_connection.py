@@ -6,6 +6,7 @@ from odoo.tools import SQL
 from ...providers import all_providers
 from ...tools.moments import moment_in_words
 from ...tools.odoo_20 import parameter
+from ...tools.own_cursor import own_environment
 from ...tools.reasons import reason_of, remedy_in_words, remedy_of
 from ...tools.rows import rows
 
@@ -325,6 +326,18 @@ class SystemMailConnection(models.Model):
             return self.backup_id.action_connect()
         return self.company_id.action_system_mail_connect()
 
+    can_use_application = fields.Boolean(
+        compute="_compute_can_use_application",
+        help="A registration for people's mailboxes is set up.",
+    )
+
+    @api.depends("kind")
+    def _compute_can_use_application(self):
+        providers = self.env["system.mail.oauth.provider"]
+        is_registered = bool(providers.search_count([("for_people", "=", True)], limit=1))
+        for connection in self:
+            connection.can_use_application = is_registered and connection.kind == "personal"
+
     def action_connect_by_application(self):
         """Open the dialog that connects a person's mailbox by an application.
 
@@ -348,15 +361,9 @@ class SystemMailConnection(models.Model):
         for state, needs_attention, count in groups:
             counts[state] += count
             counts["needs_attention"] += count if needs_attention else 0
-        systems, servers = self._system_mails(), self._servers_down()
+        hosts = self.env["system.mail.server.health"]
+        systems, servers = self._system_mails(), hosts.servers_down_in_words()
         return {"counts": counts, "systems": systems, "servers": servers}
-
-    @api.model
-    def _servers_down(self):
-        """A sentence on each server that is down, and on our own network if that is."""
-        servers = self.env["system.mail.server.health"].search([])  # pylint: disable=no-search-all
-        down = servers.filtered(lambda row: row.is_down())
-        return [row.in_words() for row in down]
 
     @api.model
     def _system_mails(self):
@@ -430,12 +437,10 @@ class SystemMailConnection(models.Model):
                 "tag": "system_mail_test",
                 "params": {"ids": tried.ids, "chunk": CHUNK},
             }
-        outcome = tried.test_chunk()
-        [result] = outcome["results"]
-        sentences = [*outcome["servers"], "{address}: {text} {time}".format(**result)]
+        [result] = tried.test_chunk()["results"]
         return self._notification(
             "success" if result["works"] else "warning",
-            " ".join(sentences),
+            "{address}: {text} {time}".format(**result),
             sticky=not result["works"],
             next={"type": "ir.actions.client", "tag": "soft_reload"},
         )
@@ -450,15 +455,20 @@ class SystemMailConnection(models.Model):
         self.check_access("read")
         tried = self[:CHUNK]
         found = dict(tried.server_id.sudo().system_mail_check_in_parallel())
-        hosts = self.env["system.mail.server.health"].sudo()
-        troubles = {server: hosts.put_down(server, trouble) for server, trouble in found.items()}
         problems = tried._test_incoming()
+        with own_environment(self.env) as env:  # what the checks have just committed
+            hosts = env["system.mail.server.health"].with_context(lang=self.env.lang)
+            down = hosts.servers_down_in_words()
+            troubles = {
+                server: hosts.put_down(server.with_env(hosts.env), trouble)
+                for server, trouble in found.items()
+            }
         return {
             "results": [
                 row._test_result(troubles.get(row.server_id), problems.get(row.incoming_id.id))
                 for row in tried
             ],
-            "servers": self._servers_down(),
+            "servers": down,
         }
 
     def _test_result(self, trouble, problem):

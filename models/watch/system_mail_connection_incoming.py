@@ -87,8 +87,7 @@ class SystemMailConnection(models.Model):
     def _incoming_reason(self):
         """What is the matter, with the server's own words."""
         reason = dict(self.incoming_troubles()).get(self.incoming_trouble)
-        answer = re.sub(r"\bb(['\"])(.*)\1", r"\2", self.answer or "")  # bytes, as Odoo keeps them
-        return ": ".join(filter(None, [reason, textwrap.shorten(answer, SHOWN, placeholder="…")]))
+        return ": ".join(filter(None, [reason, _shown(self.answer or "")]))
 
     def _incoming_remedy(self):
         if self.needs_attention:
@@ -96,7 +95,7 @@ class SystemMailConnection(models.Model):
         if self.incoming_trouble:
             return self.env._("Nothing to do: it is tried again automatically.")
         if self.state == "not_connected":
-            return self.env._("Test it. Until then, Odoo fetches no mail from it.")
+            return self.env._("Test this incoming mail server. Until then, Odoo fetches nothing.")
         return False
 
     @api.model
@@ -117,8 +116,7 @@ class SystemMailConnection(models.Model):
 
     def _incoming_result(self, problem):
         """What a failed test says."""
-        reason = textwrap.shorten(problem, SHOWN, placeholder="…")
-        return self.env._("The test failed: %(reason)s", reason=reason)
+        return self.env._("The test failed: %(reason)s", reason=_shown(problem))
 
     def _test_incoming(self):
         """Log in to the incoming mail servers of these rows, all at once, as Odoo's own *Test &
@@ -151,13 +149,19 @@ class SystemMailConnection(models.Model):
         self.invalidate_recordset()
         for server_sudo in self.incoming_id.sudo():
             problem = problems[server_sudo.id]
-            if problem and server_sudo.state == "done" and not server_sudo.error_date:
+            if problem and server_sudo.state == "done":
                 # a server that is just fetched from is locked, and says itself how it goes
                 server_sudo.try_lock_for_update(allow_referencing=True).write(
-                    {"error_date": now, "error_message": problem}
+                    {"error_date": server_sudo.error_date or now, "error_message": problem}
                 )
         if not all(problems.values()):
             self.env.ref("mail.ir_cron_mail_gateway_action").sudo()._trigger()
+
+
+def _shown(answer):
+    """A server's words, without the marks of bytes that Odoo keeps with them."""
+    plain = re.sub(r"\bb(['\"])(.*)\1", r"\2", answer)
+    return textwrap.shorten(plain, SHOWN, placeholder="…")
 
 
 def _confirm(server_sudo):

@@ -26,7 +26,7 @@ class SystemMailConnectApplication(models.TransientModel):
     scope = fields.Char(compute="_compute_grant")
     guide = fields.Char(compute="_compute_grant")
     other_mailbox = fields.Char(
-        "Another Mailbox",
+        "Mailbox It Must Not Reach",
         help="Type any other address of your organisation to see whether the application reaches "
         "it. Odoo tries to log in there, and sends nothing.",
     )

@@ -511,9 +511,10 @@ class SystemMailConnect(models.TransientModel):
         """Try the fallback with the System Mail that has just been connected."""
         self.ensure_one()
         self.runs_drill = False
+        reach = {"default_reach": self.reach, "default_reach_is_wide": self.reach_is_wide}
         if self.backup_id:
-            return self.backup_id.action_drill()
-        action = self.company_id.action_system_mail_run_drill()
+            return self.backup_id.with_context(**reach).action_drill()
+        action = self.company_id.with_context(**reach).action_system_mail_run_drill()
         return {**action, "context": {"system_mail_is_new": True}}
 
     def action_test(self):

@@ -17,11 +17,18 @@ patch(Message.prototype, {
             notifications.find((notification) => notification.isSystemMailCarried)
         );
     },
-    /** What the popover tells, each sentence once. */
+    /** What the popover tells, each sentence once; of whom, where it is not the same of all. */
     get systemMailTale() {
         // popovers get the raw record, whose lists hold raw records
-        const { notification_ids } = this._proxy;
-        return [...new Set(notification_ids.flatMap((n) => n.systemMailTale))].filter(Boolean);
+        const tales = this._proxy.notification_ids.map((notification) => ({
+            who: notification.res_partner_id?.name ?? notification.mail_email_address,
+            tale: notification.systemMailTale.filter(Boolean).join(" "),
+        }));
+        const told = tales.filter(({ tale }) => tale);
+        if (new Set(tales.map(({ tale }) => tale)).size <= 1) {
+            return told.slice(0, 1).map(({ tale }) => tale);
+        }
+        return told.map(({ who, tale }) => (who ? `${who}: ${tale}` : tale));
     },
     /** Whether a short page can say why it comes from another address. */
     get isCarriedBySystemMail() {
