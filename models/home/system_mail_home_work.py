@@ -103,7 +103,7 @@ class SystemMailHome(models.AbstractModel):
             if not own:
                 yield self._not_connected(company)
             for row in own:
-                yield from self._system_trouble(row, others=own - row)
+                yield from self._system_trouble(row, own)
             working = own.filtered(lambda row: row.state == "connected")
             for row in working:
                 yield from self._drill_trouble(row, drills)
@@ -122,10 +122,10 @@ class SystemMailHome(models.AbstractModel):
             is_mailbox=True,
         )
 
-    def _system_trouble(self, row, others):
+    def _system_trouble(self, row, own):
         """What is the matter with an address of System Mail.
 
-        :param others: the company's other ones
+        :param own: all of the company's, in their order
         """
         if row.state == "not_connected":
             text = self.env._("System Mail %(address)s was not tried yet.", address=row.address)
@@ -136,17 +136,27 @@ class SystemMailHome(models.AbstractModel):
         if not row.needs_attention and not (row.state == "unstable" and lasted):
             return
         text = self._trouble(row, self.env._("System Mail %(address)s", address=row.address))
-        if "connected" not in others.mapped("state"):
-            waits = self.env._(
-                "When a person's mailbox fails, their notifications wait until System Mail works "
-                "again."
-            )
-            text = f"{text} {waits}"
+        text = f"{text} {self._meanwhile(row, own)}"
         if row.needs_attention and row.rule not in MENDS_ITSELF:
             button = self._button(self.env._("Reconnect"), row, "action_connect")
         else:
             button = self._button(self.env._("Test"), row, "action_test")
         yield self._task(row.state, text, button, is_mailbox=True)
+
+    def _meanwhile(self, row, own):
+        """What becomes of mail while an address of System Mail does not work."""
+        carrier = next((each for each in own - row if each.state == "connected"), None)
+        if not carrier:
+            return self.env._(
+                "When a person's mailbox fails, their notifications wait until System Mail works "
+                "again."
+            )
+        if [*own].index(carrier) < [*own].index(row):
+            return self.env._("It is needed only when the mailboxes before it do not work.")
+        return self.env._(
+            "Meanwhile, %(address)s sends what people's own mailboxes can't send.",
+            address=carrier.address,
+        )
 
     def _drill_trouble(self, row, drills):
         """A drill of a mailbox of System Mail that did not pass; of the first mailbox, also that

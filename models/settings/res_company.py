@@ -23,6 +23,8 @@ POLICY_FIELDS = {
     *LIMIT_FIELDS,
 }
 """Fields from which a ``Policy`` is made, in addition to the company's name."""
+OF_BACKUP = ("address", "server_id", "accepted_clash", "limit_minute", "limit_day", "sequence")
+"""Likewise, of a further mailbox."""
 OF_DOMAINS = {"email", "partner_id", "active"}
 """What decides which domains are the companies' own."""
 OUT_OF_ORDER = ("unstable", "disconnected")
@@ -358,10 +360,11 @@ class ResCompany(models.Model):
         """Odoo writes defaults of the context to the cache of records, whoever asks for it. What
         is kept for everybody is read from the database.
         """
-        self.invalidate_recordset()
-        self.system_mail_backup_ids.invalidate_recordset()
+        clash = "system_mail_accepted_clash"
+        self.invalidate_recordset(["name", "system_mail_backup_ids", clash, *POLICY_FIELDS])
+        self.system_mail_backup_ids.invalidate_recordset(OF_BACKUP)
         servers = self.system_mail_server_id | self.system_mail_backup_ids.server_id
-        servers.invalidate_recordset()
+        servers.invalidate_recordset(["active"])
 
     def _system_mail_mailboxes(self):
         """The mailboxes of this company's System Mail that are in use, in order."""

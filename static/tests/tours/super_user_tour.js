@@ -190,7 +190,14 @@ registry.category("web_tour.tours").add("system_mail_super_user", {
             trigger: `${DIALOG} footer button:contains(Done)`,
             run: "click",
         },
-        openTab("general_settings"),
+        {
+            content: "it leads to where the address is changed",
+            trigger: `${CONNECTION} a:contains(Change Address)`,
+            run: "click",
+        },
+        {
+            trigger: `${SETTING} [name=system_mail_address] input:value(${ADDRESS})`,
+        },
         {
             trigger: `${SETTING} button:contains(Open System Mail)`,
             run: "click",
