@@ -330,7 +330,7 @@ class SystemMailHome(models.AbstractModel):
             if row.since
             else self.env._("%(who)s: %(reason)s.", who=who, reason=row.reason)
         )
-        says_enough = row.can_ask and row.remedy_key == "reconnect"  # the button says it
+        says_enough = row.can_ask and row.remedy_key in ("reconnect", "password")  # by its button
         return f"{what} {row.remedy}" if row.remedy and not says_enough else what
 
     def _carried(self, row):
