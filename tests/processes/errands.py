@@ -247,8 +247,10 @@ def add_mailbox(env):
 
 
 def keep_defaults(env):
-    """As version 19.0.2.0.0 let people: a default that nobody may have, and one that they may."""
+    """As older versions let people: defaults that nobody may have, and one that they may."""
     defaults = env["ir.default"]
+    changing = [[1, env.user.partner_id.id, {"name": "Other"}]]
+    defaults.set("mail.compose.message", "partner_ids", changing)
     defaults.set("mail.mail", "mail_message_id", env["mail.message"].search([], limit=1).id)
     defaults.set("res.partner", "comment", "Mine")
     env.flush_all()
