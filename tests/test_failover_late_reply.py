@@ -21,7 +21,7 @@ from .smtp_lab import SmtpLab
 from .smtp_lab.liar import Liar
 
 READER = "ben@company.test"
-SECONDS = 0.3
+SECONDS = 0.5
 MANY = 5
 """Seconds that no wait takes, however busy this machine is."""
 
