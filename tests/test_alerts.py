@@ -141,8 +141,9 @@ class TestAlerts(AlertsCase):
         self.mention()
         self.tell()
         [body] = self.told()
-        self.assertIn("limit", body)
+        self.assertIn("reached one of its limits (recipients a day: 1).", body)
         self.assertIn("2 messages wait", body)
+        self.assertIn("/odoo/system-mail-activity", body)
 
     def test_one_message_that_waits_is_one(self):
         self.company.system_mail_limit_day = 1

@@ -269,6 +269,16 @@ class TestDrill(DrillCase):
         self.assertEqual(self.drill().state, "passed")
         self.assert_fails("the limit set for System Mail is reached", "in a few minutes")
 
+    def test_reconnect_comes_first_where_it_mends(self):
+        self.system.fail("auth", reply="535 5.7.8 Rejected", times=1)
+        dialog = self.assert_fails("the password was rejected")
+        self.assertTrue(dialog.needs_reconnect)
+        self.assertEqual(dialog.action_reconnect()["res_model"], "system.mail.connect")
+        dialog.action_send()
+        self.assertFalse(dialog.needs_reconnect)
+        self.system.stop()
+        self.assertFalse(self.assert_fails("could not be reached").needs_reconnect)
+
     def test_odoos_own_sender_does_not_stand_in(self):
         other = self.smtp("other")
         self.own_server.unlink()

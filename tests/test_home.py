@@ -5,6 +5,7 @@ from lxml import etree
 
 from odoo import fields
 from odoo.exceptions import AccessError
+from odoo.tests import Form
 
 from .common import SystemMailCase
 
@@ -353,6 +354,28 @@ class TestWorkList(HomeCase):
         action = self.press(self.button("Show Scheduled Action"))
         self.assertEqual(action["res_model"], "ir.cron")
 
+    def test_a_limit_that_is_reached_shows_while_mail_waits_for_it(self):
+        self.company.system_mail_limit_day = 1
+        self.own.stop()
+        self.mention()
+        mail = self.mention().notification_ids.mail_mail_id
+        [line] = [line for line in self.lines() if "limit" in line]
+        self.assertIn("hello@company.test has reached its limit (recipients a day: 1).", line)
+        self.assertIn("1 message waits", line)
+        self.assertEqual(self.press(self.button("Show Messages"))["res_model"], "mail.mail")
+        other = self.mention().notification_ids.mail_mail_id
+        self.assertIn("2 messages wait.", " ".join(self.lines()))
+        (mail | other).cancel()
+        self.assertFalse([line for line in self.lines() if "limit" in line])
+
+    def test_a_limit_that_holds_mail_up_for_a_moment_does_not_show(self):
+        self.company.system_mail_limit_minute = 1
+        self.own.stop()
+        self.mention()
+        self.mention()
+        self.assertEqual(len(self.env["system.mail.usage"].waiting(self.company)), 1)
+        self.assertFalse([line for line in self.lines() if "limit" in line])
+
     def test_more_mailboxes_than_it_shows_are_a_line_of_their_own(self):
         for number in range(12):
             user = self._user(f"User {number}", f"user{number}@company.test")
@@ -426,6 +449,18 @@ class TestSetUp(HomeCase):
         self.assertTrue(dialog.missing)
         sign_in = self.env.ref("system_mail.oauth_provider_microsoft")
         self.assertEqual(self.open("hello@outlook.com").method, str(sign_in.id))
+
+    def test_the_limits_of_an_application_that_is_chosen_by_hand_are_proposed(self):
+        application = self.env.ref("system_mail.oauth_provider_microsoft_application")
+        self.company.write({"system_mail_address": False, "system_mail_server_id": False})
+        with Form(self.open("hello@corp.test")) as form:
+            self.assertFalse(form.limit_day)
+            form.method = str(application.id)
+            self.assertEqual(form.limit_day, application.limit_day)
+            self.assertTrue(form.limit_day)
+            form.limit_day = 70
+            form.method = "password"
+            self.assertEqual((form.limit_day, form.limit_minute), (70, 0))
 
     def test_a_sign_in_that_is_not_set_up_leads_to_its_registration_and_back(self):
         google = self.env.ref("system_mail.oauth_provider_google")

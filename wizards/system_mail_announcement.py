@@ -35,7 +35,8 @@ class SystemMailAnnouncement(models.AbstractModel):
         paragraphs = (
             self.env._(
                 "When your mailbox fails, Odoo sends your notifications from %(address)s. Nothing "
-                "changes while your mailbox works.",
+                "changes while your mailbox works. If you have not connected a mailbox in Odoo, "
+                "your notifications always come from %(address)s.",
                 address=address,
             ),
             self.env._(

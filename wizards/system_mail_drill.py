@@ -8,6 +8,7 @@ from odoo.tools import email_normalize
 
 from ..failover.drill_check import Expected, examine
 from ..failover.text import clean
+from ..failover.words import RECONNECTABLE
 from ..models.accounts.res_company import TryFailed
 from ..sending.fire_drill import FireDrill
 from ..tools.reasons import reason_of, remedy_of
@@ -18,6 +19,8 @@ CHECK = Markup(
     '<span class="text-break"><strong>{}:</strong> {}</span>'
     "</li>"
 )
+
+ONLY_IF_FAILED = ("remedy", "needs_reconnect", "answer")
 
 
 class SystemMailDrill(models.TransientModel):
@@ -50,6 +53,7 @@ class SystemMailDrill(models.TransientModel):
         default="draft",
         readonly=True,
     )
+    needs_reconnect = fields.Boolean(readonly=True, help="To reconnect mends what failed.")
     verdict = fields.Text(readonly=True)
     remedy = fields.Text(readonly=True)
     checks = fields.Html(readonly=True, sanitize_attributes=False)
@@ -70,7 +74,7 @@ class SystemMailDrill(models.TransientModel):
         self.check_access("write")
         self.company_id.check_system_mail_access()
         self._keep_own_email()
-        self.write({"remedy": False, "answer": False, **self._outcome()})
+        self.write({**dict.fromkeys(ONLY_IF_FAILED, False), **self._outcome()})
         return self.reopen()
 
     def action_reconnect(self):
@@ -112,7 +116,9 @@ class SystemMailDrill(models.TransientModel):
         server = backup.server_id if backup else company.system_mail_server_id
         mailbox = policy and policy.mailbox(server.id)
         if not mailbox:
-            return self._failed(self.env._("System Mail is not connected: connect it first."))
+            return self._failed(
+                self.env._("System Mail is not connected: connect it first."), needs_reconnect=True
+            )
         if not user.email_normalized:
             return self._failed(
                 self.env._("You have no e-mail address to send it to: type one, then try again.")
@@ -219,15 +225,15 @@ class SystemMailDrill(models.TransientModel):
 
     # --- the result, in words
 
-    def _failed(self, verdict, remedy=False, answer=False):
-        return {"state": "failed", "verdict": verdict, "remedy": remedy, "answer": answer}
+    def _failed(self, verdict, **values):
+        return {"state": "failed", "verdict": verdict, **values}
 
     def _not_sent(self, drill):
         """The values of this dialog if System Mail didn't send the notification."""
         if not drill.trouble:
             return self._failed(
                 self.env._("Odoo made no e-mail from the notification, so nothing was sent."),
-                self.env._("Check your e-mail address in My Preferences."),
+                remedy=self.env._("Check your e-mail address in My Preferences."),
             )
         server = self.env["ir.mail_server"].browse(drill.system.server_id)
         trouble = drill.trouble.failure, drill.trouble.decision
@@ -244,8 +250,9 @@ class SystemMailDrill(models.TransientModel):
                 "The notification was not sent. System Mail: %(reason)s.",
                 reason=reason_of(self.env, failure, decision),
             ),
-            remedies.get(decision.remedy, remedy_of(self.env, decision)),
-            failure.text,
+            remedy=remedies.get(decision.remedy, remedy_of(self.env, decision)),
+            needs_reconnect=decision.remedy in RECONNECTABLE,
+            answer=failure.text,
         )
 
     def _sent(self, drill, expected):

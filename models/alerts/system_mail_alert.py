@@ -20,6 +20,7 @@ MANY = 3
 """So many mailboxes must be disconnected before their share of all says anything."""
 HOME = "/odoo/system-mail"
 CONNECTIONS = "/odoo/system-mail-connections"
+ACTIVITY = "/odoo/system-mail-activity"
 RECONNECT = "/odoo/reconnect-mailbox"
 
 
@@ -288,19 +289,22 @@ class SystemMailAlert(models.Model):
         )
         for company, count in counts:
             if self._is_new(f"limit:{company.id}:{today}"):
+                reached = self.env["system.mail.usage"].waiting(company).get(company, [])
+                limits = ", ".join(limit for limit, _count, _until in reached)
                 waiting = (
                     self.env._("1 message waits and is sent later.")
                     if count == 1
                     else self.env._("%(count)s messages wait and are sent later.", count=count)
                 )
-                self.tell_super_users(
-                    self.env._(
-                        "System Mail of %(company)s reached one of its limits. %(waiting)s If you "
-                        "don't expect this, look in Activity who sends so much.",
-                        company=company.name,
-                        waiting=waiting,
-                    )
+                text = self.env._(
+                    "System Mail of %(company)s reached one of its limits%(limits)s. %(waiting)s "
+                    "If you don't expect this, look in Activity who sends so much.",
+                    company=company.name,
+                    limits=f" ({limits})" if limits else "",
+                    waiting=waiting,
                 )
+                link = self._link(ACTIVITY, self.env._("Open Activity"))
+                self.tell_super_users(Markup("%s %s") % (text, link))
 
     def _tell_pace(self):
         """Where the pace of the last hours leads to the daily limit; once a day and company, and

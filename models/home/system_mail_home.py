@@ -245,7 +245,7 @@ class SystemMailHome(models.AbstractModel):
 
     def _numbers(self, mailboxes, queue, carried):
         """What is counted, each with the list that it leads to."""
-        states, labels = collections.Counter(), dict(self.env["system.mail.health"].states())
+        states = collections.Counter()
         for group in mailboxes:
             states[group.state] += group.count
         counts = {
@@ -253,7 +253,10 @@ class SystemMailHome(models.AbstractModel):
             "waiting": (self.env._("Waiting"), queue["waiting"]),
             "held": (self.env._("May have been delivered"), queue["held"]),
             "failed": (self.env._("Failed in 7 days"), queue["failed"]),
-            **{state: (labels[state], states[state]) for state in STATES},
+            "connected": (self.env._("Connected mailboxes"), states["connected"]),
+            "unstable": (self.env._("Unstable mailboxes"), states["unstable"]),
+            "disconnected": (self.env._("Disconnected mailboxes"), states["disconnected"]),
+            "not_connected": (self.env._("Mailboxes not connected"), states["not_connected"]),
         }
         return [
             {"key": key, "count": count, **self._button(label, self, "action_open", key)}

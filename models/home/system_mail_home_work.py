@@ -41,6 +41,7 @@ class SystemMailHome(models.AbstractModel):
             *self._system_tasks(rows, drills),
             *self._server_tasks(),
             *self._incoming_tasks(mailboxes),
+            *self._limit_tasks(),
             *self._queue_tasks(queue),
             *self._provider_tasks(),
             *self._ending_tasks(mailboxes),
@@ -244,6 +245,37 @@ class SystemMailHome(models.AbstractModel):
             )
             button = self._button(self.env._("Decide"), self, "action_open", "held")
             yield self._task("unstable", text, button)
+
+    def _limit_tasks(self):
+        """The limits of System Mail for which mail waits for longer than a moment."""
+        soon = fields.Datetime.now() + LASTED
+        for company, waiting in self.env["system.mail.usage"].waiting(self.env.companies).items():
+            for limit, count, until in waiting:
+                if until > soon:
+                    yield self._limit_task(company, limit, count, until)
+
+    def _limit_task(self, company, limit, count, until):
+        values = {
+            "address": company.system_mail_address,
+            "limit": limit,
+            "count": count,
+            "time": moment_in_words(self.env, until),
+        }
+        text = (
+            self.env._(
+                "System Mail %(address)s has reached its limit (%(limit)s). 1 message waits. It is "
+                "sent after %(time)s.",
+                **values,
+            )
+            if count == 1
+            else self.env._(
+                "System Mail %(address)s has reached its limit (%(limit)s). %(count)s messages "
+                "wait. The last one is sent after %(time)s.",
+                **values,
+            )
+        )
+        button = self._button(self.env._("Show Messages"), self, "action_open", "waiting")
+        return self._task("unstable", text, button)
 
     def action_open_scheduler(self):
         """Open the scheduled action that sends Odoo's mail queue."""

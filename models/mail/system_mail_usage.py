@@ -161,6 +161,42 @@ class SystemMailUsage(models.Model):
         return sum(hours), sum(hours[FORECAST:]) + FORECAST * pace
 
     @api.model
+    @api.private
+    def waiting(self, companies):
+        """What waits now for each limit that is reached.
+
+        :param companies: those whose System Mail it is
+        :return: ``{company: [(limit, messages, until)]}``: the limit in words, how many messages
+            wait for it, and when it is the last one's turn
+        :rtype: dict[Model, list[tuple[str, int, datetime.datetime]]]
+        """
+        outgoing = self.env["mail.mail"].sudo()._search([("state", "=", "outgoing")])
+        groups = self.sudo()._read_group(
+            [
+                ("company_id", "in", companies.ids),
+                ("waits_for", "!=", False),
+                ("minute", ">", database_now(self.env)),
+                ("mail_id", "in", outgoing.subselect()),
+            ],
+            ["company_id", "waits_for"],
+            ["mail_id:count_distinct", "minute:max"],
+        )
+        found = {}
+        for company, name, count, until in groups:
+            limit = self._limit_in_words(company, name)
+            found.setdefault(company.with_env(self.env), []).append((limit, count, until))
+        return found
+
+    def _limit_in_words(self, company_sudo, name):
+        minute, day = company_sudo.system_mail_limit_minute, company_sudo.system_mail_limit_day
+        hour = company_sudo.system_mail_limit_user_hour
+        return {
+            "minute": self.env._("recipients a minute: %(count)s", count=minute),
+            "day": self.env._("recipients a day: %(count)s", count=day),
+            "author": self.env._("recipients an hour for each author: %(count)s", count=hour),
+        }[name]
+
+    @api.model
     def _served_by_hour(self, company_id):
         """The recipients served in each of the last 24 hours, the oldest first."""
         now = database_now(self.env)

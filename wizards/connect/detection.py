@@ -43,10 +43,7 @@ class SystemMailConnectDetection(models.TransientModel):
         services = self.env["system.mail.oauth.provider"].sudo().all_services()
         found = detect(address, services, seconds)
         service = found.service
-        before, self.proposed = self.proposed or {}, self._proposal(address, service)
-        for name, value in self.proposed.items():
-            if not self[name] or self[name] == before.get(name, self[name]):
-                self[name] = value
+        self._fill_in(self._proposal(address, service))
         self.provider_id = service.provider_id if service else 0
         self.service_name = service.name if service else False
         self.service_host = service.smtp_host if service else False
@@ -56,6 +53,26 @@ class SystemMailConnectDetection(models.TransientModel):
         self._forget_domain()
         if seconds and found.looked_up and self.company_id and "@" in address:
             self._look_at_domain()
+
+    @api.onchange("method")
+    def _onchange_method_limits(self):
+        """Propose the limits of a provider that was chosen, not detected."""
+        services = self.env["system.mail.oauth.provider"].sudo().all_services()
+        host = self._provider().smtp_host or self.service_host
+        service = next((service for service in services if service.smtp_host == host), None)
+        address = (self.address or "").strip()
+        domain = email_domain_extract(address)
+        self._fill_in(self._proposed_limits(self._server(address), service, domain))
+
+    def _fill_in(self, values):
+        """Fill in what is proposed, but keep what somebody typed.
+
+        :param dict values: fields of this dialog
+        """
+        before, self.proposed = self.proposed or {}, {**(self.proposed or {}), **values}
+        for name, value in values.items():
+            if not self[name] or self[name] == before.get(name, self[name]):
+                self[name] = value
 
     def _propose_method(self, service):
         """Choose how to connect: the way that is in use, else an application or a sign-in that is
