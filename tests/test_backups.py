@@ -209,6 +209,10 @@ class TestProtection(BackupCase):
     def test_a_person_may_not_own_its_address(self):
         self.assert_refused("Ana Author", self.backup, address="ana@company.test")
         self.assert_refused("is System Mail's address", self.ben, email="second@other.test")
+        visitor = self.env["res.partner"].with_user(self.env.ref("base.public_user")).sudo()
+        with self.assertRaises(ValidationError) as caught, self.cr.savepoint():
+            self.ben.with_env(visitor.env).email = "second@other.test"
+        self.assertNotIn("System Mail", str(caught.exception), "who signs up learns nothing more")
 
     def test_it_is_a_mailbox_of_its_own(self):
         for server in (self.own_server, self.system_server):

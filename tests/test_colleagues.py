@@ -85,6 +85,14 @@ class TestColleagues(SystemMailCase):
             notes = (self.events("configured") - before).mapped("note")
             self.assertTrue([note for note in notes if "own domains" in note], notes)
 
+    def test_other_domains_are_an_event_in_each_company_with_system_mail(self):
+        hidden = self.env["res.company"].create({"name": "Hidden"})
+        before = self.events("configured")
+        elsewhere = self.company.with_context(allowed_company_ids=(hidden | self.company).ids)
+        elsewhere.email = "info@evil.test"
+        told = (self.events("configured") - before).filtered(lambda e: "own domains" in e.note)
+        self.assertEqual(told.company_id, self.company)
+
     def test_who_moves_their_own_address_to_another_domain_is_written_down(self):
         before = self.events("configured")
         own = self.ben.with_user(self.ben)

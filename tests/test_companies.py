@@ -308,6 +308,85 @@ class TestWhoseSystemMail(TwoCompanies, ReadingCase):
         self.record.with_user(self.ana).message_notify(**to_ben, **there)
         self.assertEqual(self.counts(), (0, 1))
 
+    def test_nobody_names_the_company_of_a_document_that_they_may_not_read(self):
+        document = self.env["res.partner"].create({"name": "D", "company_id": self.second.id})
+        there = {"record_company_id": self.second.id, "record_alias_domain_id": False}
+        to_ben = {"body": "See this", "partner_ids": self.ben.partner_id.ids}
+        self.env.invalidate_all()
+        self.assert_refused(
+            self.ana, "res.partner", "message_notify", document.ids, **to_ben, **there
+        )
+        template = self.env["mail.template"].create(
+            {"name": "T", "model_id": self.env["ir.model"]._get_id("res.partner")}
+        )
+        to_ben = {"recipient_ids": [(4, self.ben.partner_id.id)]}
+        place = {"model": "res.partner", "res_id": document.id}
+        for values in (
+            {**there, "res_id": document.id},
+            {**there, "child_ids": [(0, 0, {**place, **there})]},
+            {**there, "child_ids": [(0, 0, {"mail_ids": [(0, 0, {**place, **there})]})]},
+        ):
+            with self.subTest(values=list(values)):
+                given = {**to_ben, **values}
+                self.assert_refused(
+                    *(self.ana, "mail.template", "send_mail", template.ids, self.record.id, True),
+                    email_values=given,
+                )
+        self.assertEqual(self.counts(), (0, 0))
+
+    def test_a_message_about_what_has_no_table_stops_nothing(self):
+        template = self.env["mail.template"].create(
+            {"name": "T", "model_id": self.env["ir.model"]._get_id("res.partner")}
+        )
+        self.system.fail("auth", reply="535 5.7.8 Rejected")
+        waiting = self.mention()
+        values = {"model": "mail.thread", "record_company_id": self.second.id}
+        own = {"mail_message_id": waiting.id, "email_to": "ben@company.test", **values}
+        arguments = "mail.template", "send_mail", template.ids, self.record.id
+        self.call(self.ana, *arguments, email_values=own)
+        self.env.invalidate_all()
+        self.assertEqual(waiting.model, "mail.thread")
+        self.system.heal()
+        self.system_server.system_mail_check()
+        self.assertEqual(self.health(self.system_server).state, "connected")
+        self.run_queue(self.env["mail.mail"].search([("state", "=", "outgoing")]))
+        self.assertFalse(waiting.mail_ids, "each was sent, and deleted")
+        self.assertEqual(self.counts(), (2, 0))
+        event = self.events("fallback")[:1]
+        self.assertEqual(event.open_message(waiting.id)["tag"], "display_notification")
+
+    def test_a_visitor_chooses_no_company(self):
+        visitor = self.env.ref("base.public_user")
+        visitor.company_id = self.company
+        context = {"allowed_company_ids": self.second.ids}
+        env = self.env(user=visitor.id, context=context)
+        customer = self.env["res.partner"].create({"name": "C", "email": "c@outside.test"})
+        values = {"author_id": customer.id, "email_from": "ana@company.test"}
+        self.record.with_env(env).sudo().message_post(
+            body="See this",
+            message_type="comment",
+            subtype_xmlid="mail.mt_comment",
+            partner_ids=self.ben.partner_id.ids,
+            **values,
+        )
+        self.assertEqual(self.counts()[1], 0)
+
+    def test_nobody_says_what_became_of_a_new_mail(self):
+        template = self.env["mail.template"].create(
+            {"name": "T", "model_id": self.env["ir.model"]._get_id("res.partner")}
+        )
+        mark = {"author_id": self.ana.partner_id.id, "res_partner_id": self.ana.partner_id.id}
+        for values in (
+            {"state": "exception", "failure_type": "system_mail_held"},
+            {"state": "exception", "failure_reason": "Call 555"},
+            {"notification_ids": [(0, 0, mark)]},
+        ):
+            with self.subTest(values=list(values)):
+                self.assert_refused(
+                    *(self.ben, "mail.template", "send_mail", template.ids, self.record.id),
+                    email_values=values,
+                )
+
     def test_nobody_uses_it_where_their_own_company_has_none(self):
         self.company.system_mail_address = False
         self.assertEqual(self.posted(record_company_id=self.second.id), (0, 0))

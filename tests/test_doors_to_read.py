@@ -50,9 +50,9 @@ class ReadingCase(SystemMailCase):
         self.env.invalidate_all()
         return call_kw(api.Environment(self.env.cr, user.id, {})[model], method, args, kwargs)
 
-    def assert_refused(self, user, *call):
+    def assert_refused(self, user, *call, **kwargs):
         with self.assertRaises(AccessError), self.env.cr.savepoint():
-            self.call(user, *call)
+            self.call(user, *call, **kwargs)
 
 
 @tagged("post_install", "-at_install")

@@ -8,6 +8,8 @@ TAKEN = {
     *("discuss.channel", "discuss.channel.member"),
 }
 """Models of which nothing is given to a record that is made beside the new one."""
+OUTCOME = {"failure_type", "failure_reason"}
+"""What became of a mail: nobody says that of a new one."""
 
 
 def check_only_new(model, values):
@@ -65,7 +67,8 @@ def _refusal(env):
 
 
 def _changes_others(model, values):
-    return any(name.startswith("system_mail_") for name in values) or any(
+    is_ours = any(name.startswith("system_mail_") or name in OUTCOME for name in values)
+    return is_ours or any(
         _is_of_others(model.env[field.comodel_name], field, command)
         for field, value in ((model._fields.get(name), value) for name, value in values.items())
         if field and field.type in ("one2many", "many2many")
@@ -79,6 +82,8 @@ def _is_of_others(comodel, field, command):
     """
     code, argument = _read(command)
     if code == Command.CREATE:
+        if comodel._name in TAKEN:
+            return True
         return _takes_others(comodel, argument or {}) or _changes_others(comodel, argument or {})
     is_link = code == Command.LINK or (code == Command.SET and argument)
     return code in (Command.UPDATE, Command.DELETE) or bool(is_link and field.type == "one2many")

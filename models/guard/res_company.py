@@ -209,15 +209,18 @@ class ResCompany(models.Model):
     @api.private
     @contextlib.contextmanager
     def system_mail_log_own_domains(self):
-        """Log whether other domains are the companies' own after the block: people there count as
-        colleagues.
+        """Log whether other domains are the companies' own after the block, in each company with a
+        System Mail: people there count as colleagues.
         """
-        before = self.system_mail_own_domains() if self.system_mail_policies() else None
+        companies = self.browse(self.system_mail_policies())
+        before = self.system_mail_own_domains() if companies else None
         yield
         if before is not None and (after := self.system_mail_own_domains()) != before:
             label = self.env._("The companies' own domains")
             domains = (", ".join(sorted(found)) for found in (before, after))
-            self.env["system.mail.event"].note_change(change(label, *domains), self.env.company)
+            text = change(label, *domains)
+            for company in companies:
+                self.env["system.mail.event"].note_change(text, company)
 
     @api.model
     @api.private
@@ -240,6 +243,10 @@ class ResCompany(models.Model):
         # parse each one separately: an open quote in one would hide the next
         given = itertools.chain(*map(email_normalize_all, filter(None, addresses)))
         for address in filter(taken.get, given):
+            if not self.env.user._is_internal():  # a visitor who signs up
+                raise ValidationError(
+                    self.env._("%(address)s can't be used. Choose another one.", address=address)
+                )
             raise ValidationError(
                 self.env._(
                     "%(address)s is System Mail's address at %(company)s: it cannot be the "

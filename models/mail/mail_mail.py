@@ -150,12 +150,13 @@ class MailMail(models.Model):
         return {group: self.browse(ids) for group, ids in groups.items()}
 
     def _system_mail_companies(self):
-        """The company of each mail: its message's, or the current one where that is unknown.
+        """The company of each mail: its message's, or that of who sends it where that is unknown.
 
         :return: ``{mail id: company id}``
         """
+        own = self.env.user.company_id  # the current one may be anybody's choice
         return {
-            mail_sudo.id: (mail_sudo.mail_message_id._system_mail_company() or self.env.company).id
+            mail_sudo.id: (mail_sudo.mail_message_id._system_mail_company() or own).id
             for mail_sudo in self.sudo()
         }
 

@@ -100,28 +100,39 @@ class MailMessage(models.Model):
         if company and company.id not in writer._get_company_ids():
             company = self._system_mail_document_company()
         author = self.author_id.main_user_id if writes_for_others(writer) else writer
-        return company or author.company_id
+        return company or author.company_id or writer.company_id
 
     def _system_mail_document_company(self):
-        unknown = self.env["res.company"]
-        if self.model not in self.env or not self.res_id:
+        unknown, document_sudo = self.env["res.company"], self.system_mail_document()
+        if not document_sudo:
             return unknown
-        document_sudo = self.env[self.model].sudo().browse(self.res_id).exists()
         return document_sudo._mail_get_companies().get(self.res_id, unknown)
 
-    @api.model
-    def _system_mail_check_document(self, values):
-        """Check that the current user may read the document that they name for a new message: its
-        company's System Mail sends the message, within that company's limits.
+    @api.private
+    def system_mail_document(self):
+        """The document of the message, as superuser; None if there is none."""
+        return self._system_mail_documents(self.model, [self.res_id])
 
-        :param dict values: of the message
+    def _system_mail_documents(self, model, ids):
+        """The records of a model that exist, as superuser; None if there are none. Whoever writes a
+        message may name what has no table.
+        """
+        ids = [id_ for id_ in ids if id_]
+        if model not in self.env or self.env[model]._abstract or not ids:
+            return None
+        return self.env[model].sudo().browse(ids).exists() or None
+
+    @api.model
+    def _system_mail_check_documents(self, model, ids):
+        """Check that the current user may read the documents that they name for new messages: the
+        System Mail of their company sends the messages, within that company's limits.
+
         :raises AccessError: they may not
         """
-        model, id_ = values.get("model"), values.get("res_id")
-        if self.env.su or not (model in self.env and id_):
+        if self.env.su or not self.env["res.company"].system_mail_policies():
             return
-        if self.env["res.company"].system_mail_policies():
-            self.env[model].browse(id_).exists().check_access("read")
+        if documents_sudo := self._system_mail_documents(model, ids):
+            documents_sudo.sudo(False).check_access("read")
 
     def _system_mail_held_mails(self):
         return self._system_mail_mails(HELD_MAIL)

@@ -156,17 +156,16 @@ class SystemMailEvent(models.Model):
         :rtype: dict
         """
         message_sudo = self.env["mail.message"].sudo().browse(mail_message_id).exists()
-        if message_sudo.model and message_sudo.res_id:
-            document = self.env[message_sudo.model].browse(message_sudo.res_id).exists()
-            if document and document.has_access("read"):
-                return {
-                    "type": "ir.actions.client",
-                    "tag": "system_mail_open_message",
-                    "params": {
-                        "action": document.get_formview_action(),
-                        "message_id": mail_message_id,
-                    },
-                }
+        document_sudo = message_sudo.system_mail_document()
+        if document_sudo and document_sudo.sudo(False).has_access("read"):
+            return {
+                "type": "ir.actions.client",
+                "tag": "system_mail_open_message",
+                "params": {
+                    "action": document_sudo.sudo(False).get_formview_action(),
+                    "message_id": mail_message_id,
+                },
+            }
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
