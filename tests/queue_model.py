@@ -51,7 +51,6 @@ LAST_TURN = 13
 LATELY = datetime.timedelta(minutes=1)
 NETWORK_WINDOW = datetime.timedelta(minutes=10)
 LATEST_BELIEVABLE = datetime.timedelta(hours=1, minutes=5)
-SUCCESS_INTERVAL = datetime.timedelta(hours=1)
 PASSWORD = "correct horse"
 COLLEAGUES = ("ben@corp.test", "cleo@corp.test", "relay@corp.test")
 CUSTOMERS = ("dora@customer.test", "quota@customer.test")

@@ -286,7 +286,12 @@ class TestAlerts(AlertsCase):
         admin = self.env.ref("base.user_admin")
         admin.email = "admin@company.test"
         self.own.fail("auth", reply=REJECTED)
+        self.company.system_mail_limit_day = 1
         self.mention()
+        waiting = self.mention().notification_ids.mail_mail_id
+        self.run_queue(waiting)
+        self.assertEqual(len(self.events("deferred")), 2)
+        self.company.system_mail_limit_day = 0
         self.env.invalidate_all()
         mails = self.env["mail.mail"].search([])
         self.env.ref("system_mail.ir_cron_summary").method_direct_trigger()
@@ -300,6 +305,7 @@ class TestAlerts(AlertsCase):
         self.assertIn("Mailboxes that need attention: 1.", text)
         self.assertIn("ana@company.test: the password was rejected", text)
         self.assertIn("Messages: 1, recipients: 1.", text)
+        self.assertIn("Waiting: 1", text)
         self.assertIn("the password was rejected", text)
         self.assertIn("hello@company.test", text)
 

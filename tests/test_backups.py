@@ -322,6 +322,20 @@ class TestScreens(BackupCase):
             ["hello@company.test", "second@other.test", "third@other.test"],
         )
 
+    def test_the_same_account_is_no_further_mailbox(self):
+        dialog = self.dialog(
+            self.company.action_system_mail_connect_backup(),
+            address="hello@company.test",
+            smtp_host=self.system.host,
+            smtp_port=self.system.port,
+            smtp_user="hello@company.test",
+            smtp_pass="neutral",
+        )
+        dialog.action_connect()
+        self.assertEqual(dialog.state, "failed")
+        self.assertIn("already a mailbox of System Mail", dialog.problem)
+        self.assertEqual(self.company.system_mail_backup_ids, self.backup)
+
     def test_the_dialog_reconnects_one(self):
         dialog = self.dialog(self.backup.action_connect(), smtp_pass="wrong")
         self.assertEqual(dialog.address, "second@other.test")

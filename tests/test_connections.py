@@ -218,17 +218,22 @@ class TestConnections(SystemMailCase):
         row = self.row(self.own_server)
         kinds = {*row.event_ids.mapped("kind")} - {"configured"}
         self.assertEqual(kinds, {"disconnected", "fallback"})
+        self.assertEqual({*row.event_ids.mapped("server_name")}, {"ana@company.test"})
         self.assertEqual(row.outage_ids.message_count, 1)
         self.assertEqual(row.answer, "Rejected")
 
     def test_an_outage_tells_its_messages_and_whom_they_reached(self):
+        self.company.system_mail_limit_day = 1
         self.break_own()
         self.env.cr.execute(
             """UPDATE system_mail_outage SET started_at = started_at - interval '1 hour'"""
         )
         self.env.invalidate_all()
+        self.mention()
+        self.events("deferred").ensure_one()
+        self.env.cr.execute("UPDATE system_mail_event SET server_id = %s", [self.own_server.id])
         outage = self.env["system.mail.outage"].with_user(self.super_user).search([])
-        self.assertEqual(outage.event_ids.mapped("kind"), ["fallback"])
+        self.assertEqual(outage.event_ids.mapped("kind"), ["fallback"], "a limit is no outage")
         self.assertEqual(outage.partner_ids, self.ben.partner_id)
 
     def test_what_failed_is_decided_on_in_its_line(self):

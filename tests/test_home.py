@@ -305,7 +305,7 @@ class TestWorkList(HomeCase):
         mails[1].with_user(self.super_user).action_system_mail_send_again()
         self.assertEqual(mails[0].state, "cancel")
         self.assertEqual(self.listed("held"), (0, 0))
-        self.assertIn("Somebody dropped", self.events("configured")[-2].reason)
+        self.assertIn("Dropped messages", self.events("configured")[-2].reason)
 
     def test_only_who_wrote_it_or_a_super_user_decides(self):
         self.own.fail("dot", action="drop", accept=True)

@@ -286,6 +286,20 @@ class TestLimits(SystemMailCase):
             self.assertEqual(len(self.carried()), 2 + 2 * sent, "no more than the limit")
             self.assertEqual(late.mapped("state").count("sent"), sent)
 
+    def test_a_limit_that_is_raised_lets_go_what_waits_for_it(self):
+        self.company.system_mail_limit_day = 1
+        mails = self.mails(3)
+        mails.send()
+        waiting = mails[1:]
+        self.company.system_mail_limit_day = 2
+        self.assertFalse(any(waiting.mapped("scheduled_date")))
+        self.run_queue()
+        self.assertEqual(mails.mapped("state"), ["sent", "sent", "outgoing"])
+        self.company.system_mail_limit_day = 0
+        self.assertFalse(self.env["system.mail.usage"].waiting(self.company))
+        self.run_queue()
+        self.assertEqual(set(mails.mapped("state")), {"sent"})
+
     def test_of_many_readers_those_who_fit_get_it_now_and_the_others_wait(self):
         self.company.system_mail_limit_day = 3
         readers = [f"reader{number}@company.test" for number in range(5)]

@@ -119,6 +119,13 @@ class SystemMailDrill(models.TransientModel):
             return self._failed(
                 self.env._("System Mail is not connected: connect it first."), needs_reconnect=True
             )
+        if not user.email_normalized and self.own_email:
+            return self._failed(
+                self.env._(
+                    "“%(address)s” is not an e-mail address: type another one.",
+                    address=self.own_email,
+                )
+            )
         if not user.email_normalized:
             return self._failed(
                 self.env._("You have no e-mail address to send it to: type one, then try again.")
@@ -191,14 +198,15 @@ class SystemMailDrill(models.TransientModel):
     def _log(self, server, drill, message, outcome):
         """Log the drill as an event, whatever its result."""
         trouble = drill.trouble
-        if not drill.copies:
+        if not drill.copies or outcome["state"] != "passed":
             note = self.env._("A drill. %(outcome)s", outcome=outcome["verdict"])
         elif drill.mailbox:
             note = self.env._(
-                "A drill: the mailbox %(mailbox)s was treated as down.", mailbox=drill.mailbox
+                "A drill passed: the mailbox %(mailbox)s was treated as down.",
+                mailbox=drill.mailbox,
             )
         else:
-            note = self.env._("A drill: the author has no mailbox of their own.")
+            note = self.env._("A drill passed: the author has no mailbox of their own.")
         self.env["system.mail.event"].write_down(
             [
                 {

@@ -83,8 +83,8 @@ TEXTS = {
         "Switch DKIM on at %(service)s, and replace the record with the one that it shows you."
     ),
     ("dkim", "no_selector"): _lt(
-        "Odoo doesn't know the name of %(service)s's key. Ask whoever runs %(service)s whether the "
-        "domain's mail is signed."
+        "Odoo doesn't know the name of %(service)s's key. Ask the administrator of %(service)s "
+        "whether the domain's mail is signed."
     ),
     ("dmarc", "policy_none"): _lt(
         "There is a policy (at %(at)s). It only asks for reports on mail that others send in the "

@@ -367,9 +367,10 @@ class SystemMailHome(models.AbstractModel):
 
     def _carried(self, row):
         if row.fallback_count == 1:
-            return self.env._("System Mail sent 1 message instead.")
+            return self.env._("In 7 days, System Mail sent 1 message instead.")
         if row.fallback_count:
             return self.env._(
-                "System Mail sent %(count)s messages instead.", count=row.fallback_count
+                "In 7 days, System Mail sent %(count)s messages instead.",
+                count=row.fallback_count,
             )
         return ""

@@ -150,6 +150,21 @@ class MailMail(models.Model):
         return due
 
     @api.model
+    @api.private
+    def system_mail_wake_limited(self, companies):
+        """Have the queue look again at the mails that wait for a limit of these companies, since it
+        was changed. Those that still wait get a new turn.
+        """
+        turns = self.env["system.mail.usage"].sudo()
+        turns = turns.search([("company_id", "in", companies.ids), ("waits_for", "!=", False)])
+        waiting = self.sudo().browse(set(turns.mapped("mail_id"))).exists()
+        due = waiting.filtered(lambda mail: mail.state == "outgoing").try_lock_for_update()
+        if due:
+            turns.filtered(lambda turn: turn.mail_id in due.ids).unlink()
+            due.scheduled_date = False
+            self.system_mail_trigger_queue()
+
+    @api.model
     def _system_mail_lock_waiting_for(self, servers):
         """The mails that may wait for these mailboxes, the oldest first: mails of their owners,
         from the addresses of shared ones, and of the companies whose System Mail they are. Mails
@@ -249,7 +264,7 @@ class MailMail(models.Model):
         """
         mails_sudo = self._system_mail_undelivered()
         mails_sudo.with_env(self.env)._system_mail_log_decision(
-            self.env._("Somebody sent messages again that were held, waiting or failed")
+            self.env._("Sent messages again that were held, waiting or failed")
         )
         mails_sudo.system_mail_send_again()
 
@@ -257,7 +272,7 @@ class MailMail(models.Model):
         """Send nothing more of mails that are held, wait or failed."""
         mails_sudo = self._system_mail_undelivered()
         mails_sudo.with_env(self.env)._system_mail_log_decision(
-            self.env._("Somebody dropped messages that were held, waiting or failed")
+            self.env._("Dropped messages that were held, waiting or failed")
         )
         mails_sudo.system_mail_drop()
 

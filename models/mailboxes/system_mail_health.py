@@ -24,7 +24,7 @@ from .system_mail_server_health import ServerSnapshot
 _logger = logging.getLogger(__name__)
 _throttle = LogThrottle()
 
-SUCCESS_INTERVAL = datetime.timedelta(hours=1)
+SUCCESS_INTERVAL = datetime.timedelta(minutes=5)
 """The success of a mailbox in order is written no more often than this."""
 QUICK_SESSIONS = 3
 """So many in a row, and a slow mailbox is slow no more."""
@@ -535,6 +535,7 @@ class SystemMailHealth(models.Model):
                 "company_id": server.system_mail_company().id,
                 "user_id": server.owner_user_id.id,
                 "server_id": server.id,
+                "server_name": server.from_filter or server.name,
                 "phase": self.phase,
                 "smtp_code": self.smtp_code,
                 "enhanced_code": self.enhanced_code,

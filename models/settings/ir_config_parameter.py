@@ -23,6 +23,7 @@ DEFAULTS = {
 }
 """Our system parameters with their defaults. Each is a whole number; a switch is 0 or 1."""
 HIGHEST = 99_999
+PERCENT = {"system_mail.alert_share"}
 NEUTRALIZED = "database.is_neutralized"
 
 
@@ -113,10 +114,13 @@ class IrConfigParameter(models.Model):
         :param str label: the setting's name on screen
         :raises ValidationError: the number is negative or has more than five digits
         """
-        if not 0 <= number <= HIGHEST:
+        highest = 100 if name in PERCENT else HIGHEST
+        if not 0 <= number <= highest:
             raise ValidationError(
                 self.env._(
-                    "“%(label)s” takes a number from 0 to 99,999; 0 switches it off.", label=label
+                    "“%(label)s” takes a number from 0 to %(highest)s; 0 switches it off.",
+                    label=label,
+                    highest=f"{highest:,}",
                 )
             )
         old = self.system_mail_number(name)

@@ -123,11 +123,15 @@ class ResCompany(models.Model):
         help="What is the matter, since when, and what to do.",
     )
     system_mail_limit_minute = fields.Integer(
-        groups=GROUP, help="Recipients a minute; 0 = no limit."
+        "Recipients a Minute", groups=GROUP, help="Recipients a minute; 0 = no limit."
     )
-    system_mail_limit_day = fields.Integer(groups=GROUP, help="Recipients a day; 0 = no limit.")
+    system_mail_limit_day = fields.Integer(
+        "Recipients a Day", groups=GROUP, help="Recipients a day; 0 = no limit."
+    )
     system_mail_limit_user_hour = fields.Integer(
-        groups=GROUP, help="Recipients an hour and author; 0 = no limit."
+        "Recipients an Hour and Author",
+        groups=GROUP,
+        help="Recipients an hour and author; 0 = no limit.",
     )
 
     @api.model
@@ -263,6 +267,8 @@ class ResCompany(models.Model):
             self._system_mail_encrypt_password()
         if {"system_mail_address", "system_mail_server_id"} & vals.keys():
             self.system_mail_recheck_domain()
+        if not vals.keys().isdisjoint(LIMIT_FIELDS):
+            self.env["mail.mail"].system_mail_wake_limited(self)
         return result
 
     @staticmethod

@@ -64,7 +64,9 @@ class ResConfigSettings(models.TransientModel):
     system_mail_alert_owners = _parameter(
         fields.Boolean, "alert_owners", string="Tell people when their mailbox is disconnected"
     )
-    system_mail_alert_share = _parameter(fields.Integer, "alert_share")
+    system_mail_alert_share = _parameter(
+        fields.Integer, "alert_share", string="Percent of mailboxes for an alert"
+    )
     system_mail_summary = _parameter(
         fields.Boolean, "summary", string="Weekly summary by e-mail to Super Users"
     )
@@ -77,11 +79,18 @@ class ResConfigSettings(models.TransientModel):
     system_mail_review_on = fields.Date(
         related="company_id.system_mail_review_on", readonly=False, groups=GROUP
     )
-    system_mail_review_days = _parameter(fields.Integer, "review_days")
-    system_mail_drill_days = _parameter(
-        fields.Selection, "drill_days", selection="_system_mail_drill_choices"
+    system_mail_review_days = _parameter(
+        fields.Integer, "review_days", string="Days from one review to the next"
     )
-    system_mail_retention_days = _parameter(fields.Integer, "retention_days")
+    system_mail_drill_days = _parameter(
+        fields.Selection,
+        "drill_days",
+        string="Days between drills",
+        selection="_system_mail_drill_choices",
+    )
+    system_mail_retention_days = _parameter(
+        fields.Integer, "retention_days", string="Days that records are kept"
+    )
     system_mail_allow_internal_hosts = _parameter(
         fields.Boolean,
         "allow_internal_hosts",

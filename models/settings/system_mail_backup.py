@@ -122,6 +122,29 @@ class SystemMailBackup(models.Model):
                     )
                 )
 
+    @api.constrains("server_id")
+    def _check_another_account(self):
+        """A second mailbox with the same account fails together with the first one."""
+        for backup_sudo in self.sudo().filtered("server_id"):
+            company_sudo = backup_sudo.company_id
+            others_sudo = company_sudo.system_mail_backup_ids.server_id
+            others_sudo |= company_sudo.system_mail_server_id
+            account = self._account(backup_sudo.server_id)
+            if account in map(self._account, others_sudo - backup_sudo.server_id):
+                raise ValidationError(
+                    self.env._(
+                        "%(address)s at this server is already a mailbox of System Mail. Both "
+                        "would fail together: connect another one, best at another provider.",
+                        address=backup_sudo.address,
+                    )
+                )
+
+    @staticmethod
+    def _account(server_sudo):
+        login = server_sudo.system_mail_login or server_sudo.smtp_user or ""
+        names = server_sudo.smtp_host or "", login, server_sudo.from_filter or ""
+        return (*map(str.lower, names), server_sudo.smtp_port, server_sudo.system_mail_https)
+
     @api.constrains("limit_minute", "limit_day")
     def _check_limits(self):
         if any(min(backup.limit_minute, backup.limit_day) < 0 for backup in self):

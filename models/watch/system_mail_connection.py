@@ -286,6 +286,7 @@ class SystemMailConnection(models.Model):
         "ending",
         "incoming_trouble",
         "needs_attention",
+        "server_id",
         "state",
     )
     @api.depends_context("lang")
@@ -295,6 +296,8 @@ class SystemMailConnection(models.Model):
         for connection in self.filtered(lambda row: not row.incoming_id):
             key, ending = connection.remedy_key, not connection.rule and connection.ending
             connection.remedy = self.way_out(ending) if ending else remedy_in_words(self.env, key)
+            if connection.server_id and connection.state == "not_connected" and not key:
+                connection.remedy = self.env._("It was not tried yet. Press Test.")
 
     @api.depends("slow_seconds")
     def _compute_speed(self):

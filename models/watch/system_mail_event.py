@@ -33,7 +33,7 @@ class SystemMailEvent(models.Model):
             ("failed", "Failed"),
             ("disconnected", "Mailbox disconnected"),
             ("reconnected", "Mailbox reconnected"),
-            ("test", "Test"),
+            ("test", "Test or drill"),
             ("configured", "Settings changed"),
         ],
         required=True,

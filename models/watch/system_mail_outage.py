@@ -9,6 +9,8 @@ OF_HEALTH = ("state", "rule", "smtp_code", "enhanced_code", "answer")
 """What an outage keeps of a mailbox's health at its worst."""
 MESSAGES = ("fallback", "held", "deferred", "failed")
 """Kinds of events that are about a message."""
+OF_LIMITS = ("over_limit", "over_mailbox_limit", "more_than_limit")
+"""Rules by which a mailbox that works does not send a message."""
 SHOWN = 80
 """Messages that an outage shows."""
 
@@ -99,10 +101,11 @@ class SystemMailOutage(models.Model):
 
     def _messages(self):
         """The domain of the events about messages that the mailbox did not send: those until its
-        next outage, since a batch may end after it works again.
+        next outage, since a batch may end after it works again. What waits for a limit is none.
         """
         own = Domain("server_id", "=", self.server_id.id or 0)
         events = own & Domain("kind", "in", MESSAGES) & Domain("create_date", ">=", self.started_at)
+        events &= Domain("rule", "not in", OF_LIMITS)
         later = self.search(own & Domain("started_at", ">", self.started_at), order="started_at")
         if later:
             events &= Domain("create_date", "<", later[0].started_at)

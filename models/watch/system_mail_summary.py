@@ -6,6 +6,7 @@ from odoo.api import SUPERUSER_ID
 
 from ...constants import GROUP
 from ...tools.moments import moment_in_words
+from .system_mail_outage import MESSAGES
 
 PERIOD = datetime.timedelta(days=7)
 LINES = 5
@@ -52,9 +53,7 @@ class SystemMailSummary(models.AbstractModel):
                     [("needs_attention", "=", True)], limit=LINES
                 ),
                 "moment": functools.partial(moment_in_words, self.env),
-                "kinds": self._labelled(
-                    events._read_group(recent, ["kind"], ["__count"], order="kind"), "kind"
-                ),
+                "kinds": self._kinds(recent),
                 "reasons": self._labelled(
                     events._read_group(
                         [*recent, ("kind", "=", "fallback")],
@@ -72,6 +71,19 @@ class SystemMailSummary(models.AbstractModel):
                 ),
             },
         )
+
+    def _kinds(self, recent):
+        """What happened, each a line. A message that waited several times is one."""
+        groups = self.env["system.mail.event"]._read_group(
+            recent, ["kind"], ["__count", "message_id:count_distinct"], order="kind"
+        )
+        counts = [
+            (kind, messages if kind in MESSAGES else count) for kind, count, messages in groups
+        ]
+        return [
+            self.env._("%(kind)s: %(count)s", kind=label, count=count)
+            for label, count in self._labelled(counts, "kind")
+        ]
 
     def _labelled(self, groups, name):
         """The groups, each by its field's label instead of the value."""

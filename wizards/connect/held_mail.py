@@ -95,7 +95,11 @@ class SystemMailConnectHeldMail(models.TransientModel):
         mails_sudo = self._held_mails()
         count = len(mails_sudo)
         mails_sudo.action_system_mail_send_again()
-        self.held_outcome = self.env._("%(count)s messages are being sent.", count=count)
+        self.held_outcome = (
+            self.env._("1 message is being sent.")
+            if count == 1
+            else self.env._("%(count)s messages are being sent.", count=count)
+        )
         return self.reopen()
 
     def action_discard_held(self):

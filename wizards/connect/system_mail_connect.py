@@ -122,10 +122,13 @@ class SystemMailConnect(models.TransientModel):
         :rtype: dict
         """
         dialog = self.create({**values, **self._outage_of(values.get("user_id"))})
-        if dialog.address:
+        mistyped = dialog.address and dialog.company_id and not is_plain(dialog.address.strip())
+        if dialog.address and not mistyped:
             dialog._propose(PATIENCE)
         else:
             dialog.asks_address = True
+            if mistyped:
+                dialog._show_failure(dialog._not_plain())
             dialog.runs_drill = bool(dialog.company_id) and not dialog.is_backup
         health_sudo = dialog._server(dialog.address).sudo().system_mail_health_ids
         dialog.shows_server = health_sudo.rule and health_sudo.remedy_key not in OF_PASSWORD
