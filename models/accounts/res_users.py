@@ -371,13 +371,9 @@ class ResUsers(models.Model):
         self.env["system.mail.attempt"].count_attempt()
         trouble = user.outgoing_mail_server_id.sudo().system_mail_check()
         if trouble:
-            raise UserError(
-                self.env._(
-                    "The test failed: %(reason)s. %(remedy)s",
-                    reason=reason_of(self.env, *trouble),
-                    remedy=remedy_of(self.env, trouble[1]),
-                )
-            )
+            reason, remedy = reason_of(self.env, *trouble), remedy_of(self.env, trouble[1])
+            # Odoo says before it that the test failed
+            raise UserError(self.env._("%(reason)s. %(remedy)s", reason=reason, remedy=remedy))
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
