@@ -346,6 +346,8 @@ class TestWhoseSystemMail(TwoCompanies, ReadingCase):
         self.call(self.ana, *arguments, email_values=own)
         self.env.invalidate_all()
         self.assertEqual(waiting.model, "mail.thread")
+        for model in ("res.users.log.report", "account.root"):
+            self.assertIsNone(waiting._system_mail_documents(model, [1]), "no table of its own")
         self.system.heal()
         self.system_server.system_mail_check()
         self.assertEqual(self.health(self.system_server).state, "connected")
@@ -405,11 +407,24 @@ class TestWhoseSystemMail(TwoCompanies, ReadingCase):
             self.assertEqual(self.posted(message_type="notification"), carried)
         self.assertEqual(self.posted(message_type="comment"), (0, 0))
 
-    def test_where_the_document_is_the_companys_it_is_so_whoever_writes(self):
+    def test_a_document_of_another_company_does_not_choose_its_system_mail(self):
         self.record.company_id = self.second
         message = self.mention()
         self.assertEqual(message.record_company_id, self.second)
-        self.assertEqual(len(self.second_smtp.accepted), 1)
+        self.assertEqual(self.counts(), (1, 0))
+        there = {"record_company_id": self.second.id}
+        own = self.env["ir.attachment"].with_user(self.ana)
+        own = own.create({"name": "Mine", "company_id": self.second.id})
+        to_ben = {"body": "See this", "partner_ids": self.ben.partner_id.ids}
+        place = {"model": "ir.attachment", "res_id": own.id}
+        own.env["res.partner"].message_notify(**to_ben, **place, **there)
+        self.assertEqual(self.counts(), (2, 0))
+
+    def test_a_visitor_writes_in_the_company_of_the_document(self):
+        self.record.company_id = self.second
+        visitor = self.env.ref("base.public_user")
+        self.mention(author=visitor, author_id=self.ana.partner_id.id)
+        self.assertEqual(self.counts(), (0, 1))
 
     def test_who_works_in_both_chooses(self):
         self.ana.company_ids += self.second

@@ -2,20 +2,20 @@
 those of the document of mail that comes in. The sender of such mail can be forged.
 """
 
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.fields import Command
 from odoo.tests import HttpCase, JsonRpcException, tagged
 from odoo.tools import mute_logger
 
-from ..constants import GROUP, INCOMING
+from ..constants import GROUP, INCOMING, MODULE
+from ..tools.numbers import with_numbers
 from .test_doors_to_mail import UndecidedCase
 from .test_doors_to_read import ReadingCase
 
 REFUSED = "odoo.exceptions.AccessError"
 
 
-@tagged("post_install", "-at_install")
-class TestDoorsByValues(HttpCase, UndecidedCase):
+class DoorsByValues(HttpCase, UndecidedCase):
     """Over HTTP: Odoo remembers there who began the transaction."""
 
     @classmethod
@@ -90,6 +90,9 @@ class TestDoorsByValues(HttpCase, UndecidedCase):
                 letter = {"notification_ids": [Command.create(mark)]}
                 yield {name: [Command.create({"letter_ids": [Command.create(letter)]})]}
 
+
+@tagged("post_install", "-at_install")
+class TestDoorsByValues(DoorsByValues):
     def test_values_of_a_templates_mail(self):
         mail, mark = self.mail_of(self.held), self.held.notification_ids
         self.assert_closed(
@@ -303,3 +306,91 @@ class TestDoorsToAnAlert(ReadingCase):
             to_alert = {"mail_message_id": alert.id}
             with self.subTest(role):
                 self.assert_refused(user, "mail.notification", "write", ids, to_alert)
+
+
+@tagged("post_install", "-at_install")
+class TestIdsAsText(DoorsByValues):
+    """PostgreSQL takes the text or the decimal of a number for the number."""
+
+    def each_form(self, id_):
+        return str(id_), float(id_), id_
+
+    def refused(self, role, *call, **kwargs):
+        user = self.outsiders[role]
+        self.authenticate(user.login, f"{user.login}'s own")
+        before = self.all_state()
+        with self.subTest(role, call=call), self.env.cr.savepoint() as savepoint:
+            with self.assertRaisesRegex(JsonRpcException, "AccessError|ValidationError"):
+                self.rpc(*call, **kwargs)
+            self.env.invalidate_all()
+            self.assertEqual(self.all_state(), before)
+            savepoint.rollback()
+
+    def test_records_of_ours(self):
+        name = self.env["ir.model.data"].search([("module", "=", MODULE)], limit=1)
+        rule = self.env.ref("system_mail.system_mail_event_rule_company", False)
+        rule = rule or self.env["ir.rule"].search([("model_id.model", "=", "system.mail.event")])
+        cron = self.env.ref("system_mail.ir_cron_tell")
+        for id_ in self.each_form(name.id):
+            self.refused("administrator", "ir.model.data", "unlink", [id_])
+        for id_ in self.each_form(rule[0].id):
+            self.refused("administrator", "ir.rule", "unlink", [id_])
+        for id_ in self.each_form(cron.id):
+            self.refused("administrator", "ir.cron", "method_direct_trigger", [id_])
+            self.refused("administrator", "ir.cron", "write", {str(cron.id): 1}, {"active": False})
+        self.assertTrue(name.exists())
+
+    def test_values(self):
+        mailbox = {"name": "M", "smtp_host": "x.test", "from_filter": "hello@company.test"}
+        for id_ in self.each_form(self.super_user.id):
+            values = {"user_id": id_, "state": "todo"}
+            self.refused("administrator", "res.users.deletion", "create", [values])
+        for id_ in self.each_form(self.super_user.partner_id.id):
+            device = {"partner_id": id_, "endpoint": "https://e.test/1", "keys": "{}"}
+            self.refused("administrator", "mail.push.device", "create", [device])
+        for id_ in self.each_form(self.ben.id):
+            values = {**mailbox, "owner_user_id": id_}
+            self.refused("administrator", "ir.mail_server", "create", [values])
+        own = self.record.with_user(self.outsiders["employee"]).sudo().message_post(body="Mine")
+        partner = self.outsiders["employee"].partner_id
+        for id_ in self.each_form(self.mail_of(self.held).id):
+            mark = {"mail_message_id": own.id, "res_partner_id": partner.id, "mail_mail_id": id_}
+            self.refused("employee", "mail.notification", "create", [mark])
+        for id_ in self.each_form(self.channel.id):
+            thread = {"name": "T", "channel_type": "channel", "parent_channel_id": id_}
+            self.refused("employee", "discuss.channel", "create", [thread])
+        for id_ in self.each_form(self.alert.id):
+            answer = {"body": "A", "parent_id": id_}
+            self.refused("employee", "mail.message", "create", [answer])
+
+    def test_what_is_no_number_is_refused(self):
+        for id_ in ("2_6", " 26", "0x1A", "", 2.5):
+            with self.assertRaises(ValidationError):
+                self.env["res.partner"].browse([id_])
+        partners = self.env["res.partner"].browse(["26", 26.0])
+        self.assertEqual(partners.ids, [26, 26])
+        commands = [(4, "26"), (6, 0, ["27", 28.0]), (0, "virtual_1", {"name": "New"}), [3, 29]]
+        self.assertEqual(
+            with_numbers(self.env["res.users"], {"group_ids": commands, "name": "26"}),
+            {
+                "group_ids": [
+                    [4, 26],
+                    [6, 0, [27, 28]],
+                    (0, "virtual_1", {"name": "New"}),
+                    [3, 29],
+                ],
+                "name": "26",
+            },
+        )
+
+    def test_nobody_counts_our_records(self):
+        portal = self.outsiders.get("portal", self.ben)
+        outage = self.env["system.mail.outage"].search([], limit=1).id or 1
+        for id_ in (outage, 10**6):
+            with self.assertRaises(AccessError), self.env.cr.savepoint():
+                self.env["res.partner"].with_user(portal).message_notify(
+                    body="x",
+                    partner_ids=self.ben.partner_id.ids,
+                    model="system.mail.outage",
+                    res_id=id_,
+                )

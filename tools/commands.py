@@ -107,4 +107,5 @@ def _read(command):
 
 def record_of(model, value):
     """The record that a value of a many2one means, as Odoo takes it: an id, a record or nothing."""
-    return model.browse(getattr(value, "id", value) or None)
+    id_ = getattr(value, "id", value)
+    return model.browse([id_] if id_ else ())

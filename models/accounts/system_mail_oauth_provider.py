@@ -268,7 +268,7 @@ class SystemMailOauthProvider(models.Model):
         """Log a change, unless OdooBot makes it at an installation or update."""
         if self.env.uid == SUPERUSER_ID:
             return
-        self.env["system.mail.event"].note_change(what, self.env.company)
+        self.env["system.mail.event"].note_change_for_all(what)
 
     @api.model
     @api.private

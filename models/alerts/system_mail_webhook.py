@@ -219,4 +219,4 @@ class SystemMailWebhook(models.Model):
         return super().unlink()
 
     def _log_change(self, what):
-        self.env["system.mail.event"].note_change(what, self.env.company)
+        self.env["system.mail.event"].note_change_for_all(what)

@@ -6,6 +6,7 @@ from odoo.exceptions import AccessError
 
 from ...constants import OURS
 from ...tools.commands import check_defaults
+from ...tools.numbers import ids_as_numbers, with_numbers
 from ...tools.stored_domain import paths_of
 
 DOMAINS = re.compile("domain|filter")
@@ -35,14 +36,29 @@ def _is_of_model(field):
 class Base(models.AbstractModel):
     """Lets nobody have Odoo search as superuser, by a domain of their own as that of a mailing or
     of a rule, for what only Super Users may know, or change records by the defaults of new ones.
+    Ids that are text are numbers here.
     """
 
     _inherit = "base"
 
+    # PostgreSQL takes the id "26", which comes by RPC, for 26. In Python it is none, so that checks
+    # would look at nothing.
+
+    @api.private
+    def browse(self, ids=()):
+        return super().browse(ids_as_numbers(self, ids))
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        return super().create([with_numbers(self, vals) for vals in vals_list])
+
+    def write(self, vals):
+        return super().write(with_numbers(self, vals))
+
     @api.model
     def default_get(self, fields):
         check_defaults(self)
-        return super().default_get(fields)
+        return with_numbers(self, super().default_get(fields))
 
     @api.constrains(_fields_of_domains)
     def _check_system_mail_domain(self):

@@ -140,6 +140,8 @@ class ResGroups(models.Model):
         :raises AccessError: the current user may not make this change, or nobody may
         """
         outsider = self._system_mail_is_outsider()  # before the block, which may change the answer
+        if outsider and not self._system_mail_group_id():  # nobody knows who is a Super User
+            self._system_mail_refuse_change()
         before = self._system_mail_membership()
         yield
         self._system_mail_check_membership(before, self._system_mail_membership(), outsider)
@@ -225,7 +227,8 @@ class ResGroups(models.Model):
                 note(reason, company)
         if before.implied != after.implied:
             names = (", ".join(implied.values()) for implied in (before.implied, after.implied))
-            note(change(self.env._("Groups that a Super User gets"), *names), self.env.company)
+            what = change(self.env._("Groups that a Super User gets"), *names)
+            self.env["system.mail.event"].note_change_for_all(what)
 
     @api.model
     def _system_mail_member_changes(self, old, new):

@@ -88,6 +88,6 @@ class SystemMailGuarded(models.AbstractModel):
         """
         kind = self.env["ir.model"].sudo().search([("model", "=", self._name)]).name
         for record_sudo in self.sudo():
-            self.env["system.mail.event"].note_change(
-                f"{kind}, {record_sudo._system_mail_title()}: {what}", self.env.company
+            self.env["system.mail.event"].note_change_for_all(
+                f"{kind}, {record_sudo._system_mail_title()}: {what}"
             )

@@ -90,17 +90,26 @@ class MailMessage(models.Model):
 
     def _system_mail_company(self):
         """The company whose System Mail is responsible: the record's, otherwise the writer's.
-        Whoever posts can name any company and any author. So the company that the message names
-        counts where its writer works there, or its document is there; its author counts where
-        somebody writes for others.
+        Whoever posts can name any company, document and author. So the company that the message
+        names counts where its writer works there. Where somebody writes for others, its document's
+        does, and its author.
 
         :return: empty if it is unknown
         """
         company, writer = self.record_company_id, self.sudo().create_uid
-        if company and company.id not in writer._get_company_ids():
-            company = self._system_mail_document_company()
-        author = self.author_id.main_user_id if writes_for_others(writer) else writer
+        for_others = writes_for_others(writer)
+        if company and not self._system_mail_works_in(writer, company):
+            company = company.browse()
+            if for_others:
+                company = self._system_mail_document_company()
+        author = self.author_id.main_user_id if for_others else writer
         return company or author.company_id or writer.company_id
+
+    @staticmethod
+    def _system_mail_works_in(writer, company):
+        if company.id in writer._get_company_ids():
+            return True
+        return company in writer.with_context(active_test=False).company_ids  # an archived one
 
     def _system_mail_document_company(self):
         unknown, document_sudo = self.env["res.company"], self.system_mail_document()
@@ -118,7 +127,7 @@ class MailMessage(models.Model):
         message may name what has no table.
         """
         ids = [id_ for id_ in ids if id_]
-        if model not in self.env or self.env[model]._abstract or not ids:
+        if model not in self.env or not self.env[model]._auto or not ids:
             return None
         return self.env[model].sudo().browse(ids).exists() or None
 
@@ -131,6 +140,8 @@ class MailMessage(models.Model):
         """
         if self.env.su or not self.env["res.company"].system_mail_policies():
             return
+        if model in self.env and self.env[model]._auto:
+            self.env[model].check_access("read")  # or an error would tell which records there are
         if documents_sudo := self._system_mail_documents(model, ids):
             documents_sudo.sudo(False).check_access("read")
 

@@ -99,7 +99,7 @@ class SystemMailMonitoring(models.AbstractModel):
     def _set_token_hash(self, value, change):
         self.env.company.check_system_mail_access()
         set_parameter(self.env, TOKEN_PARAMETER, value)
-        self.env["system.mail.event"].note_change(change, self.env.company)
+        self.env["system.mail.event"].note_change_for_all(change)
 
     @staticmethod
     def _hash(token):

@@ -78,7 +78,7 @@ class IrConfigParameter(models.Model):
                 note = change(key, old, new)
             else:
                 note = self.env._("%(setting)s changed", setting=key)
-            self.env["system.mail.event"].note_change(note, self.env.company)
+            self.env["system.mail.event"].note_change_for_all(note)
 
     def _system_mail_check_access(self):
         """Check that the current user may change these parameters. Without this check, any
@@ -125,6 +125,4 @@ class IrConfigParameter(models.Model):
             )
         old = self.system_mail_number(name)
         set_parameter(self.env, name, str(number))
-        self.env["system.mail.event"].note_change(
-            change(label, str(old), str(number)), self.env.company
-        )
+        self.env["system.mail.event"].note_change_for_all(change(label, str(old), str(number)))

@@ -220,6 +220,15 @@ class SystemMailEvent(models.Model):
 
     @api.model
     @api.private
+    def note_change_for_all(self, note):
+        """The same for what concerns all companies: each with a System Mail has the event."""
+        companies = self.env["res.company"]
+        concerned = companies.browse(companies.system_mail_policies()) or self.env.company
+        for company in concerned:
+            self.note_change(note, company)
+
+    @api.model
+    @api.private
     def note_change(self, note, company, **values):
         """Write down who changed what, in the caller's transaction: it is no sending.
 
