@@ -79,7 +79,7 @@ REASONS = {  # by rule
     "content": _lt("the message was refused for its content"),
     "too_many_recipients": _lt("the message has too many recipients for one sending"),
     "relay_denied": _lt("the server does not send to other domains for this log-in"),
-    "unanswered": _lt("the connection was lost before the server confirmed the message"),
+    "unanswered": _lt("the connection was lost before the server confirmed a message"),
     BY_SYSTEM_MAIL: _lt("System Mail can't send it at the moment"),
     "refused": _lt("the server refused the message"),
     "postponed": _lt("the server asks to try again later"),

@@ -287,7 +287,7 @@ class TestHeldAndFailed(ChatterCase):
     def test_what_is_held_is_its_authors_and_super_users_to_decide(self):
         self.own.fail("dot", action="drop", accept=True)
         message = self.mention(partners=self.customer)
-        reason = "the connection was lost before the server confirmed the message"
+        reason = "the connection was lost before the server confirmed a message"
         for user in (self.ana, self.sue):
             [told] = self.ours(user, message)
             self.assertIn(reason, told["system_mail_reason"])

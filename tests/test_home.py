@@ -172,7 +172,7 @@ class TestWorkList(HomeCase):
         self.break_own()
         [task] = self.page()["tasks"]
         self.assertIn("Ana Author (ana@company.test): the password was rejected", task["text"])
-        self.assertIn("System Mail sent 1 message instead.", task["text"])
+        self.assertIn("Fallbacks in 7 days: 1.", task["text"])
         self.assertEqual(task["note"], "")
         self.assertEqual(self.page()["headline"], "1 mailbox needs you.")
         self.press(task["button"])
@@ -364,7 +364,7 @@ class TestWorkList(HomeCase):
         self.assertIn("1 message waits", line)
         self.assertEqual(self.press(self.button("Show Messages"))["res_model"], "mail.mail")
         other = self.mention().notification_ids.mail_mail_id
-        self.assertIn("2 messages wait.", " ".join(self.lines()))
+        self.assertIn("2 messages wait, at most until", " ".join(self.lines()))
         (mail | other).cancel()
         self.assertFalse([line for line in self.lines() if "limit" in line])
 

@@ -276,31 +276,24 @@ class SystemMailAlert(models.Model):
             )
 
     def _tell_limits(self):
-        """Once a day and company."""
+        """Once a day and company, while mail waits for a limit."""
         today = fields.Date.today()
-        domain = [
-            ("kind", "=", "deferred"),
-            ("create_date", ">=", today),
-            ("rule", "=", "over_limit"),
-        ]
-        # each of them is an event again whenever its turn had not yet come
-        counts = self.env["system.mail.event"]._read_group(
-            domain, ["company_id"], ["message_id:count_distinct"]
-        )
-        for company, count in counts:
+        companies = self.env["res.company"]
+        companies = companies.browse(companies.system_mail_policies())
+        for company, reached in self.env["system.mail.usage"].waiting(companies).items():
             if self._is_new(f"limit:{company.id}:{today}"):
-                reached = self.env["system.mail.usage"].waiting(company).get(company, [])
-                limits = ", ".join(limit for limit, _count, _until in reached)
+                count = sum(number for _limit, number, _until in reached)
+                limits = ", ".join(limit for limit, _number, _until in reached)
                 waiting = (
                     self.env._("1 message waits and is sent later.")
                     if count == 1
                     else self.env._("%(count)s messages wait and are sent later.", count=count)
                 )
                 text = self.env._(
-                    "System Mail of %(company)s reached one of its limits%(limits)s. %(waiting)s "
-                    "If you don't expect this, look in Activity who sends so much.",
+                    "System Mail of %(company)s reached one of its limits (%(limits)s). "
+                    "%(waiting)s If you don't expect this, look in Activity who sends so much.",
                     company=company.name,
-                    limits=f" ({limits})" if limits else "",
+                    limits=limits,
                     waiting=waiting,
                 )
                 link = self._link(ACTIVITY, self.env._("Open Activity"))

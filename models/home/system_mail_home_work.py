@@ -263,14 +263,14 @@ class SystemMailHome(models.AbstractModel):
         }
         text = (
             self.env._(
-                "System Mail %(address)s has reached its limit (%(limit)s). 1 message waits. It is "
-                "sent after %(time)s.",
+                "System Mail %(address)s has reached its limit (%(limit)s). 1 message waits, at "
+                "most until %(time)s.",
                 **values,
             )
             if count == 1
             else self.env._(
                 "System Mail %(address)s has reached its limit (%(limit)s). %(count)s messages "
-                "wait. The last one is sent after %(time)s.",
+                "wait, at most until %(time)s.",
                 **values,
             )
         )
@@ -366,11 +366,6 @@ class SystemMailHome(models.AbstractModel):
         return f"{what} {row.remedy}" if row.remedy and not says_enough else what
 
     def _carried(self, row):
-        if row.fallback_count == 1:
-            return self.env._("In 7 days, System Mail sent 1 message instead.")
-        if row.fallback_count:
-            return self.env._(
-                "In 7 days, System Mail sent %(count)s messages instead.",
-                count=row.fallback_count,
-            )
-        return ""
+        if not row.fallback_count:
+            return ""
+        return self.env._("Fallbacks in 7 days: %(count)s.", count=row.fallback_count)

@@ -118,7 +118,7 @@ class IrConfigParameter(models.Model):
         if not 0 <= number <= highest:
             raise ValidationError(
                 self.env._(
-                    "“%(label)s” takes a number from 0 to %(highest)s; 0 switches it off.",
+                    "“%(label)s” takes a number from 0 to %(highest)s.",
                     label=label,
                     highest=f"{highest:,}",
                 )

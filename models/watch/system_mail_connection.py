@@ -297,7 +297,7 @@ class SystemMailConnection(models.Model):
             key, ending = connection.remedy_key, not connection.rule and connection.ending
             connection.remedy = self.way_out(ending) if ending else remedy_in_words(self.env, key)
             if connection.server_id and connection.state == "not_connected" and not key:
-                connection.remedy = self.env._("It was not tried yet. Press Test.")
+                connection.remedy = self.env._("It was not tried yet: test it.")
 
     @api.depends("slow_seconds")
     def _compute_speed(self):

@@ -1,3 +1,4 @@
+import { ConfirmationDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
 import { Message } from "@mail/core/common/message_model";
 import { _t } from "@web/core/l10n/translation";
 import { user } from "@web/core/user";
@@ -60,6 +61,17 @@ patch(Message.prototype, {
     },
     /** @param {string} action a method of mail.message */
     decideOnSystemMail(action) {
-        return this.store.env.services.orm.call("mail.message", action, [[this.id]]);
+        const { dialog, orm } = this.store.env.services;
+        const decide = () => orm.call("mail.message", action, [[this.id]]);
+        if (action !== "action_system_mail_drop") {
+            return decide();
+        }
+        return dialog.add(ConfirmationDialog, {
+            title: _t("Drop this message?"),
+            body: _t("Odoo sends nothing more of it."),
+            confirmLabel: _t("Drop"),
+            confirm: decide,
+            cancel: () => {},
+        });
     },
 });

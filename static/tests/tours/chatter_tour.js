@@ -111,6 +111,14 @@ registry.category("web_tour.tours").add("system_mail_waiting_and_held", {
                 run: "click",
             },
             {
+                content: "it asks first",
+                trigger: ".modal:contains(Drop this message?) footer button:contains(Drop)",
+                run: "click",
+            },
+            {
+                trigger: "body:not(:has(.modal))",
+            },
+            {
                 trigger: `body:not(:has(${POPOVER}))`,
             },
         ]),
