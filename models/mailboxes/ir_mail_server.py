@@ -94,7 +94,7 @@ class IrMailServer(models.Model):
         help="The name to log in with, where it is not the address.",
     )
     system_mail_password = Encrypted(
-        "Password",
+        "Mailbox Password",
         groups=fields.NO_ACCESS,
         copy=False,
         help="The password of a mailbox connected by this addon: no browser ever reads it.",

@@ -41,9 +41,9 @@ class IrMailServer(models.Model):
 
     def _system_mail_log_changes(self, before):
         for server_sudo, changes in changes_since(before, SECRETS):
-            server_sudo.with_env(self.env)._system_mail_log(
-                "; ".join(dict.fromkeys(changes.values()))
-            )
+            if changes.keys() >= set(SECRETS):  # one of them takes the other's place
+                changes.pop("smtp_pass")
+            server_sudo.with_env(self.env)._system_mail_log("; ".join(changes.values()))
 
     def _system_mail_audited(self):
         # also one that is archived at the moment: it is not in use, but it is there

@@ -296,7 +296,7 @@ class SystemMailConnection(models.Model):
         for connection in self.filtered(lambda row: not row.incoming_id):
             key, ending = connection.remedy_key, not connection.rule and connection.ending
             connection.remedy = self.way_out(ending) if ending else remedy_in_words(self.env, key)
-            if connection.server_id and connection.state == "not_connected" and not key:
+            if connection.state == "not_connected" and connection.server_id and not (key or ending):
                 connection.remedy = self.env._("It was not tried yet: test it.")
 
     @api.depends("slow_seconds")
