@@ -363,10 +363,13 @@ class TestIdsAsText(DoorsByValues):
             answer = {"body": "A", "parent_id": id_}
             self.refused("employee", "mail.message", "create", [answer])
 
-    def test_what_is_no_number_is_refused(self):
-        for id_ in ("2_6", " 26", "0x1A", "", 2.5):
-            with self.assertRaises(ValidationError):
-                self.env["res.partner"].browse([id_])
+    def test_ids_are_numbers(self):
+        for id_ in ("26", "2_6", " 26", "+26", "0026", "0x1A", 26.0):
+            self.assertEqual(self.env["res.partner"].browse([id_]).ids, [26], id_)
+        for id_ in ("", "virtual_1"):
+            self.assertEqual(self.env["res.partner"].browse([id_])._ids, (id_,), "as in Odoo")
+        with self.assertRaises(ValidationError):
+            self.env["res.partner"].browse([2.5])
         partners = self.env["res.partner"].browse(["26", 26.0])
         self.assertEqual(partners.ids, [26, 26])
         commands = [(4, "26"), (6, 0, ["27", 28.0]), (0, "virtual_1", {"name": "New"}), [3, 29]]

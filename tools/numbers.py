@@ -1,5 +1,7 @@
 """Ids as numbers: RPC may give them as text or as decimals."""
 
+import contextlib
+
 from odoo.exceptions import ValidationError
 from odoo.fields import Command
 
@@ -56,10 +58,15 @@ def _numbers(model, part):
 
 
 def _number(model, id_):
-    """:raises ValidationError: it is none"""
-    text = str(id_)
-    if id_.__class__ is str and text.isascii() and text.isdigit():
-        return int(text)
-    if id_.__class__ is float and id_.is_integer():
-        return int(id_)
-    raise ValidationError(model.env._("“%(id)s” is not the number of a record.", id=text))
+    """The number that PostgreSQL takes it for, or the same text if it takes it for none.
+
+    :raises ValidationError: it is a fraction, which PostgreSQL rounds
+    """
+    if id_.__class__ is str:
+        for base in (10, 0):  # "0026" and "0x1A"
+            with contextlib.suppress(ValueError):
+                return int(id_, base)
+        return id_
+    if not id_.is_integer():
+        raise ValidationError(model.env._("“%(id)s” is not the number of a record.", id=id_))
+    return int(id_)
