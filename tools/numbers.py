@@ -41,12 +41,15 @@ def _has_numbers(model, field):
 
 
 def _command(model, command):
-    """A command of an x2many field, or an id. The values in it are those of another ``create``."""
+    """A command of an x2many field, or an id. The values in it are those of another ``create``. A
+    code that is text is none in Odoo, and stays none: checks have seen it so.
+    """
     if command.__class__ in OTHERS:
         return _number(model, command)
     if command.__class__ not in (list, tuple) or not command or command[0] == Command.CREATE:
         return command
-    return [_numbers(model, part) for part in command]
+    code, *parts = command
+    return [code, *(_numbers(model, part) for part in parts)]
 
 
 def _numbers(model, part):
