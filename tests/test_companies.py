@@ -346,7 +346,7 @@ class TestWhoseSystemMail(TwoCompanies, ReadingCase):
         self.call(self.ana, *arguments, email_values=own)
         self.env.invalidate_all()
         self.assertEqual(waiting.model, "mail.thread")
-        for model in ("res.users.log.report", "account.root"):
+        for model in ("mail.thread", "system.mail.connection"):
             self.assertIsNone(waiting._system_mail_documents(model, [1]), "no table of its own")
         self.system.heal()
         self.system_server.system_mail_check()

@@ -372,18 +372,12 @@ class TestIdsAsText(DoorsByValues):
             self.env["res.partner"].browse([2.5])
         partners = self.env["res.partner"].browse(["26", 26.0])
         self.assertEqual(partners.ids, [26, 26])
-        commands = [(4, "26"), (6, 0, ["27", 28.0]), (0, "virtual_1", {"name": "New"}), [3, 29]]
+        new = (0, "virtual_1", {"name": "New"})
+        commands = [(4, "26"), (6, 0, ["27", 28.0]), new, [3, 29], ["2", "30"]]
         self.assertEqual(
             with_numbers(self.env["res.users"], {"group_ids": commands, "name": "26"}),
-            {
-                "group_ids": [
-                    [4, 26],
-                    [6, 0, [27, 28]],
-                    (0, "virtual_1", {"name": "New"}),
-                    [3, 29],
-                ],
-                "name": "26",
-            },
+            {"group_ids": [[4, 26], [6, 0, [27, 28]], new, [3, 29], ["2", 30]], "name": "26"},
+            "a code that is text is none",
         )
 
     def test_nobody_counts_our_records(self):

@@ -24,7 +24,7 @@ from .system_mail_server_health import ServerSnapshot
 _logger = logging.getLogger(__name__)
 _throttle = LogThrottle()
 
-SUCCESS_INTERVAL = datetime.timedelta(minutes=1)
+SUCCESS_INTERVAL = datetime.timedelta(hours=1)
 """The success of a mailbox in order is written no more often than this."""
 QUICK_SESSIONS = 3
 """So many in a row, and a slow mailbox is slow no more."""
