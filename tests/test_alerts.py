@@ -154,6 +154,16 @@ class TestAlerts(AlertsCase):
         [body] = self.told()
         self.assertIn("1 message waits and is sent later.", body)
 
+    def test_a_limit_that_held_mail_up_for_a_while_is_told_as_over(self):
+        self.company.system_mail_limit_day = 1
+        self.own.stop()
+        self.mention()
+        self.mention()
+        self.company.system_mail_limit_day = 0
+        self.tell()
+        [body] = self.told()
+        self.assertIn("reached one of its limits. No message waits any more.", body)
+
     def test_owners_are_told_in_all_ways_or_in_none(self):
         self.own.fail("auth", reply=REJECTED)
         self.own_server.system_mail_check()

@@ -276,24 +276,30 @@ class SystemMailAlert(models.Model):
             )
 
     def _tell_limits(self):
-        """Once a day and company, while mail waits for a limit."""
+        """Once a day and company; how many wait, and for which limits, is what is so now."""
         today = fields.Date.today()
-        companies = self.env["res.company"]
-        companies = companies.browse(companies.system_mail_policies())
-        for company, reached in self.env["system.mail.usage"].waiting(companies).items():
+        domain = [
+            ("kind", "=", "deferred"),
+            ("create_date", ">=", today),
+            ("rule", "=", "over_limit"),
+        ]
+        for [company] in self.env["system.mail.event"]._read_group(domain, ["company_id"]):
             if self._is_new(f"limit:{company.id}:{today}"):
+                reached = self.env["system.mail.usage"].waiting(company).get(company, [])
                 count = sum(number for _limit, number, _until in reached)
                 limits = ", ".join(limit for limit, _number, _until in reached)
-                waiting = (
-                    self.env._("1 message waits and is sent later.")
-                    if count == 1
-                    else self.env._("%(count)s messages wait and are sent later.", count=count)
+                waiting = {
+                    0: self.env._("No message waits any more."),
+                    1: self.env._("1 message waits and is sent later."),
+                }.get(
+                    count,
+                    self.env._("%(count)s messages wait and are sent later.", count=count),
                 )
                 text = self.env._(
-                    "System Mail of %(company)s reached one of its limits (%(limits)s). "
+                    "System Mail of %(company)s reached one of its limits%(limits)s. "
                     "%(waiting)s If you don't expect this, look in Activity who sends so much.",
                     company=company.name,
-                    limits=limits,
+                    limits=f" ({limits})" if limits else "",
                     waiting=waiting,
                 )
                 link = self._link(ACTIVITY, self.env._("Open Activity"))

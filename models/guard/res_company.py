@@ -212,15 +212,12 @@ class ResCompany(models.Model):
         """Log whether other domains are the companies' own after the block, in each company with a
         System Mail: people there count as colleagues.
         """
-        companies = self.browse(self.system_mail_policies())
-        before = self.system_mail_own_domains() if companies else None
+        before = self.system_mail_own_domains() if self.system_mail_policies() else None
         yield
         if before is not None and (after := self.system_mail_own_domains()) != before:
             label = self.env._("The companies' own domains")
             domains = (", ".join(sorted(found)) for found in (before, after))
-            text = change(label, *domains)
-            for company in companies:
-                self.env["system.mail.event"].note_change(text, company)
+            self.env["system.mail.event"].note_change_for_all(change(label, *domains))
 
     @api.model
     @api.private

@@ -254,6 +254,8 @@ class ResCompany(models.Model):
         servers = self._system_mail_servers() if is_emptied else None
         before = self._system_mail_audit_snapshot(vals)
         guard = self.env["res.groups"].system_mail_guard() if "user_ids" in vals else nullcontext()
+        sets_limits = not vals.keys().isdisjoint(LIMIT_FIELDS)
+        limits = self._system_mail_limits() if sets_limits else None
         has_address = OF_DOMAINS & vals.keys()
         domains = self.system_mail_log_own_domains() if has_address else nullcontext()
         with guard, domains:
@@ -267,9 +269,12 @@ class ResCompany(models.Model):
             self._system_mail_encrypt_password()
         if {"system_mail_address", "system_mail_server_id"} & vals.keys():
             self.system_mail_recheck_domain()
-        if not vals.keys().isdisjoint(LIMIT_FIELDS):
+        if sets_limits and self._system_mail_limits() != limits:
             self.env["mail.mail"].system_mail_wake_limited(self)
         return result
+
+    def _system_mail_limits(self):
+        return [company_sudo[name] for company_sudo in self.sudo() for name in LIMIT_FIELDS]
 
     @staticmethod
     def _system_mail_clean(vals):

@@ -221,7 +221,10 @@ class SystemMailEvent(models.Model):
     @api.model
     @api.private
     def note_change_for_all(self, note):
-        """The same for what concerns all companies: each with a System Mail has the event."""
+        """Write down what concerns all companies, in each that has a System Mail.
+
+        :param str note: as of ``note_change``
+        """
         companies = self.env["res.company"]
         concerned = companies.browse(companies.system_mail_policies()) or self.env.company
         for company in concerned:
