@@ -25,9 +25,10 @@ class ServersCase(AlertsCase):
         for name in ("dora", "emil"):
             self.join(name, self.own)
         # it served nobody within the last minute
-        self.startPatcher(
+        self.served = self.startPatcher(
             patch.dict("odoo.addons.system_mail.models.mailboxes.system_mail_server_health._served")
-        ).clear()
+        )
+        self.served.clear()
 
     def join(self, name, smtp):
         address = f"{name}@company.test"
@@ -273,7 +274,11 @@ class TestOwnNetwork(ServersCase):
         self.all_write()
 
     def lose(self):
-        """The way to all servers, each of another name."""
+        """The way to all servers, each of another name, and some seconds after they served: the
+        database keeps whole ones.
+        """
+        for key in self.served:
+            self.served[key] -= 2
         for number, mailbox in enumerate(self.mailboxes | self.system_server, 2):
             mailbox.smtp_host = f"127.0.0.{number}"
         for smtp in (self.own, self.system, self.third):
