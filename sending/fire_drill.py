@@ -41,8 +41,8 @@ class FireDrill:
 
 
 class FireDrillRun(SendRun):
-    """A run that uses only one mailbox, of System Mail. It changes no mailbox's health, and writes
-    no events.
+    """A run that uses only one mailbox, of System Mail. It changes no other mailbox's health,
+    and writes no events.
     """
 
     def __init__(self, drill, *args):
@@ -68,8 +68,8 @@ class FireDrillRun(SendRun):
     def _require_available(self, server, _budget):
         if server.id != self._drill.system.server_id:
             raise RouteClosed(DOWN, classify(DOWN))
-        # try it even if it is known to be out of order
-        self._seen[server.id] = self._health.snapshot(server)
+        # try it even if it is known to be out of order; its success is always written
+        self._seen[server.id] = self._health.snapshot(server)._replace(last_success=None)
 
     def _route(self, server, connect, budget, **options):
         def connect_and_listen():

@@ -44,7 +44,7 @@ class TestAudit(SystemMailCase):
         self.assertNotIn("hush", event.reason)
         self.assertNotIn("neutral", event.reason)
         self.assertEqual(event.server_id, self.system_server)
-        self.assertEqual(event.display_name, "Settings changed")
+        self.assertEqual(event.display_name, "Change or decision")
 
     def test_a_mailbox_connected_and_disconnected(self):
         server = self.mailbox(self.own, "ben@company.test", "x", owner_user_id=self.ben.id)

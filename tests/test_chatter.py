@@ -281,6 +281,20 @@ class TestWaiting(ChatterCase):
         self.assertTrue(told["system_mail_next_try"])
         self.assertFalse(told["system_mail_last_try"])
 
+    def test_who_sends_it_now_learns_that_a_limit_has_it_wait(self):
+        self.assertIsNone(self.message.with_user(self.ana).action_system_mail_send_now())
+        self.system.heal()
+        self.env["system.mail.health"]._connected(self.system_server)
+        self.company.system_mail_limit_day = 1
+        self.mention()
+        message = self.mention()
+        told = message.with_user(self.ana).action_system_mail_send_now()
+        self.assertIn("1 message waits for a limit", told["params"]["message"])
+        mails = message.notification_ids.mail_mail_id | self.mention().notification_ids.mail_mail_id
+        told = mails.with_user(self.sue).action_system_mail_send_again()
+        self.assertIn("2 messages wait for a limit", told["params"]["message"])
+        self.assertEqual({*mails.mapped("state")}, {"outgoing"})
+
 
 @tagged("post_install", "-at_install")
 class TestHeldAndFailed(ChatterCase):

@@ -1,5 +1,6 @@
 from email.utils import parseaddr
 
+from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import tagged
@@ -49,10 +50,19 @@ class TestDrill(DrillCase):
         self.assertEqual(event.company_id, self.company)
         self.assertEqual(event.server_id, self.system_server)
         self.assertEqual(event.recipient_count, int(dialog.state == "passed"))
-        self.assertIn("A drill", event.reason)
+        said = "A drill passed" if dialog.state == "passed" else dialog.verdict
+        self.assertIn(said, event.reason)
         return event
 
     # --- what arrives, and what is shown of it
+
+    def test_a_drill_that_passed_is_the_last_success(self):
+        self.env["system.mail.health"]._connected(self.system_server)
+        health = self.system_server.system_mail_health_ids
+        health.last_success = fields.Datetime.subtract(fields.Datetime.now(), minutes=30)
+        self.drill()
+        age = fields.Datetime.now() - self.system_server.system_mail_health_ids.last_success
+        self.assertLess(age.total_seconds(), 60)
 
     def test_it_arrives_once_by_system_mail_and_the_own_mailbox_is_not_touched(self):
         dialog = self.drill()

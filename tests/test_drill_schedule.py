@@ -134,6 +134,7 @@ class TestDrillSchedule(AlertsCase):
         self.tell()
         [body] = self.told()
         self.assertIn("did not pass", body)
+        self.assertIn("The notification was not sent. System Mail: ", body)
         self.assertIn("hello@company.test", body)
         self.age(1)
         self.run_drills()
@@ -203,8 +204,15 @@ class TestDrillSchedule(AlertsCase):
         with self.assertRaisesRegex(ValidationError, "not a Super User"):
             self.company.system_mail_steward_id = self.ben
 
+    def test_a_steward_has_an_address_to_get_drills_at(self):
+        self.company.system_mail_steward_id = False
+        self.ana.email = False
+        with self.assertRaisesRegex(ValidationError, "has no e-mail address"):
+            self.company.system_mail_steward_id = self.ana
+
     def test_who_switches_drills_on_is_the_steward_unless_another_is_chosen(self):
         admin = self.env.ref("base.user_admin")
+        admin.email = "admin@company.test"
         self.company.system_mail_steward_id = False
         self.env["ir.config_parameter"].set_param("system_mail.drill_days", "14")
         settings = self.env["res.config.settings"].with_user(admin)

@@ -199,7 +199,7 @@ class SystemMailDrill(models.TransientModel):
         """Log the drill as an event, whatever its result."""
         trouble = drill.trouble
         if not drill.copies or outcome["state"] != "passed":
-            note = self.env._("A drill. %(outcome)s", outcome=outcome["verdict"])
+            note = outcome["verdict"]
         elif drill.mailbox:
             note = self.env._(
                 "A drill passed: the mailbox %(mailbox)s was treated as down.",

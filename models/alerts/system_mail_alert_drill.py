@@ -68,8 +68,9 @@ class SystemMailAlert(models.Model):
                 **values,
             )
         what = self.env._(
-            "The drill of System Mail %(address)s on %(date)s did not pass. It runs again "
-            "tomorrow. To see why it failed, run it now.",
+            "The drill of System Mail %(address)s on %(date)s did not pass. %(reason)s It runs "
+            "again tomorrow.",
+            reason=drill.note,
             **values,
         )
         return Markup("%s %s") % (what, self._link(HOME, self.env._("Run Drill")))

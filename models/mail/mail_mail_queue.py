@@ -9,6 +9,7 @@ from ...constants import HELD, WAITING
 from ...failover.breaker import LONGEST_WAIT, backoff, expired
 from ...failover.session import AT_ONCE
 from ...sending.queue_run import QueueRun
+from ...tools.moments import moment_in_words
 
 HELD_MAIL = Domain("state", "=", "exception") & Domain("failure_type", "=", HELD)
 WAITING_MAIL = (
@@ -261,12 +262,15 @@ class MailMail(models.Model):
     def action_system_mail_send_again(self):
         """Send mails again that are held, wait or failed. Whoever clicks accepts a second copy of
         what may have been delivered.
+
+        :return: a notification where a limit has some of them wait; otherwise None
         """
         mails_sudo = self._system_mail_undelivered()
         mails_sudo.with_env(self.env)._system_mail_log_decision(
             self.env._("Sent messages again that were held, waiting or failed")
         )
         mails_sudo.system_mail_send_again()
+        return mails_sudo.with_env(self.env).system_mail_tell_turns()
 
     def action_system_mail_drop(self):
         """Send nothing more of mails that are held, wait or failed."""
@@ -341,6 +345,41 @@ class MailMail(models.Model):
         )
         notifications._system_mail_push()
         self.send_after_commit()
+
+    @api.private
+    def system_mail_tell_turns(self):
+        """Tell whoever has these mails sent at once that a limit has some of them wait.
+
+        :return: a notification, or None
+        """
+        turns = self.env["system.mail.usage"].turns(self)
+        if not turns:
+            return None
+        until = moment_in_words(self.env, max(turns.values()))
+        count = len({mail.sudo().mail_message_id for mail in turns})
+        text = (
+            self.env._(
+                "1 message waits for a limit of System Mail. It is sent by %(time)s at the latest; "
+                "sooner, if a Super User raises the limit in Settings.",
+                time=until,
+            )
+            if count == 1
+            else self.env._(
+                "%(count)s messages wait for a limit of System Mail. They are sent by %(time)s at "
+                "the latest; sooner, if a Super User raises the limit in Settings.",
+                count=count,
+                time=until,
+            )
+        )
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "warning",
+                "message": text,
+                "next": {"type": "ir.actions.act_window_close"},
+            },
+        }
 
     @api.private
     def system_mail_drop(self):

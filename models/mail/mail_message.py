@@ -73,10 +73,14 @@ class MailMessage(models.Model):
         mails.system_mail_drop()
 
     def action_system_mail_send_now(self):
-        """Try at once what waits for its next try."""
+        """Try at once what waits for its next try.
+
+        :return: a notification where a limit has it wait; otherwise None
+        """
         mails = self._system_mail_mails(WAITING_MAIL)
         mails._system_mail_log_decision(self.env._("Sent at once what waited for its next try"))
         mails.system_mail_send_again()
+        return mails.with_env(self.env).system_mail_tell_turns()
 
     def _system_mail_hides_reasons(self, viewer):
         """Whether a user may not know why mail of the message was not sent: System Mail has to do

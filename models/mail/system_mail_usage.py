@@ -187,6 +187,25 @@ class SystemMailUsage(models.Model):
             found.setdefault(company.with_env(self.env), []).append((limit, count, until))
         return found
 
+    @api.model
+    @api.private
+    def turns(self, mails):
+        """When it is the turn of these mails that wait for a limit: the last one's.
+
+        :return: empty if none waits for one
+        :rtype: dict[Model, datetime.datetime]
+        """
+        groups = self.sudo()._read_group(
+            [
+                ("mail_id", "in", mails.ids),
+                ("waits_for", "!=", False),
+                ("minute", ">", database_now(self.env)),
+            ],
+            ["mail_id"],
+            ["minute:max"],
+        )
+        return {mails.browse(id_): due for id_, due in groups}
+
     def _limit_in_words(self, company_sudo, name):
         minute, day = company_sudo.system_mail_limit_minute, company_sudo.system_mail_limit_day
         hour = company_sudo.system_mail_limit_user_hour

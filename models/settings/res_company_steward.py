@@ -36,6 +36,14 @@ class ResCompany(models.Model):
                 raise ValidationError(
                     self.env._("%(user)s is not a Super User. Choose one.", user=steward.name)
                 )
+            if not steward.email_normalized:
+                raise ValidationError(
+                    self.env._(
+                        "%(user)s has no e-mail address, and the steward gets scheduled drills by "
+                        "e-mail. Enter an address for them first, or choose somebody else.",
+                        user=steward.name,
+                    )
+                )
 
     def action_system_mail_announce(self):
         """Show a text that tells colleagues about System Mail."""

@@ -138,7 +138,8 @@ class ResConfigSettings(models.TransientModel):
     @api.onchange("system_mail_drill_days")
     def _onchange_system_mail_drill_days(self):
         """Scheduled drills go to the steward: propose the current user."""
-        if self.system_mail_drill_days not in (False, "0") and not self.system_mail_steward_id:
+        are_on = self.system_mail_drill_days not in (False, "0")
+        if are_on and not self.system_mail_steward_id and self.env.user.email_normalized:
             self.system_mail_steward_id = self.env.user
 
     @api.depends("company_id")

@@ -34,7 +34,7 @@ class SystemMailEvent(models.Model):
             ("disconnected", "Mailbox disconnected"),
             ("reconnected", "Mailbox reconnected"),
             ("test", "Test or drill"),
-            ("configured", "Settings changed"),
+            ("configured", "Change or decision"),
         ],
         required=True,
         readonly=True,
@@ -134,7 +134,7 @@ class SystemMailEvent(models.Model):
         """Send again what was held or failed. Whoever clicks accepts a second copy of what may have
         been delivered.
         """
-        self._undecided_mails().action_system_mail_send_again()
+        return self._undecided_mails().action_system_mail_send_again()
 
     def action_drop(self):
         """Send nothing more of what was held or failed."""

@@ -467,7 +467,11 @@ class SystemMailConnect(models.TransientModel):
         """Say what to do in this dialog, which tries nothing again by itself."""
         again = self.env._("Wait a minute and press Connect again.")
         unreachable = self.env._("Check the server name and the port, then press Connect again.")
-        password = self.env._("Check the user name and the password, then press Connect again.")
+        password = (
+            self.env._("Check the password, then press Connect again.")
+            if self.is_short
+            else self.env._("Check the user name and the password, then press Connect again.")
+        )
         if self._wants_app_password(decision):
             password = self.env._(
                 "%(service)s wants an app password: create one in the account's security settings, "

@@ -61,8 +61,11 @@ patch(Message.prototype, {
     },
     /** @param {string} action a method of mail.message */
     decideOnSystemMail(action) {
-        const { dialog, orm } = this.store.env.services;
-        const decide = () => orm.call("mail.message", action, [[this.id]]);
+        const { action: actions, dialog, orm } = this.store.env.services;
+        const decide = async () => {
+            const told = await orm.call("mail.message", action, [[this.id]]);
+            return told && actions.doAction(told);
+        };
         if (action !== "action_system_mail_drop") {
             return decide();
         }
