@@ -33,9 +33,13 @@ def ensure() -> Environment:
 
 
 def process_environment() -> dict[str, str]:
-    """The caller's environment variables, less those that would lead Odoo elsewhere."""
+    """The caller's environment variables, less those that would lead Odoo elsewhere, or have each
+    process compile all of it again.
+    """
     unwanted = ("ODOO_", "OPENERP_", "PG", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
-    return {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept | {"PYTHONPYCACHEPREFIX": str(SANDBOX / "bytecode")}
 
 
 def _put_on_python_path(python: Path, odoo: Path) -> None:
