@@ -253,6 +253,16 @@ class TestGuard(DoorsCase):
             administrator.with_user(administrator).group_ids += self.group
         self.assertFalse(administrator.has_group(GROUP))  # nor is it left in a cache
 
+    def test_where_the_group_cannot_be_found_nobody_is_made_one(self):
+        module, name = GROUP.split(".")
+        self.env.cr.execute(
+            "DELETE FROM ir_model_data WHERE module = %s AND name = %s", [module, name]
+        )
+        self.env.registry.clear_cache()
+        otto = self.accomplice.with_user(self.people["administrator"])
+        with self.assertRaisesRegex(AccessError, "only a Super User decides"):
+            otto.write({"group_ids": [Command.link(self.group.id)]})
+
     def test_odoobot_installs_and_uninstalls(self):
         self.env["res.groups"].create({"name": "N", "implied_ids": [Command.link(self.group.id)]})
         self.assertEqual(self.env.uid, SUPERUSER_ID)
