@@ -573,6 +573,13 @@ SEAMS = (
         "Imports write external IDs here, by SQL: create() and write() don't see it.",
     ),
     Seam(
+        "mail.compose.message",
+        "_action_send_mail_mass_mail",
+        "(res_ids, auto_commit=False)",
+        "wizards/mail_compose_message.py",
+        "Checks that the sender may read the documents of a mailing.",
+    ),
+    Seam(
         "base.partner.merge.automatic.wizard",
         "_merge",
         "(partner_ids, dst_partner=None, extra_checks=True)",

@@ -2,6 +2,13 @@
 those of the document of mail that comes in. The sender of such mail can be forged.
 """
 
+import math
+from decimal import Decimal
+from fractions import Fraction
+from unittest.mock import patch
+from xmlrpc.client import Fault, Marshaller
+
+from odoo import fields
 from odoo.exceptions import AccessError, ValidationError
 from odoo.fields import Command
 from odoo.tests import HttpCase, JsonRpcException, tagged
@@ -13,6 +20,12 @@ from .test_doors_to_mail import UndecidedCase
 from .test_doors_to_read import ReadingCase
 
 REFUSED = "odoo.exceptions.AccessError"
+RPC_WARNING, RPC_ACCESS_ERROR = 2, 4
+
+
+def big_decimal(_marshaller, value, write):
+    """How a client of XML-RPC gives a number that Python reads as a Decimal."""
+    write(f"<value><bigdecimal>{value}</bigdecimal></value>")
 
 
 class DoorsByValues(HttpCase, UndecidedCase):
@@ -310,21 +323,39 @@ class TestDoorsToAnAlert(ReadingCase):
 
 @tagged("post_install", "-at_install")
 class TestIdsAsText(DoorsByValues):
-    """PostgreSQL takes the text or the decimal of a number for the number."""
+    """PostgreSQL takes the text of a number, or another kind of number, for the number."""
 
     def each_form(self, id_):
-        return str(id_), float(id_), id_
+        return str(id_), float(id_), Decimal(id_), id_
 
     def refused(self, role, *call, **kwargs):
         user = self.outsiders[role]
         self.authenticate(user.login, f"{user.login}'s own")
         before = self.all_state()
         with self.subTest(role, call=call), self.env.cr.savepoint() as savepoint:
-            with self.assertRaisesRegex(JsonRpcException, "AccessError|ValidationError"):
-                self.rpc(*call, **kwargs)
+            if any(isinstance(id_, Decimal) for id_ in self.ids_in(call)):
+                with self.assertRaises(Fault) as refused:
+                    self.xml_rpc(user, *call)
+                self.assertIn(refused.exception.faultCode, (RPC_WARNING, RPC_ACCESS_ERROR))
+            else:
+                with self.assertRaisesRegex(JsonRpcException, "AccessError|ValidationError"):
+                    self.rpc(*call, **kwargs)
             self.env.invalidate_all()
             self.assertEqual(self.all_state(), before)
             savepoint.rollback()
+
+    def ids_in(self, value):
+        if isinstance(value, list | tuple):
+            return [id_ for each in value for id_ in self.ids_in(each)]
+        return self.ids_in([*value.values()]) if isinstance(value, dict) else [value]
+
+    def xml_rpc(self, user, model, method, *args):
+        with (
+            patch.dict(Marshaller.dispatch, {Decimal: big_decimal}),
+            mute_logger("odoo.http", "odoo.addons.rpc.controllers.xmlrpc"),
+        ):
+            login = self.env.cr.dbname, user.id, f"{user.login}'s own"
+            return self.xmlrpc_object.execute_kw(*login, model, method, args)
 
     def test_records_of_ours(self):
         name = self.env["ir.model.data"].search([("module", "=", MODULE)], limit=1)
@@ -360,16 +391,22 @@ class TestIdsAsText(DoorsByValues):
             thread = {"name": "T", "channel_type": "channel", "parent_channel_id": id_}
             self.refused("employee", "discuss.channel", "create", [thread])
         for id_ in self.each_form(self.alert.id):
+            thread = {"name": "T", "channel_type": "channel", "from_message_id": id_}
+            self.refused("employee", "discuss.channel", "create", [thread])
             answer = {"body": "A", "parent_id": id_}
             self.refused("employee", "mail.message", "create", [answer])
 
     def test_ids_are_numbers(self):
-        for id_ in ("26", "2_6", " 26", "+26", "0026", "0x1A", 26.0):
+        for id_ in ("26", "2_6", " 26", "+26", "0026", "0x1A", 26.0, Decimal("26.0"), Fraction(26)):
             self.assertEqual(self.env["res.partner"].browse([id_]).ids, [26], id_)
         for id_ in ("", "virtual_1"):
             self.assertEqual(self.env["res.partner"].browse([id_])._ids, (id_,), "as in Odoo")
-        with self.assertRaises(ValidationError):
-            self.env["res.partner"].browse([2.5])
+        many = ("2.5", "NaN", "sNaN", "Infinity", "-Infinity", "1E+999999999")
+        for id_ in (2.5, math.nan, math.inf, *map(Decimal, many), b"26", fields.Date.today()):
+            with self.subTest(id=id_), self.assertRaises(ValidationError):
+                self.env["res.partner"].browse([id_])
+            with self.subTest(id=id_), self.assertRaises(ValidationError):
+                with_numbers(self.env["res.users"], {"partner_id": id_})
         partners = self.env["res.partner"].browse(["26", 26.0])
         self.assertEqual(partners.ids, [26, 26])
         new = (0, "virtual_1", {"name": "New"})
@@ -391,3 +428,33 @@ class TestIdsAsText(DoorsByValues):
                     model="system.mail.outage",
                     res_id=id_,
                 )
+
+    def test_nobody_writes_about_a_document_that_they_may_not_read(self):
+        group = self.env["discuss.channel"]._create_group(self.ana.partner_id.ids)
+        self.employee_composes(self.record)
+        with self.assertRaises(AccessError):
+            self.employee_composes(group)
+
+    def employee_composes(self, document):
+        composer = self.env["mail.compose.message"].with_user(self.outsiders["employee"])
+        about = {"model": document._name, "res_ids": str(document.ids)}
+        mailing = {"composition_mode": "mass_mail", "subject": "S", "body": "Look here"}
+        composer.create({**about, **mailing})._action_send_mail()
+
+    def test_nobody_learns_which_of_our_records_exist(self):
+        """Odoo asks that of whatever record a property leads to, as who reads it."""
+        event = self.events()[0]
+        self.assertEqual(event.with_user(self.super_user).exists(), event)
+        for role, user in self.outsiders.items():
+            self.assertFalse(event.with_user(user).exists(), role)
+
+    def test_whoever_follows_the_alerts_adds_nothing_to_one(self):
+        for role in ("administrator", "employee"):
+            user = self.outsiders[role]
+            place = {"res_model": self.channel._name, "res_id": self.channel.id}
+            self.env["mail.followers"].create({**place, "partner_id": user.partner_id.id})
+            self.authenticate(user.login, f"{user.login}'s own")
+            reaction = {"message_id": self.alert.id, "content": "It is over.", "action": "add"}
+            with self.subTest(role), self.assertRaises(JsonRpcException), mute_logger("odoo.http"):
+                self.make_jsonrpc_request("/mail/message/reaction", reaction)
+            self.assertFalse(self.alert.reaction_ids)

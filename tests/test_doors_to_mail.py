@@ -424,7 +424,8 @@ class TestMailThatIsUndecided(UndecidedCase):
         self.env["system.mail.health"].search([]).unlink()
         waiting = self.mail_of(self.undecided["waiting"])
         waiting.scheduled_date = False
-        self.call(self.outsiders["administrator"], MAIL, "process_email_queue")
+        everybody = {"send_smtp_skip_to": ["ben@company.test"]}
+        self.call(self.outsiders["administrator"], MAIL, "process_email_queue", context=everybody)
         self.assertEqual(len(self.received("ben@company.test")), 1)
 
     def test_who_is_named_as_author_decides_on_nothing_in_the_connect_dialog(self):

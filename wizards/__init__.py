@@ -3,6 +3,7 @@ from . import (
     base_module_uninstall,
     base_partner_merge,
     connect,
+    mail_compose_message,
     system_mail_announcement,
     system_mail_drill,
     system_mail_drill_schedule,

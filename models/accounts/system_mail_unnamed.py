@@ -13,6 +13,14 @@ class SystemMailUnnamed(models.AbstractModel):
     _name = "system.mail.unnamed"
     _description = "Unnamed"
 
+    def exists(self):
+        """None of them, for whoever may not read them: a property leads to any record, and Odoo
+        tells by this which there are.
+        """
+        if self.env.su or self.browse().has_access("read"):
+            return super().exists()
+        return self.browse()
+
     @api.depends_context("uid")
     def _compute_display_name(self):
         named = self.filtered(lambda record: record._system_mail_may_be_named())

@@ -96,6 +96,8 @@ class MailMail(models.Model):
             post_send_callback = None  # over RPC: an error now would have what has left sent again
         all_mails = self.union()  # likewise a mail that is named twice
         if not self.env.su:  # a person who does not wait until they are due decides on them
+            # over RPC: whom this names would get nothing, and the mail would be over
+            all_mails = all_mails.with_context(send_smtp_skip_to=None)
             now = fields.Datetime.now()
             early = self.filtered(lambda mail: mail.scheduled_date and mail.scheduled_date > now)
             (self if raise_exception else early)._system_mail_check_undecided()

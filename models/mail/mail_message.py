@@ -136,7 +136,8 @@ class MailMessage(models.Model):
         return self.env[model].sudo().browse(ids).exists() or None
 
     @api.model
-    def _system_mail_check_documents(self, model, ids):
+    @api.private
+    def system_mail_check_documents(self, model, ids):
         """Check that the current user may read the documents that they name for new messages: the
         System Mail of their company sends the messages, within that company's limits.
 

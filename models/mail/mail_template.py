@@ -18,7 +18,7 @@ class MailTemplate(models.Model):
             check_only_new(self.env["mail.mail"], values)
         message = record_of(self.env["mail.message"], values.get("mail_message_id"))
         ids = [values["res_id"]] if "res_id" in values else res_ids
-        message._system_mail_check_documents(values.get("model") or self.model, ids)
+        message.system_mail_check_documents(values.get("model") or self.model, ids)
         if not self.env.su and self.env["res.company"].system_mail_policies():
             message._system_mail_check_decision()
         return super().send_mail_batch(

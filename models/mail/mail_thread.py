@@ -14,9 +14,9 @@ class MailThread(models.AbstractModel):
     def message_notify(self, **kwargs):
         """Odoo lets whoever notifies somebody name any document, and its company."""
         messages = self.env["mail.message"]
-        messages._system_mail_check_documents(kwargs.get("model"), [kwargs.get("res_id")])
+        messages.system_mail_check_documents(kwargs.get("model"), [kwargs.get("res_id")])
         if kwargs.get("record_company_id"):
-            messages._system_mail_check_documents(self._name, self.ids)
+            messages.system_mail_check_documents(self._name, self.ids)
         return super().message_notify(**kwargs)
 
     def _message_route_process(self, message, message_dict, routes):
