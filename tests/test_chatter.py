@@ -281,18 +281,40 @@ class TestWaiting(ChatterCase):
         self.assertTrue(told["system_mail_next_try"])
         self.assertFalse(told["system_mail_last_try"])
 
-    def test_who_sends_it_now_learns_that_a_limit_has_it_wait(self):
-        self.assertIsNone(self.message.with_user(self.ana).action_system_mail_send_now())
+    def outcome(self, user, records, method):
+        """What is told when a user presses a button."""
+        action = getattr(records.with_user(user), method)()
+        messages = self.env["mail.message"].browse(action["params"]["message_ids"])
+        return messages.with_user(user).system_mail_outcome()
+
+    def test_who_sends_it_now_learns_what_became_of_it(self):
+        send_now = "action_system_mail_send_now"
+        told = self.outcome(self.ana, self.message, send_now)
+        self.assertIn("1 message still can't be sent. It is tried again on ", told["text"])
+        self.assertFalse(told["is_good"])
+        [mark] = told["store"]["mail.notification"]
+        self.assertEqual(mark["failure_type"], "system_mail_waiting")
         self.system.heal()
         self.env["system.mail.health"]._connected(self.system_server)
+        told = self.outcome(self.sue, self.message, send_now)
+        self.assertEqual((told["text"], told["is_good"]), ("1 message was sent.", True))
+        with self.assertRaises(AccessError):
+            self.message.with_user(self.otto).system_mail_outcome()
+
+    def test_what_became_of_several_messages(self):
+        self.system.heal()
+        self.env["system.mail.health"]._connected(self.system_server)
+        self.system.fail("rcpt", reply="550 5.1.1 User unknown", times=1)
+        failed = self.mention()
         self.company.system_mail_limit_day = 1
         self.mention()
-        message = self.mention()
-        told = message.with_user(self.ana).action_system_mail_send_now()
-        self.assertIn("1 message waits for a limit", told["params"]["message"])
-        mails = message.notification_ids.mail_mail_id | self.mention().notification_ids.mail_mail_id
-        told = mails.with_user(self.sue).action_system_mail_send_again()
-        self.assertIn("2 messages wait for a limit", told["params"]["message"])
+        limited = self.mention() | self.mention()
+        mails = (failed | limited).notification_ids.mail_mail_id
+        self.assertEqual(mails.sorted("id").mapped("state"), ["exception", "outgoing", "outgoing"])
+        told = self.outcome(self.sue, mails, "action_system_mail_send_again")
+        self.assertIn(
+            "3 messages wait for a limit of System Mail. The last is sent on ", told["text"]
+        )
         self.assertEqual({*mails.mapped("state")}, {"outgoing"})
 
 

@@ -118,14 +118,29 @@ class TestHome(HomeCase):
         [system] = page["systems"]
         self.assertIn("passed", system["drill"])
         self.assertEqual(system["mailboxes"][0]["state"], "connected")
-        self.assertIn("sent no message today. No message waits. No message failed", page["figures"])
+        self.assertIn(
+            "stood in for no other mailbox today. No message waits. No message failed",
+            page["figures"],
+        )
+
+    def test_it_never_says_that_everything_works_while_something_does_not(self):
+        self.press(self.button("Test"))
+        self.drill()
+        health = self.env["system.mail.health"]
+        health._connected(self.own_server)
+        self.own_server.system_mail_health_ids.state = "unstable"
+        self.assertEqual(self.page()["headline"], "Nothing needs you.")
+        self.system_server.system_mail_health_ids.state = "unstable"
+        self.assertEqual(
+            self.page()["headline"], "System Mail can't send at the moment. Nothing needs you."
+        )
 
     def test_the_sentence_counts_what_system_mail_did(self):
         self.break_own()
-        self.assertIn("sent 1 message today", self.page()["figures"])
+        self.assertIn("sent 1 e-mail today", self.page()["figures"])
         self.mention()
         page = self.page()
-        self.assertIn("sent 2 messages today", page["figures"])
+        self.assertIn("sent 2 e-mails today", page["figures"])
         self.assertEqual([day["count"] for day in page["days"]], [0, 0, 0, 0, 0, 0, 2])
 
     def test_each_number_is_that_of_the_list_behind_it(self):
@@ -364,7 +379,7 @@ class TestWorkList(HomeCase):
         self.assertIn("1 message waits", line)
         self.assertEqual(self.press(self.button("Show Messages"))["res_model"], "mail.mail")
         other = self.mention().notification_ids.mail_mail_id
-        self.assertIn("2 messages wait, at most until", " ".join(self.lines()))
+        self.assertIn("2 messages wait, the last until", " ".join(self.lines()))
         (mail | other).cancel()
         self.assertFalse([line for line in self.lines() if "limit" in line])
 

@@ -30,6 +30,7 @@ FIELDS = (
 )
 """What the page reads of a line of *Connections*, in one query."""
 STATES = ("connected", "unstable", "disconnected", "not_connected")
+BROKEN = ("disconnected", "unstable")
 QUEUE = ("waiting", "held", "failed")
 """Numbers of mails in Odoo's queue."""
 
@@ -77,8 +78,8 @@ class SystemMailHome(models.AbstractModel):
         is_set_up = any(self.env.companies.mapped("system_mail_address"))
         return {
             "is_set_up": is_set_up,
-            "headline": self._headline(is_set_up, systems, tasks, needed),
-            "figures": self._figures(self._carried_today(), queue) if is_set_up else "",
+            "headline": self._headline(is_set_up, systems, mailboxes, tasks, needed),
+            "figures": self._figures(carried[-1][1], queue) if is_set_up else "",
             "checked": self.env._(
                 "As of %(time)s.", time=moment_in_words(self.env, fields.Datetime.now())
             ),
@@ -110,7 +111,7 @@ class SystemMailHome(models.AbstractModel):
         return [Mailboxes(*group) for group in groups]
 
     def _carried_by_day(self):
-        """How many messages System Mail carried on each of the last days, today last.
+        """How many e-mails System Mail carried on each of the last days, today last.
 
         :return: ``[(date, count)]``
         """
@@ -124,31 +125,30 @@ class SystemMailHome(models.AbstractModel):
         counts = {begin.date(): count for begin, count in groups}
         return [(day, counts.get(day, 0)) for day in days]
 
-    def _carried_today(self):
-        """How many messages System Mail carried today; one in two languages is two fallbacks."""
-        today = [("kind", "=", "fallback"), ("create_date", ">=", "today")]
-        [[count]] = self.env["system.mail.event"]._read_group(
-            today, [], ["message_id:count_distinct"]
-        )
-        return count
-
     # --- in a sentence
 
-    def _headline(self, is_set_up, systems, tasks, needed):
+    def _headline(self, is_set_up, systems, mailboxes, tasks, needed):
         """Whether somebody has to do something; first of all, whether System Mail works.
 
         :param systems: the lines of System Mail
+        :param list mailboxes: as ``_mailbox_counts`` has them
         :param int needed: how many things there are, also those without a line
         """
         if not is_set_up:
             return self.env._("System Mail is not set up yet.")
-        if not tasks:
-            return self.env._("Everything works.")
-        by_company = systems.grouped("company_id").values()
-        if any({*rows.mapped("state")} == {"disconnected"} for rows in by_company):
+        works = not any(group.state in BROKEN for group in mailboxes)
+        if tasks:
+            needs = self._needs(tasks, needed)
+        else:
+            needs = self.env._("Everything works.") if works else self.env._("Nothing needs you.")
+        by_company = [{*rows.mapped("state")} for rows in systems.grouped("company_id").values()]
+        if {"disconnected"} in by_company:
             down = self.env._("System Mail doesn't work.")
-            return f"{down} {self._needs(tasks, needed)}"
-        return self._needs(tasks, needed)
+            return f"{down} {needs}"
+        if any(states <= {*BROKEN} for states in by_company):
+            now = self.env._("System Mail can't send at the moment.")
+            return f"{now} {needs}"
+        return needs
 
     def _needs(self, tasks, needed):
         if all(task["is_mailbox"] for task in tasks):
@@ -160,13 +160,16 @@ class SystemMailHome(models.AbstractModel):
         return self.env._("%(count)s things need you.", count=needed)
 
     def _figures(self, carried, queue):
-        """What System Mail did today, and what is not sent."""
+        """For what System Mail stood in today, and what is not sent."""
         if carried == 1:
-            today = self.env._("System Mail sent 1 message today.")
+            today = self.env._("System Mail sent 1 e-mail today that another mailbox could not.")
         elif carried:
-            today = self.env._("System Mail sent %(count)s messages today.", count=carried)
+            today = self.env._(
+                "System Mail sent %(count)s e-mails today that other mailboxes could not.",
+                count=carried,
+            )
         else:
-            today = self.env._("System Mail sent no message today.")
+            today = self.env._("System Mail stood in for no other mailbox today.")
         waiting = {
             0: self.env._("No message waits."),
             1: self.env._("1 message waits."),

@@ -5,6 +5,7 @@ from odoo import fields, models
 from ...failover.failure import Effect
 from ...failover.rules import RULES
 from ...tools.moments import day_in_words, moment_in_words
+from .system_mail_home import BROKEN
 
 LASTED = datetime.timedelta(minutes=5)
 """A System Mail that is unstable for a shorter time works again by itself, most often."""
@@ -12,7 +13,6 @@ SOON = datetime.timedelta(days=30)
 """What ends is shown so long before the day."""
 SHOWN = 10
 """Mailboxes that have a line of their own."""
-BROKEN = ("disconnected", "unstable")
 WORST_FIRST = (*BROKEN, "not_connected")
 MENDS_ITSELF = {r.decision.rule for r in RULES if r.decision.effect is Effect.TRANSIENT}
 OF_PROVIDER = sorted(
@@ -263,14 +263,14 @@ class SystemMailHome(models.AbstractModel):
         }
         text = (
             self.env._(
-                "System Mail %(address)s has reached its limit (%(limit)s). 1 message waits, at "
-                "most until %(time)s.",
+                "System Mail %(address)s has reached its limit (%(limit)s). 1 message waits "
+                "until %(time)s.",
                 **values,
             )
             if count == 1
             else self.env._(
                 "System Mail %(address)s has reached its limit (%(limit)s). %(count)s messages "
-                "wait, at most until %(time)s.",
+                "wait, the last until %(time)s.",
                 **values,
             )
         )

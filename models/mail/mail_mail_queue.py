@@ -263,14 +263,13 @@ class MailMail(models.Model):
         """Send mails again that are held, wait or failed. Whoever clicks accepts a second copy of
         what may have been delivered.
 
-        :return: a notification where a limit has some of them wait; otherwise None
+        :return: the action that tells what became of them
         """
         mails_sudo = self._system_mail_undelivered()
         mails_sudo.with_env(self.env)._system_mail_log_decision(
             self.env._("Sent messages again that were held, waiting or failed")
         )
-        mails_sudo.system_mail_send_again()
-        return mails_sudo.with_env(self.env).system_mail_tell_turns()
+        return mails_sudo.system_mail_send_again()
 
     def action_system_mail_drop(self):
         """Send nothing more of mails that are held, wait or failed."""
@@ -328,6 +327,8 @@ class MailMail(models.Model):
     def system_mail_send_again(self):
         """Send mails that failed, were held or wait, after the transaction is committed. The time
         until they are given up begins anew.
+
+        :return: the action that asks, after that, what became of them, and tells it
         """
         notifications = self._system_mail_notifications()
         notifications.write(
@@ -344,42 +345,78 @@ class MailMail(models.Model):
             }
         )
         notifications._system_mail_push()
+        message_ids = self.mail_message_id.ids
         self.send_after_commit()
-
-    @api.private
-    def system_mail_tell_turns(self):
-        """Tell whoever has these mails sent at once that a limit has some of them wait.
-
-        :return: a notification, or None
-        """
-        turns = self.env["system.mail.usage"].turns(self)
-        if not turns:
-            return None
-        until = moment_in_words(self.env, max(turns.values()))
-        count = len({mail.sudo().mail_message_id for mail in turns})
-        text = (
-            self.env._(
-                "1 message waits for a limit of System Mail. It is sent by %(time)s at the latest; "
-                "sooner, if a Super User raises the limit in Settings.",
-                time=until,
-            )
-            if count == 1
-            else self.env._(
-                "%(count)s messages wait for a limit of System Mail. They are sent by %(time)s at "
-                "the latest; sooner, if a Super User raises the limit in Settings.",
-                count=count,
-                time=until,
-            )
-        )
         return {
             "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "warning",
-                "message": text,
-                "next": {"type": "ir.actions.act_window_close"},
-            },
+            "tag": "system_mail_outcome",
+            "params": {"message_ids": message_ids},
         }
+
+    @api.private
+    def system_mail_outcome_in_words(self, count):
+        """What became of so many messages, of which these are the mails that are not sent.
+
+        :return: a sentence for each outcome
+        :rtype: list[str]
+        """
+        outgoing = self.filtered(lambda mail: mail.state == "outgoing")
+        turns = self.env["system.mail.usage"].turns(outgoing)
+        limited = self.browse().union(*turns)
+        waiting = self.filtered_domain(WAITING_MAIL) - limited
+        held = self.filtered_domain(HELD_MAIL)
+        failed = self - outgoing - held
+        moments = {
+            "next_try": min(filter(None, waiting.mapped("scheduled_date")), default=None),
+            "last_turn": max(turns.values(), default=None),
+        }
+        values = {name: moment_in_words(self.env, at) for name, at in moments.items() if at}
+        outcomes = (
+            (
+                count - len(self.mail_message_id),
+                self.env._("1 message was sent."),
+                self.env._("%(count)s messages were sent."),
+            ),
+            (
+                outgoing - limited - waiting,
+                self.env._("1 message is being sent."),
+                self.env._("%(count)s messages are being sent."),
+            ),
+            (
+                limited,
+                self.env._(
+                    "1 message waits for a limit of System Mail. It is sent on %(last_turn)s, or "
+                    "sooner if a Super User raises the limit in Settings."
+                ),
+                self.env._(
+                    "%(count)s messages wait for a limit of System Mail. The last is sent on "
+                    "%(last_turn)s, or sooner if a Super User raises the limit in Settings."
+                ),
+            ),
+            (
+                waiting,
+                self.env._("1 message still can't be sent. It is tried again on %(next_try)s."),
+                self.env._(
+                    "%(count)s messages still can't be sent. The next try is on %(next_try)s."
+                ),
+            ),
+            (
+                held,
+                self.env._("1 message may have been delivered."),
+                self.env._("%(count)s messages may have been delivered."),
+            ),
+            (
+                failed,
+                self.env._("1 message could not be sent."),
+                self.env._("%(count)s messages could not be sent."),
+            ),
+        )
+        sentences = []
+        for mails, one, several in outcomes:
+            number = mails if isinstance(mails, int) else len(mails.mail_message_id)
+            if number:
+                sentences.append((one if number == 1 else several) % {"count": number, **values})
+        return sentences
 
     @api.private
     def system_mail_drop(self):

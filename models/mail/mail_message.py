@@ -2,6 +2,8 @@ from odoo import api, models
 from odoo.exceptions import AccessError
 from odoo.fields import Domain
 
+from odoo.addons.mail.tools.discuss import Store
+
 from ...constants import GROUP
 from ...sending.ledger import writes_for_others
 from .mail_mail_queue import HELD_MAIL, UNDECIDED, WAITING_MAIL
@@ -61,10 +63,13 @@ class MailMessage(models.Model):
         undecided_sudo.with_env(self.env)._system_mail_check_undecided()
 
     def action_system_mail_send_again(self):
-        """Send again what may have been delivered: whoever clicks accepts a second copy."""
+        """Send again what may have been delivered: whoever clicks accepts a second copy.
+
+        :return: the action that tells what became of it
+        """
         mails = self._system_mail_held_mails()
         mails._system_mail_log_decision(self.env._("Sent again what may have been delivered"))
-        mails.system_mail_send_again()
+        return mails.system_mail_send_again()
 
     def action_system_mail_drop(self):
         """Leave it at that: it may have been delivered, and nothing more is sent."""
@@ -75,12 +80,32 @@ class MailMessage(models.Model):
     def action_system_mail_send_now(self):
         """Try at once what waits for its next try.
 
-        :return: a notification where a limit has it wait; otherwise None
+        :return: the action that tells what became of it
         """
         mails = self._system_mail_mails(WAITING_MAIL)
         mails._system_mail_log_decision(self.env._("Sent at once what waited for its next try"))
-        mails.system_mail_send_again()
-        return mails.with_env(self.env).system_mail_tell_turns()
+        return mails.system_mail_send_again()
+
+    def system_mail_outcome(self):
+        """What became of these messages, for whoever had them sent.
+
+        :return: ``{"text", "is_good", "store"}``; the last is what the web client keeps of those
+            messages that the user may read
+        :rtype: dict
+        :raises AccessError: the current user may not decide on them
+        """
+        messages = self.exists()
+        messages._system_mail_check_decision()
+        mails = self.env["mail.mail"].sudo()
+        left = mails.search(
+            [("mail_message_id", "in", messages.ids), ("state", "in", ("outgoing", "exception"))]
+        )
+        marks = messages._filtered_access("read").notification_ids._filtered_for_web_client()
+        return {
+            "text": " ".join(left.system_mail_outcome_in_words(len(self))),
+            "is_good": not left,
+            "store": Store().add(marks).get_result(),
+        }
 
     def _system_mail_hides_reasons(self, viewer):
         """Whether a user may not know why mail of the message was not sent: System Mail has to do

@@ -43,6 +43,12 @@ class IrMailServer(models.Model):
         for server_sudo, changes in changes_since(before, SECRETS):
             if changes.keys() >= set(SECRETS):  # one of them takes the other's place
                 changes.pop("smtp_pass")
+            if not before[server_sudo].get("system_mail_login") and (
+                server_sudo.system_mail_login == server_sudo.smtp_user
+            ):
+                changes.pop("system_mail_login", None)  # it is written down, and is the same
+            if not changes:
+                continue
             server_sudo.with_env(self.env)._system_mail_log("; ".join(changes.values()))
 
     def _system_mail_audited(self):

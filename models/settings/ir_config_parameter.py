@@ -22,6 +22,12 @@ DEFAULTS = {
     "system_mail.reply_seconds": 600,
 }
 """Our system parameters with their defaults. Each is a whole number; a switch is 0 or 1."""
+SWITCHES = {
+    "system_mail.alert_owners",
+    "system_mail.summary",
+    "system_mail.allow_internal_hosts",
+    "system_mail.own_domains_only",
+}
 HIGHEST = 99_999
 PERCENT = {"system_mail.alert_share"}
 NEUTRALIZED = "database.is_neutralized"
@@ -125,4 +131,7 @@ class IrConfigParameter(models.Model):
             )
         old = self.system_mail_number(name)
         set_parameter(self.env, name, str(number))
-        self.env["system.mail.event"].note_change_for_all(change(label, str(old), str(number)))
+        values = [str(old), str(number)]
+        if name in SWITCHES:
+            values = [self.env._("on") if value else self.env._("off") for value in (old, number)]
+        self.env["system.mail.event"].note_change_for_all(change(label, *values))

@@ -122,6 +122,11 @@ class SystemMailConnectDetection(models.TransientModel):
         return bool(provider_sudo.client_id)
 
     def _describe_detected(self, address, found, asked):
+        if self.wants_sign_in and self.offered == [PASSWORD]:
+            return self.env._(
+                "No sign-in is set up here. Ask a Super User to set one up, or connect by user "
+                "name and password."
+            )
         if found.service:
             return self.env._("Detected: %(service)s.", service=found.service.name)
         if not address or not asked:
@@ -131,6 +136,8 @@ class SystemMailConnectDetection(models.TransientModel):
                 "The provider of this address isn't known: the DNS did not answer. Type the server "
                 "name."
             )
+        if len(self.offered) == 1:
+            return self.env._("The provider of this address isn't known. Check the server name.")
         return self.env._(
             "The provider of this address isn't known. Check the server name, or choose another "
             "way to connect."

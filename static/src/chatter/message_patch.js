@@ -63,8 +63,8 @@ patch(Message.prototype, {
     decideOnSystemMail(action) {
         const { action: actions, dialog, orm } = this.store.env.services;
         const decide = async () => {
-            const told = await orm.call("mail.message", action, [[this.id]]);
-            return told && actions.doAction(told);
+            const outcome = await orm.call("mail.message", action, [[this.id]]);
+            return outcome && actions.doAction(outcome);
         };
         if (action !== "action_system_mail_drop") {
             return decide();

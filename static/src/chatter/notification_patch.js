@@ -97,6 +97,6 @@ patch(Notification.prototype, {
                   next,
                   last,
               })
-            : _t("It is sent on %(next)s at the earliest.", { next });
+            : _t("It is sent on %(next)s.", { next });
     },
 });
