@@ -12,7 +12,7 @@ from odoo import fields
 from odoo.exceptions import AccessError, ValidationError
 from odoo.fields import Command
 from odoo.tests import HttpCase, JsonRpcException, tagged
-from odoo.tools import mute_logger
+from odoo.tools import OrderedSet, mute_logger
 
 from ..constants import GROUP, INCOMING, MODULE
 from ..tools.numbers import with_numbers
@@ -410,10 +410,17 @@ class TestIdsAsText(DoorsByValues):
         partners = self.env["res.partner"].browse(["26", 26.0])
         self.assertEqual(partners.ids, [26, 26])
         new = (0, "virtual_1", {"name": "New"})
-        commands = [(4, "26"), (6, 0, ["27", 28.0]), new, [3, 29], ["2", "30"]]
+        sets = [(6, 0, {31}), (6, 0, OrderedSet(["32"])), (6, 0, iter([33]))]
+        commands = [(4, "26"), (6, 0, ["27", 28.0]), new, [3, 29], ["2", "30"], *sets]
         self.assertEqual(
             with_numbers(self.env["res.users"], {"group_ids": commands, "name": "26"}),
-            {"group_ids": [[4, 26], [6, 0, [27, 28]], new, [3, 29], ["2", 30]], "name": "26"},
+            {
+                "group_ids": [
+                    *([4, 26], [6, 0, [27, 28]], new, [3, 29], ["2", 30]),
+                    *([6, 0, [31]], [6, 0, [32]], [6, 0, [33]]),
+                ],
+                "name": "26",
+            },
             "a code that is text is none",
         )
 

@@ -1,10 +1,12 @@
 """Ids as numbers: RPC may give them as text, or as numbers of another kind."""
 
 import contextlib
+from collections.abc import Iterable
 
 from odoo.api import NewId
 from odoo.exceptions import ValidationError
 from odoo.fields import Command
+from odoo.models import BaseModel
 
 IDS = (int, bool, type(None), NewId)
 """What an id is in Python; False and None are none."""
@@ -57,7 +59,8 @@ def _command(model, command):
 
 
 def _numbers(model, part):
-    if part.__class__ in SEVERAL:
+    """Odoo itself also has sets of ids."""
+    if isinstance(part, Iterable) and not isinstance(part, str | bytes | dict | BaseModel):
         return [_numbers(model, each) for each in part]
     return _number(model, part)
 
@@ -68,7 +71,7 @@ def _number(model, id_):
 
     :raises ValidationError: it is no whole number: PostgreSQL rounds fractions
     """
-    if id_.__class__ in IDS or isinstance(id_, list | tuple | dict) or hasattr(id_, "_ids"):
+    if id_.__class__ in IDS or isinstance(id_, list | tuple | dict | BaseModel):
         return id_
     if isinstance(id_, str):
         for base in (10, 0):  # "0026" and "0x1A"
