@@ -3,6 +3,7 @@ import operator
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
 
+from ..constants import GROUP
 from .common import SystemMailCase
 from .test_doors_to_read import ReadingCase
 
@@ -155,6 +156,22 @@ class TestCompanies(TwoCompanies):
         rita.company_ids += self.second
         second.action_system_mail_disconnect()
         self.assertFalse(self.second.system_mail_server_id)
+
+    def test_a_super_user_who_works_elsewhere_reads_no_answer_and_no_use(self):
+        self.company.system_mail_limit_day = 100
+        self.mention()
+        there = {"company_id": self.second.id, "company_ids": [(6, 0, self.second.ids)]}
+        rita = self._user("Rita", "rita@second.test", **there)
+        rita.group_ids += self.env.ref(GROUP)
+        usage, servers = self.env["system.mail.usage"], self.env["system.mail.server.health"]
+        self.assertTrue(usage.search([]))
+        self.assertFalse(usage.with_user(rita).search([]))
+        place = {"key": "x", "host": "x.test", "encryption": "none"}
+        servers = servers.create({**place, "answer": "Ask A.N. Other"})
+        for user in (rita, self.ana):
+            with self.assertRaises(AccessError):
+                servers.with_user(user).read(["answer"])
+        self.assertTrue(servers.with_user(rita).in_words())
 
     def test_a_super_user_who_works_elsewhere_reaches_none_of_its_servers(self):
         elsewhere = {"company_id": self.company.id, "company_ids": [(6, 0, self.company.ids)]}

@@ -6,7 +6,7 @@ import base64
 
 from odoo.tests import tagged
 
-from .doors import OUTSIDERS, REFUSED, DoorsCase
+from .doors import NOTHING, OUTSIDERS, REFUSED, DoorsCase
 
 EVENT = "system.mail.event"
 
@@ -54,6 +54,21 @@ class TestDoorsBeside(DoorsCase):
         self.log_in("administrator")
         self.assertIn(mine.id, self.call(device, "search", []))
         self.assertNotIn(theirs.id, self.call(device, "search", []))
+
+    def test_what_keeps_push_notifications_away(self):
+        """Odoo forgets all browsers where its keys are gone, and disturbs nobody who is busy."""
+        self.env["mail.push.device"].get_web_push_vapid_public_key()
+        key, status = "mail.web_push_vapid_public_key", "manual_im_status"
+        self.assert_closed(
+            {
+                "parameter.set_param": self.door("ir.config_parameter", "set_param", key, False),
+                "users.write": self.door("res.users", "write", self.victim.ids, {status: "busy"}),
+                "default.set": self.door("ir.default", "set", "res.users", status, "busy"),
+            },
+            super_user=NOTHING,  # of what is looked at
+        )
+        self.log_in("administrator")
+        self.call("res.users", "write", self.people["administrator"].ids, {status: "busy"})
 
     def test_a_browser_that_two_people_share(self):
         self.log_in("administrator")

@@ -273,6 +273,14 @@ class TestPersonalMailbox(SystemMailCase):
         with self.assertRaisesRegex(UserError, "switched off"):
             self.as_ana.action_setup_outgoing_mail_server("login")
 
+    def test_a_way_to_send_that_is_none_makes_no_mailbox(self):
+        before = self.events("configured")
+        for unknown in ("foo", None, ["login"]):
+            with self.subTest(unknown), self.assertRaisesRegex(UserError, "Choose one"):
+                self.env["res.users"].with_user(self.ben).action_setup_outgoing_mail_server(unknown)
+        self.assertFalse(self.env["ir.mail_server"].search([("owner_user_id", "=", self.ben.id)]))
+        self.assertEqual(self.events("configured"), before)
+
 
 @tagged("post_install", "-at_install")
 class TestPersonalSignIn(OAuthCase):

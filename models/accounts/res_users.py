@@ -180,6 +180,9 @@ class ResUsers(models.Model):
 
     @api.model
     def action_setup_outgoing_mail_server(self, server_type):
+        types = self._fields["outgoing_mail_server_type"].get_values(self.env)
+        if server_type not in types:  # Odoo would make a server of any
+            raise UserError(self.env._("Choose one of the ways to send that are offered."))
         if server_type not in MAILBOX_TYPES:
             action = super().action_setup_outgoing_mail_server(server_type)
             self.env.user.system_mail_push_state()

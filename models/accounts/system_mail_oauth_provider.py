@@ -126,7 +126,7 @@ class SystemMailOauthProvider(models.Model):
             provider.can_reuse_client = not provider.client_id and all(provider._odoo_client())
 
     def _compute_redirect_uri(self):
-        self.redirect_uri = urljoin(self.get_base_url(), RETURN_ADDRESS)
+        self.redirect_uri = urljoin(self[:1].get_base_url(), RETURN_ADDRESS)
 
     @api.constrains(*ENDPOINTS, "tenant")
     def _check_endpoints(self):

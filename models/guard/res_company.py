@@ -11,6 +11,17 @@ from ...constants import GROUP
 from ...tools.changes import change
 
 
+def _as_sent(address):
+    """The form of an address that mail servers take for the same: no dot at the end of the domain, and
+    no letters but those of RFC 5321.
+    """
+    local, _at, domain = address.rpartition("@")
+    domain = domain.rstrip(".")
+    with contextlib.suppress(UnicodeError):
+        domain = domain.encode("idna").decode()
+    return f"{local}@{domain}"
+
+
 class ResCompany(models.Model):
     """Keeps System Mail's address apart from people's own addresses. If a person had it, mail could
     leave from the wrong account, and that person would read replies meant for others.
@@ -230,7 +241,7 @@ class ResCompany(models.Model):
         :raises ValidationError: one of them is a company's System Mail address
         """
         taken = {
-            mailbox.address: policy
+            _as_sent(mailbox.address): policy
             for policy in self.system_mail_policies().values()
             for mailbox in policy.mailboxes
             if not mailbox.is_clash_accepted
@@ -239,7 +250,7 @@ class ResCompany(models.Model):
             return
         # parse each one separately: an open quote in one would hide the next
         given = itertools.chain(*map(email_normalize_all, filter(None, addresses)))
-        for address in filter(taken.get, given):
+        for address in filter(taken.get, map(_as_sent, given)):
             if not self.env.user._is_internal():  # a visitor who signs up
                 raise ValidationError(
                     self.env._("%(address)s can't be used. Choose another one.", address=address)

@@ -7,6 +7,8 @@ _MEMBERSHIP_FIELDS = {"group_ids", "active", "company_id", "company_ids"}
 """Fields of a user that decide whether, and in which companies, they are a Super User."""
 _SIGN_IN_FIELDS = {"new_password", "partner_id", "oauth_provider_id", "oauth_uid"}
 """Fields that decide who can sign in as a user, in addition to those of Odoo's session token."""
+_HEARING_FIELDS = {"manual_im_status"}
+"""Fields that decide whether a user hears of an alert: Odoo doesn't disturb who is busy."""
 
 
 class ResUsers(models.Model):
@@ -29,7 +31,7 @@ class ResUsers(models.Model):
         return users
 
     def write(self, vals):
-        if self._system_mail_sign_in_fields() & vals.keys():
+        if (self._system_mail_sign_in_fields() | _HEARING_FIELDS) & vals.keys():
             self.system_mail_protect()
         if not _MEMBERSHIP_FIELDS & vals.keys():
             return super().write(vals)
@@ -81,9 +83,9 @@ class ResUsers(models.Model):
         if names := self._system_mail_super_users():
             groups._system_mail_refuse(
                 self.env._(
-                    "%(names)s: a Super User's login, contact, e-mail address and password, and "
-                    "archiving, copying, merging or deleting a Super User, are for Super Users "
-                    "alone. Nothing was changed; ask one of them.",
+                    "%(names)s: a Super User's login, contact, e-mail address, password and "
+                    "presence, and archiving, copying, merging or deleting a Super User, are for "
+                    "Super Users alone. Nothing was changed; ask one of them.",
                     names=", ".join(names),
                 )
             )

@@ -88,6 +88,10 @@ class MailMail(models.Model):
 
     # --- before sending
 
+    @api.private  # Odoo sends them as superuser: over RPC, anybody could
+    def send_after_commit(self):
+        return super().send_after_commit()
+
     def send(self, auto_commit=False, raise_exception=False, post_send_callback=None):
         policies = self.env["res.company"].system_mail_policies()
         if not policies or self.env["ir.mail_server"]._disable_send():
@@ -96,8 +100,6 @@ class MailMail(models.Model):
             post_send_callback = None  # over RPC: an error now would have what has left sent again
         all_mails = self.union()  # likewise a mail that is named twice
         if not self.env.su:  # a person who does not wait until they are due decides on them
-            # over RPC: whom this names would get nothing, and the mail would be over
-            all_mails = all_mails.with_context(send_smtp_skip_to=None)
             now = fields.Datetime.now()
             early = self.filtered(lambda mail: mail.scheduled_date and mail.scheduled_date > now)
             (self if raise_exception else early)._system_mail_check_undecided()
@@ -107,7 +109,11 @@ class MailMail(models.Model):
             run = None
             if policy:
                 run = self._system_mail_new_run(policy, treatment, raise_exception)
-            of_run = mails.with_context(system_mail_run=run, system_mail_drill=None)
+            of_run = mails.with_context(
+                system_mail_run=run,
+                system_mail_drill=None,
+                send_smtp_skip_to=None,  # over RPC: whom it names would get nothing, and it be over
+            )
             try:
                 with told_as_it_is(run), of_run._system_mail_telling_nobody_else():
                     super(MailMail, of_run).send(auto_commit, raise_exception, post_send_callback)

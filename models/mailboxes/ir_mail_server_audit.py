@@ -26,7 +26,7 @@ class IrMailServer(models.Model):
     _inherit = "ir.mail_server"
 
     def _system_mail_log_connected(self):
-        for server in self._system_mail_audited():
+        for server in self._system_mail_audited().filtered("active"):  # or it is not used yet
             server._system_mail_log(self.env._("Mailbox connected"))
 
     def _system_mail_log_removed(self):

@@ -77,6 +77,7 @@ class SystemMailServerHealth(models.Model):
     _order = "host, port, encryption"
     _log_access = False
 
+    answer = fields.Char(groups=fields.NO_ACCESS)  # to whichever company's mailbox it was given
     key = fields.Char(required=True, readonly=True)
     host = fields.Char(readonly=True)
     port = fields.Integer(readonly=True, aggregator=None)

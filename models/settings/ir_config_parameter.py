@@ -31,6 +31,8 @@ SWITCHES = {
 HIGHEST = 99_999
 PERCENT = {"system_mail.alert_share"}
 NEUTRALIZED = "database.is_neutralized"
+PUSH = "mail.web_push_vapid_"
+"""Begins the keys for push notifications: without one, Odoo forgets everybody's browsers."""
 
 
 class IrConfigParameter(models.Model):
@@ -89,12 +91,15 @@ class IrConfigParameter(models.Model):
     def _system_mail_check_access(self):
         """Check that the current user may change these parameters. Without this check, any
         administrator could switch monitoring on with a token of their own, or have nobody try
-        mailboxes again: that is not done in a copy of the database.
+        mailboxes again: that is not done in a copy of the database. Or have Super Users hear of
+        no alert; Odoo itself makes the keys for that as superuser.
 
         :raises AccessError: one of them is ours, and the current user is no Super User
         """
         in_use = self.env["res.company"].system_mail_policies()
-        guarded = (PARAMETERS, NEUTRALIZED) if in_use else PARAMETERS
+        guarded = (PARAMETERS, NEUTRALIZED) if in_use else (PARAMETERS,)
+        if in_use and not self.env.su:
+            guarded += (PUSH,)
         if any(parameter.key.startswith(guarded) for parameter in self.sudo()):
             self.env.company.check_system_mail_access()
 

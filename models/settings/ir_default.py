@@ -23,7 +23,8 @@ class IrDefault(models.Model):
         field = self.field_id
         is_ours = field.model.startswith(OURS) or field.name.startswith("system_mail_")
         is_mail = field.model in HEARS | MAIL or field.relation in LEADS_TO
-        return is_ours or is_mail or self._system_mail_has_harm()
+        hears = field.name == "manual_im_status"  # Odoo doesn't disturb who is busy
+        return is_ours or is_mail or hears or self._system_mail_has_harm()
 
     def _system_mail_has_harm(self):
         """Whether it would change records that exist, which Odoo would not check."""
