@@ -12,8 +12,8 @@ from ...tools.changes import change
 
 
 def _as_sent(address):
-    """The form of an address that mail servers take for the same: no dot at the end of the domain, and
-    no letters but those of RFC 5321.
+    """The form of an address that mail servers take for the same: no dot at the end of the domain,
+    and no letters but those of RFC 5321.
     """
     local, _at, domain = address.rpartition("@")
     domain = domain.rstrip(".")
