@@ -211,7 +211,7 @@ class TestProtection(BackupCase):
         same = (
             "second@other.test",
             "second@other.test.",
-            "second@ｏther.test",
+            "second@\uff4fther.test",
             "second@o\u00adther.test",
         )
         for address in same:
