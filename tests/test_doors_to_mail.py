@@ -5,6 +5,7 @@ door others try.
 import base64
 import json
 
+from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
@@ -419,6 +420,19 @@ class TestMailThatIsUndecided(UndecidedCase):
         self.assertEqual(waiting.system_mail_attempts, 1)
         self.call(self.super_user, MAIL, "send", waiting.ids)
         self.assertEqual(waiting.system_mail_attempts, 2)
+
+    def test_what_its_server_may_still_confirm_is_undecided(self):
+        waiting = self.undecided["waiting"]
+        mail = self.mail_of(waiting)
+        until = fields.Datetime.add(fields.Datetime.now(), minutes=5)
+        not_yet = {"failure_reason": False, "scheduled_date": until}
+        mail.write({**not_yet, "system_mail_reply_until": until})
+        administrator = self.outsiders["administrator"]
+        for call in (("cancel",), ("unlink",), ("write", {"system_mail_reply_until": False})):
+            with self.subTest(call):
+                self.assert_refused(administrator, MAIL, call[0], mail.ids, *call[1:])
+        for user in self.outsiders.values():
+            self.assert_refused(user, MESSAGE, "write", waiting.ids, {"subject": "Mine"})
 
     def test_an_administrator_still_runs_the_queue(self):
         self.own.heal()

@@ -4,7 +4,7 @@ from odoo.fields import Command
 from odoo.tests import JsonRpcException, tagged
 
 from ..constants import GROUP
-from .doors import OUTSIDERS, REFUSED, DoorsCase
+from .doors import NOTHING, OUTSIDERS, REFUSED, DoorsCase
 
 
 def _new(**values):
@@ -401,6 +401,27 @@ class TestRecordsOfOurs(DoorsCase):
                 ),
             },
         )
+
+    def test_external_ids_of_odoo_that_we_rely_on(self):
+        """By them, Odoo knows a visitor and OdooBot, and finds how alerts go out."""
+        model, doors = "ir.model.data", {}
+        for xml_id, res_id in (
+            ("base.public_user", self.victim.id),
+            ("base.user_root", self.accomplice.id),
+            ("base.partner_root", self.accomplice.partner_id.id),
+            ("mail.ir_cron_web_push_notification", self.ref("ir_cron_tell").id),
+        ):
+            module, name = xml_id.split(".")
+            row = self.env[model].search([("module", "=", module), ("name", "=", name)])
+            moved = {"res_id": res_id}
+            doors |= {
+                f"{xml_id}: moved": self.door(model, "write", row.ids, moved),
+                f"{xml_id}: renamed": self.door(model, "write", row.ids, {"name": "other"}),
+            }
+        self.assert_closed(doors, super_user=NOTHING)  # of what is looked at
+        push = self.env.ref("mail.ir_cron_web_push_notification")
+        archived = self.door("ir.cron", "write", push.ids, {"active": False})
+        self.assert_closed({"the scheduled action for pushes: archived": archived})
 
     def test_scheduled_actions(self):
         cron, action = self.ref("ir_cron_tell"), "ir.actions.server"

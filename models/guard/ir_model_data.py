@@ -5,10 +5,21 @@ from odoo.tools import SQL
 
 from ...constants import MODULE
 
+RELIED_ON = {
+    *("base.public_user", "base.public_partner", "base.user_root", "base.partner_root"),
+    *("base.group_user", "base.group_portal", "base.group_public", "base.default_user_group"),
+    *("base.group_system", "base.group_erp_manager", "base.template_portal_user_id"),
+    *("mail.mt_comment", "mail.mt_note", "mail.ir_cron_web_push_notification"),
+}
+"""Odoo's external IDs by which it knows a visitor, OdooBot and people's rights, and how alerts go
+out: whoever moves one could make every visitor a Super User, or stop what OdooBot does.
+"""
+
 
 class IrModelData(models.Model):
     """Guards this addon's external IDs, and every one of the group Super User. The addon finds its
-    group, its channel and its scheduled actions by them.
+    group, its channel and its scheduled actions by them. While System Mail is in use, also those of
+    Odoo that it relies on.
     """
 
     _name = "ir.model.data"
@@ -23,8 +34,11 @@ class IrModelData(models.Model):
     @api.model
     def _update_xmlids(self, data_list, update=False):
         # Imports come here: they write external IDs by SQL.
-        ours = [data["xml_id"] for data in data_list if data["xml_id"].startswith(f"{MODULE}.")]
-        self._system_mail_check_change(ours)
+        names = [data["xml_id"] for data in data_list]
+        relied_on = self._system_mail_relied_on()
+        self._system_mail_check_change(
+            [name for name in names if name.startswith(f"{MODULE}.") or name in relied_on]
+        )
         return super()._update_xmlids(data_list, update)
 
     @api.model
@@ -65,7 +79,13 @@ class IrModelData(models.Model):
                 texts |= {(titles[id_], said) for id_, said in rows}
         return texts
 
+    @api.model
+    def _system_mail_relied_on(self):
+        return RELIED_ON if self.env["res.company"].system_mail_policies() else ()
+
     def _system_mail_is_about_us(self):
+        if self.complete_name in self._system_mail_relied_on():
+            return True
         group_id = self.env["res.groups"]._system_mail_group_id()
         return self.module == MODULE or (self.model, self.res_id) == ("res.groups", group_id)
 

@@ -16,10 +16,9 @@ def _as_sent(address):
     and no letters but those of RFC 5321.
     """
     local, _at, domain = address.rpartition("@")
-    domain = domain.rstrip(".")
     with contextlib.suppress(UnicodeError):
         domain = domain.encode("idna").decode()
-    return f"{local}@{domain}"
+    return f"{local}@{domain.rstrip('.')}"
 
 
 class ResCompany(models.Model):

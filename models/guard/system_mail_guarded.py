@@ -75,7 +75,7 @@ class SystemMailGuarded(models.AbstractModel):
         if titles and groups._system_mail_is_outsider():
             groups._system_mail_refuse(
                 self.env._(
-                    "%(titles)s: this belongs to System Mail. Only a Super User changes or deletes "
+                    "%(titles)s: System Mail relies on this. Only a Super User changes or deletes "
                     "it. Nothing was changed; ask one of them.",
                     titles=", ".join(titles),
                 )

@@ -17,7 +17,9 @@ WAITING_MAIL = (
     & Domain("failure_reason", "!=", False)
     & Domain("failure_type", "=", False)
 )
-UNDECIDED = HELD_MAIL | WAITING_MAIL
+AWAITED_MAIL = Domain("state", "=", "outgoing") & Domain("system_mail_reply_until", "!=", False)
+"""It was sent, and its server may still confirm it."""
+UNDECIDED = HELD_MAIL | WAITING_MAIL | AWAITED_MAIL
 FAILED_DAYS = 7
 LATE = datetime.timedelta(hours=2)
 """Odoo looks at its mail queue once an hour at the latest: what is due for longer is stuck."""
