@@ -63,6 +63,12 @@ class ChatterCase(SystemMailCase):
         rows.unlink()
         return messages
 
+    def outcome(self, user, records, method):
+        """What is told when a user presses a button."""
+        action = getattr(records.with_user(user), method)()
+        messages = self.env["mail.message"].browse(action["params"]["message_ids"])
+        return messages.with_user(user).system_mail_outcome()
+
 
 @tagged("post_install", "-at_install")
 class TestCarried(ChatterCase):
@@ -281,12 +287,6 @@ class TestWaiting(ChatterCase):
         self.assertTrue(told["system_mail_next_try"])
         self.assertFalse(told["system_mail_last_try"])
 
-    def outcome(self, user, records, method):
-        """What is told when a user presses a button."""
-        action = getattr(records.with_user(user), method)()
-        messages = self.env["mail.message"].browse(action["params"]["message_ids"])
-        return messages.with_user(user).system_mail_outcome()
-
     def test_who_sends_it_now_learns_what_became_of_it(self):
         send_now = "action_system_mail_send_now"
         told = self.outcome(self.ana, self.message, send_now)
@@ -339,8 +339,11 @@ class TestHeldAndFailed(ChatterCase):
         for action in ("send_again", "drop", "send_now"):
             with self.subTest(action), self.assertRaisesRegex(AccessError, "wrote"):
                 getattr(message.with_user(self.otto), f"action_system_mail_{action}")()
+        told = self.outcome(self.ana, message, "action_system_mail_send_again")
+        self.assertIn("1 message was sent, but the server did not confirm it.", told["text"])
         before = self.events("configured")
-        message.with_user(self.ana).action_system_mail_drop()
+        told = message.with_user(self.ana).action_system_mail_drop()
+        self.assertEqual(told["params"]["message"], "1 message was dropped.")
         self.assertEqual(message.notification_ids.notification_status, "canceled")
         event = self.events("configured") - before
         self.assertEqual(event.reason, "Dropped what may have been delivered")

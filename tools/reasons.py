@@ -28,13 +28,17 @@ def reason_of(env, failure, decision):
 
 
 def remedy_in_words(env, remedy):
-    """What to do, for a person.
+    """What to do about a mailbox, for a person. Whether one message arrived is asked there.
 
     :param remedy: a stored id, or False. A remedy that no longer exists shows its id
     """
-    return remedy and env._(REMEDIES.get(remedy, remedy))
+    return _in_words(env, "unavailable" if remedy == "uncertain" else remedy)
 
 
 def remedy_of(env, decision):
     """What to do about what failed just now, for a person."""
-    return remedy_in_words(env, decision.remedy)
+    return _in_words(env, decision.remedy)
+
+
+def _in_words(env, remedy):
+    return remedy and env._(REMEDIES.get(remedy, remedy))

@@ -279,7 +279,7 @@ class MailMail(models.Model):
         mails_sudo.with_env(self.env)._system_mail_log_decision(
             self.env._("Dropped messages that were held, waiting or failed")
         )
-        mails_sudo.system_mail_drop()
+        return mails_sudo.system_mail_drop()
 
     def _system_mail_undelivered(self):
         """Those of these mails on which somebody decides, as superuser.
@@ -404,8 +404,14 @@ class MailMail(models.Model):
             ),
             (
                 held,
-                self.env._("1 message may have been delivered."),
-                self.env._("%(count)s messages may have been delivered."),
+                self.env._(
+                    "1 message was sent, but the server did not confirm it. It may have been "
+                    "delivered."
+                ),
+                self.env._(
+                    "%(count)s messages were sent, but the server did not confirm them. They may "
+                    "have been delivered."
+                ),
             ),
             (
                 failed,
@@ -422,8 +428,26 @@ class MailMail(models.Model):
 
     @api.private
     def system_mail_drop(self):
-        """Cancel the mails: nothing more is sent."""
+        """Cancel the mails: nothing more is sent.
+
+        :return: a notification
+        """
         notifications = self._system_mail_notifications()
         notifications.write({"notification_status": "canceled"})
         self.cancel()
         notifications._system_mail_push()
+        count = len(self.mail_message_id)
+        dropped = (
+            self.env._("1 message was dropped.")
+            if count == 1
+            else self.env._("%(count)s messages were dropped.", count=count)
+        )
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success",
+                "message": dropped,
+                "next": {"type": "ir.actions.act_window_close"},
+            },
+        }

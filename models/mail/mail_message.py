@@ -75,7 +75,7 @@ class MailMessage(models.Model):
         """Leave it at that: it may have been delivered, and nothing more is sent."""
         mails = self._system_mail_held_mails()
         mails._system_mail_log_decision(self.env._("Dropped what may have been delivered"))
-        mails.system_mail_drop()
+        return mails.system_mail_drop()
 
     def action_system_mail_send_now(self):
         """Try at once what waits for its next try.

@@ -138,7 +138,7 @@ class SystemMailEvent(models.Model):
 
     def action_drop(self):
         """Send nothing more of what was held or failed."""
-        self._undecided_mails().action_system_mail_drop()
+        return self._undecided_mails().action_system_mail_drop()
 
     # --- documents
 

@@ -67,7 +67,11 @@ patch(Notification.prototype, {
     get systemMailTale() {
         const reason = this.system_mail_reason;
         if (this.isSystemMailWaiting) {
-            return [this.systemMailNextTry, reason && _t("Why it waits: %(reason)s.", { reason })];
+            return [
+                this.systemMailNextTry,
+                this.system_mail_reconnect && _t("Your own mailbox is disconnected."),
+                reason && _t("Why it waits: %(reason)s.", { reason }),
+            ];
         }
         if (this.isSystemMailHeld) {
             return [
