@@ -468,7 +468,7 @@ class TestSetUp(HomeCase):
     def test_the_limits_of_an_application_that_is_chosen_by_hand_are_proposed(self):
         application = self.env.ref("system_mail.oauth_provider_microsoft_application")
         self.company.write({"system_mail_address": False, "system_mail_server_id": False})
-        with Form(self.open("hello@corp.test")) as form:
+        with Form(self.open("hello@byhand.test")) as form:
             self.assertFalse(form.limit_day)
             form.method = str(application.id)
             self.assertEqual(form.limit_day, application.limit_day)
