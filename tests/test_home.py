@@ -162,7 +162,7 @@ class TestHome(HomeCase):
             self.env["system.mail.health"].create(
                 {"server_id": server.id, "state": "disconnected", "rule": "password_rejected"}
             )
-        self.assertLessEqual(self.queries(), before)
+        self.assertEqual(self.queries(), before)
 
     def queries(self):
         """How many the page costs, once the caches of the registry are filled."""
