@@ -292,6 +292,9 @@ class TestWaiting(ChatterCase):
         told = self.outcome(self.ana, self.message, send_now)
         self.assertIn("1 message still can't be sent. It is tried again on ", told["text"])
         self.assertFalse(told["is_good"])
+        self.waiting.scheduled_date = False  # as when a mailbox works again meanwhile
+        being_sent = self.message.with_user(self.ana).system_mail_outcome()["text"]
+        self.assertEqual(being_sent, "1 message is being sent.")
         [mark] = told["store"]["mail.notification"]
         self.assertEqual(mark["failure_type"], "system_mail_waiting")
         self.system.heal()

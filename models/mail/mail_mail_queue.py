@@ -365,11 +365,12 @@ class MailMail(models.Model):
         outgoing = self.filtered(lambda mail: mail.state == "outgoing")
         turns = self.env["system.mail.usage"].turns(outgoing)
         limited = self.browse().union(*turns)
-        waiting = self.filtered_domain(WAITING_MAIL) - limited
+        # what was woken meanwhile is due, and has no date
+        waiting = self.filtered_domain(WAITING_MAIL).filtered("scheduled_date") - limited
         held = self.filtered_domain(HELD_MAIL)
         failed = self - outgoing - held
         moments = {
-            "next_try": min(filter(None, waiting.mapped("scheduled_date")), default=None),
+            "next_try": min(waiting.mapped("scheduled_date"), default=None),
             "last_turn": max(turns.values(), default=None),
         }
         values = {name: moment_in_words(self.env, at) for name, at in moments.items() if at}
