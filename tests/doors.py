@@ -121,7 +121,8 @@ class DoorsCase(HttpCase, SystemMailCase):
             " OR f.model IN ('discuss.channel.member', 'res.users.settings')",
             "SELECT key, value FROM ir_config_parameter WHERE key LIKE 'system_mail.%'"
             " OR key = 'database.is_neutralized'",
-            "SELECT name, state FROM ir_module_module WHERE name LIKE 'system_mail%'",
+            "SELECT id, name, state FROM ir_module_module"
+            " WHERE state = 'installed' OR name LIKE 'system_mail%'",
             "SELECT id, name::text FROM res_groups",
             "SELECT gid, hid FROM res_groups_implied_rel",
             "SELECT id, email_normalized FROM res_partner",

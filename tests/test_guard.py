@@ -610,6 +610,13 @@ class TestRecordsOfOurs(DoorsCase):
                     module._name, "write", module.ids, {"state": "uninstalled"}
                 ),
                 "module.write name": self.door(module._name, "write", module.ids, {"name": "x"}),
+                **{
+                    f"{needed}.write {vals}": self.door(
+                        module._name, "write", self.env.ref(f"base.module_{needed}").ids, vals
+                    )
+                    for needed in ("base_setup", "mail", "bus", "base")
+                    for vals in ({"state": "to remove"}, {"state": "uninstalled"}, {"name": "x"})
+                },
             },
             {
                 (title, "employee"): "AccessDenied"  # by Odoo
@@ -619,6 +626,13 @@ class TestRecordsOfOurs(DoorsCase):
                 )
             },
         )
+
+    def test_uninstalling_what_the_database_says_we_do_not_need(self):
+        needed = self.env.ref("base.module_base_setup")
+        self.env["ir.module.module.dependency"].search([("name", "=", needed.name)]).unlink()
+        self.env.flush_all()
+        door = self.door(needed._name, "write", needed.ids, {"state": "to remove"})
+        self.assert_closed({"base_setup.write state": door})
 
     def test_running_scheduled_actions(self):
         """The summary is mailed to each Super User whenever it runs."""

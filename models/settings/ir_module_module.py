@@ -1,11 +1,12 @@
 from odoo import models
+from odoo.modules import Manifest
 
 from ...constants import MODULE
 
 
 class IrModuleModule(models.Model):
-    """Lets only Super Users uninstall this addon: the administrator who installs it again would be
-    one of them.
+    """Lets only Super Users uninstall this addon, or what it needs: without that, Odoo would not
+    load it, and nothing would check who becomes a Super User.
     """
 
     _inherit = "ir.module.module"
@@ -20,5 +21,16 @@ class IrModuleModule(models.Model):
         return super().unlink()
 
     def _system_mail_check_access(self):
-        if MODULE in self.mapped("name"):
+        if not self._system_mail_needed().isdisjoint(self.mapped("name")):
             self.env.company.check_system_mail_access()
+
+    @staticmethod
+    def _system_mail_needed():
+        """The names of this addon and of all that it needs, by the files: administrators can change
+        what the database says of it.
+        """
+        needed, names = set(), {MODULE}
+        while names:
+            needed |= names
+            names = {n for name in names for n in Manifest.for_addon(name)["depends"]} - needed
+        return needed
