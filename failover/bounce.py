@@ -74,7 +74,8 @@ def read(message):
     return Bounce(
         is_failure=any(map(_has_failed, blocks)) if blocks else _RECEIPT not in types,
         recipients=tuple(dict.fromkeys(failed))[:MOST],
-        message_ids=tuple(dict.fromkeys(quoted))[:MOST],
+        # no database looks for a NUL or a lone surrogate
+        message_ids=tuple(filter(str.isprintable, dict.fromkeys(quoted)))[:MOST],
     )
 
 
@@ -90,6 +91,7 @@ def _blocks(part):
         [report] = blocks  # Python takes it for a message, whose headers are the first block
         [encoding, *_more] = *_headers(part, "content-transfer-encoding"), ""
         if encoding.lower() in _ENCODINGS:
+            del report["Content-Transfer-Encoding"]  # Python refuses a second one
             report["Content-Transfer-Encoding"] = encoding
         blocks = map(email.message_from_string, _EMPTY_LINE.split(_text(report)))
     elif kind != _REPORT or not part.is_multipart():

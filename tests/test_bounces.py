@@ -156,6 +156,15 @@ class TestBounces(BounceCase):
                 self.assertEqual(self.status, "sent")
                 self.assertEqual(self.known(), before)
 
+    def test_what_no_database_takes_is_read_as_odoo_reads_it(self):
+        """An error would lose the mail: Odoo marks what it fetched as read."""
+        before = self.known()
+        text = self.bounce(bounces.EXCHANGE_2003).replace(
+            self.message.message_id, "<\0@company.test>"
+        )
+        self.come_in(text)
+        self.assertEqual(self.known(), before)
+
     def test_who_was_not_written_to_is_not_marked(self):
         """A forger knows the message, and names somebody else."""
         cleo = self._user("Cleo Reader", "cleo@company.test").partner_id

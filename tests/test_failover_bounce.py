@@ -191,3 +191,20 @@ def test_a_hostile_text_is_read_quickly(body):
     assert time.monotonic() - begin < QUICK
     assert len(said.recipients) <= MOST
     assert len(said.message_ids) <= MOST
+
+
+def test_a_report_that_has_an_encoding_of_its_own_is_read():
+    twice = LATE_IN_BASE64.replace(
+        base64.encodebytes(LATE_GLOBALLY[_BEGIN:_END].encode()).decode(),
+        "Content-Transfer-Encoding: base64\n\nUmVwb3J0aW5nLU1UQTogZG5zOyBteA==\n",
+    )
+    assert "base64\n\nContent-Transfer-Encoding" in twice
+    assert read(parsed(twice)).is_failure
+
+
+@pytest.mark.parametrize("odd", ["\0", "\udcff"], ids=["NUL", "surrogate"])
+def test_what_no_database_takes_is_left_out(odd):
+    message = parsed(bounces.EXCHANGE_2003)
+    message["X-MS-TNEF-Correlator"] = f"<{odd}@company.test>"
+    assert ID in read(message).message_ids
+    assert all(map(str.isprintable, read(message).message_ids))
