@@ -373,8 +373,9 @@ class TestNoRecordTellsItsName(ReadingCase):
         place = {"res_model_id": model_id, "res_id": self.backup.id}
         for user in self.outsiders.values():
             [mine] = self.call(user, "mail.activity", "create", [{"user_id": user.id}])
-            with self.assertRaises(ValidationError), self.env.cr.savepoint():
-                self.call(user, "mail.activity", "write", [mine], place)
+            for vals in (place, {"res_model": self.backup._name, "res_id": self.backup.id}):
+                with self.assertRaises(ValidationError), self.env.cr.savepoint():
+                    self.call(user, "mail.activity", "write", [mine], vals)
             self.assertFalse(self.env["mail.activity"].browse(mine).res_name)
 
     def test_nobody_is_told_the_name_of_an_application(self):
