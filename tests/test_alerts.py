@@ -266,6 +266,30 @@ class TestAlerts(AlertsCase):
         self.assertEqual(len(self.told_to(self.ana)), 3)
         self.assertEqual(len(self.received("ana@company.test")), 0, "never by mail")
 
+    def test_what_cannot_be_told_keeps_nothing_else_back(self):
+        """Another addon may refuse a message; it is tried again the next time."""
+        self.set_option("alert_owners", "1")
+        self.own.fail("auth", reply=REJECTED)
+        self.mention()
+        self.system_server.system_mail_check()
+        self.system.fail("auth", reply=REJECTED)
+        self.system_server.system_mail_check()
+        post = type(self.channel).message_post
+
+        def refusing(channel, **kwargs):
+            if channel == self.channel:
+                raise RuntimeError("refused")
+            return post(channel, **kwargs)
+
+        self.patch(type(self.channel), "message_post", refusing)
+        with self.assertLogs("odoo.addons.system_mail.models.alerts", "ERROR"):
+            self.tell()
+        self.assertFalse(self.told())
+        self.assertEqual(len(self.told_to(self.ana)), 1)
+        self.patch(type(self.channel), "message_post", post)
+        self.tell()
+        self.assertEqual(len(self.told()), 1)
+
     def test_a_mailbox_that_is_removed_does_not_work_again(self):
         self.set_option("alert_owners", "1")
         self.own.fail("auth", reply=REJECTED)

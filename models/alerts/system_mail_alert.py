@@ -1,4 +1,6 @@
+import contextlib
 import datetime
+import logging
 from collections import Counter
 
 from markupsafe import Markup
@@ -11,6 +13,8 @@ from ...constants import BATCH, GROUP
 from ...failover.rules import COMPROMISED
 from ...failover.words import RECONNECTABLE
 from ...tools.moments import moment_in_words
+
+_logger = logging.getLogger(__name__)
 
 DOWN_AFTER = datetime.timedelta(minutes=5)
 """System Mail may be unstable for so long before the Super Users hear of it."""
@@ -152,7 +156,7 @@ class SystemMailAlert(models.Model):
     @api.model
     def _cron_tell(self):
         """Tell what began and what is over. It looks at how things are, not at how they came to be
-        so: nothing is lost with a worker that dies.
+        so: nothing is lost with a worker that dies. What can't be told now is tried next time.
         """
         alerts = self.with_context(**self._of_super_users())
         tell = (
@@ -166,13 +170,24 @@ class SystemMailAlert(models.Model):
             alerts._tell_many,
             alerts._tell_owners,
             alerts._tell_reviews,
-            alerts.env["system.mail.webhook"].post_new,
         )
         cron = self.env["ir.cron"]
-        cron._commit_progress(remaining=len(tell))
+        cron._commit_progress(remaining=len(tell) + 1)
         for told in tell:
-            told()
+            with self._apart():
+                told()
             cron._commit_progress(1)
+        alerts.env["system.mail.webhook"].post_new()
+        cron._commit_progress(1)
+
+    @contextlib.contextmanager
+    def _apart(self):
+        """An error undoes what is told within, and nothing else."""
+        try:
+            with self.env.cr.savepoint():
+                yield
+        except Exception:
+            _logger.exception("an alert could not be told")
 
     @api.model
     def _of_super_users(self):
@@ -366,23 +381,29 @@ class SystemMailAlert(models.Model):
         owned = Domain("user_id.active", "=", True) & Domain("state", "=", "disconnected")
         over = owned & Domain("ended_at", ">=", fields.Datetime.now() - REMIND_AFTER)
         for outage in outages.search(over):
-            works = outage.server_id.system_mail_health_ids.state == "connected"
-            if self._is_over(f"owner:{outage.id}") and works:
-                alert = self.with_context(lang=outage.user_id.lang, tz=outage.user_id.tz)
-                alert._tell_user(
-                    outage.user_id,
-                    alert.env._(
-                        "Your mailbox %(address)s works again.", address=outage.server_name
-                    ),
-                )
+            with self._apart():
+                self._tell_owner_it_is_over(outage)
         if not self.env["ir.config_parameter"].system_mail_number("system_mail.alert_owners"):
             return
         for outage in outages.search(owned & Domain("ended_at", "=", False)):
-            health = outage.server_id.system_mail_health_ids
-            can_mend = (
-                health.state == "disconnected"
-                and health.remedy_key in RECONNECTABLE
-                and outage.server_id.active
+            with self._apart():
+                self._tell_owner(outage)
+
+    def _tell_owner(self, outage):
+        health = outage.server_id.system_mail_health_ids
+        can_mend = (
+            health.state == "disconnected"
+            and health.remedy_key in RECONNECTABLE
+            and outage.server_id.active
+        )
+        if can_mend and self._is_new(f"owner:{outage.id}", again_after=REMIND_AFTER):
+            self.ask_to_reconnect(outage.user_id)
+
+    def _tell_owner_it_is_over(self, outage):
+        works = outage.server_id.system_mail_health_ids.state == "connected"
+        if self._is_over(f"owner:{outage.id}") and works:
+            alert = self.with_context(lang=outage.user_id.lang, tz=outage.user_id.tz)
+            alert._tell_user(
+                outage.user_id,
+                alert.env._("Your mailbox %(address)s works again.", address=outage.server_name),
             )
-            if can_mend and self._is_new(f"owner:{outage.id}", again_after=REMIND_AFTER):
-                self.ask_to_reconnect(outage.user_id)
