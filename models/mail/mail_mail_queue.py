@@ -4,12 +4,15 @@ import random
 
 from odoo import api, fields, models
 from odoo.fields import Domain
+from odoo.tools.translate import LazyTranslate
 
 from ...constants import HELD, WAITING
 from ...failover.breaker import LONGEST_WAIT, backoff, expired
 from ...failover.session import AT_ONCE
 from ...sending.queue_run import QueueRun
 from ...tools.moments import moment_in_words
+
+_lt = LazyTranslate(__name__)
 
 HELD_MAIL = Domain("state", "=", "exception") & Domain("failure_type", "=", HELD)
 WAITING_MAIL = (
@@ -21,6 +24,36 @@ AWAITED_MAIL = Domain("state", "=", "outgoing") & Domain("system_mail_reply_unti
 """It was sent, and its server may still confirm it."""
 UNDECIDED = HELD_MAIL | WAITING_MAIL | AWAITED_MAIL
 FAILED_DAYS = 7
+OUTCOMES = {
+    "sent": (_lt("1 message was sent."), _lt("%(count)s messages were sent.")),
+    "underway": (_lt("1 message is being sent."), _lt("%(count)s messages are being sent.")),
+    "limited": (
+        _lt(
+            "1 message waits for a limit of System Mail. It is sent on %(last_turn)s, or "
+            "sooner if a Super User raises the limit in Settings."
+        ),
+        _lt(
+            "%(count)s messages wait for a limit of System Mail. The last is sent on "
+            "%(last_turn)s, or sooner if a Super User raises the limit in Settings."
+        ),
+    ),
+    "waiting": (
+        _lt("1 message still can't be sent. It is tried again on %(next_try)s."),
+        _lt("%(count)s messages still can't be sent. The next try is on %(next_try)s."),
+    ),
+    "held": (
+        _lt("1 message was sent, but the server did not confirm it. It may have been delivered."),
+        _lt(
+            "%(count)s messages were sent, but the server did not confirm them. They may "
+            "have been delivered."
+        ),
+    ),
+    "failed": (
+        _lt("1 message could not be sent."),
+        _lt("%(count)s messages could not be sent."),
+    ),
+}
+"""What became of a message, and of several."""
 LATE = datetime.timedelta(hours=2)
 """Odoo looks at its mail queue once an hour at the latest: what is due for longer is stuck."""
 
@@ -368,63 +401,25 @@ class MailMail(models.Model):
         # what was woken meanwhile is due, and has no date
         waiting = self.filtered_domain(WAITING_MAIL).filtered("scheduled_date") - limited
         held = self.filtered_domain(HELD_MAIL)
-        failed = self - outgoing - held
         moments = {
             "next_try": min(waiting.mapped("scheduled_date"), default=None),
             "last_turn": max(turns.values(), default=None),
         }
         values = {name: moment_in_words(self.env, at) for name, at in moments.items() if at}
-        outcomes = (
-            (
-                count - len(self.mail_message_id),
-                self.env._("1 message was sent."),
-                self.env._("%(count)s messages were sent."),
-            ),
-            (
-                outgoing - limited - waiting,
-                self.env._("1 message is being sent."),
-                self.env._("%(count)s messages are being sent."),
-            ),
-            (
-                limited,
-                self.env._(
-                    "1 message waits for a limit of System Mail. It is sent on %(last_turn)s, or "
-                    "sooner if a Super User raises the limit in Settings."
-                ),
-                self.env._(
-                    "%(count)s messages wait for a limit of System Mail. The last is sent on "
-                    "%(last_turn)s, or sooner if a Super User raises the limit in Settings."
-                ),
-            ),
-            (
-                waiting,
-                self.env._("1 message still can't be sent. It is tried again on %(next_try)s."),
-                self.env._(
-                    "%(count)s messages still can't be sent. The next try is on %(next_try)s."
-                ),
-            ),
-            (
-                held,
-                self.env._(
-                    "1 message was sent, but the server did not confirm it. It may have been "
-                    "delivered."
-                ),
-                self.env._(
-                    "%(count)s messages were sent, but the server did not confirm them. They may "
-                    "have been delivered."
-                ),
-            ),
-            (
-                failed,
-                self.env._("1 message could not be sent."),
-                self.env._("%(count)s messages could not be sent."),
-            ),
-        )
+        outcomes = {
+            "sent": count - len(self.mail_message_id),
+            "underway": len((outgoing - limited - waiting).mail_message_id),
+            "limited": len(limited.mail_message_id),
+            "waiting": len(waiting.mail_message_id),
+            "held": len(held.mail_message_id),
+            "failed": len((self - outgoing - held).mail_message_id),
+        }
         sentences = []
-        for mails, one, several in outcomes:
-            number = mails if isinstance(mails, int) else len(mails.mail_message_id)
+        for outcome, number in outcomes.items():
             if number:
-                sentences.append((one if number == 1 else several) % {"count": number, **values})
+                one, several = OUTCOMES[outcome]
+                sentence = self.env._(one if number == 1 else several)
+                sentences.append(sentence % {"count": number, **values})
         return sentences
 
     @api.private
