@@ -70,6 +70,19 @@ class TestHealth(SystemMailCase):
         health = self.health(self.own_server)
         self.assertGreaterEqual(health.last_failure, health.last_success)
 
+    def test_what_system_mail_has_just_sent_is_its_last_success(self):
+        """A person's mailbox that works costs no write for an hour."""
+        earlier = fields.Datetime.now() - datetime.timedelta(minutes=2)
+        self.mention()
+        self.health(self.own_server).last_success = earlier
+        self.mention()
+        self.assertEqual(self.health(self.own_server).last_success, earlier)
+        self.own.fail("auth", reply="535 5.7.8 Rejected")
+        self.mention()
+        self.health(self.system_server).last_success = earlier
+        self.mention()
+        self.assertGreater(self.health(self.system_server).last_success, earlier)
+
     def test_why_nothing_could_be_sent_is_told_in_the_chatter(self):
         customer = self.env["res.partner"].create({"name": "C", "email": "c@elsewhere.test"})
         self.own.fail("auth", reply="535 5.7.8 Rejected")

@@ -26,6 +26,8 @@ _throttle = LogThrottle()
 
 SUCCESS_INTERVAL = datetime.timedelta(hours=1)
 """The success of a mailbox in order is written no more often than this."""
+SYSTEM_MAIL_INTERVAL = datetime.timedelta(minutes=1)
+"""That of System Mail's own mailboxes: a Super User sees on the home page that it has just sent."""
 QUICK_SESSIONS = 3
 """So many in a row, and a slow mailbox is slow no more."""
 
@@ -236,7 +238,7 @@ class SystemMailHealth(models.Model):
     @api.private
     def note_success(self, server, seen, certificate=b"", seconds=None):
         """Note that the mailbox sent a message: it is connected. This is written only if the state
-        changes, while the mailbox is slow, or after SUCCESS_INTERVAL.
+        changes, while the mailbox is slow, or after its interval.
 
         :param Snapshot seen: what ``look`` returned
         :param bytes certificate: what the server showed (``failover.connection.Trace``)
@@ -251,7 +253,9 @@ class SystemMailHealth(models.Model):
         now = fields.Datetime.now()  # this host's clock costs no query, and need not be right here
         known = seen.state == "connected" and seen.last_success and not seen.server.in_trouble
         speed_is_known = seconds is None or not (seen.is_slow or seconds >= SLOW)
-        if known and speed_is_known and now - seen.last_success < SUCCESS_INTERVAL:
+        is_system_mail = server.id in self.env["res.company"].system_mail_server_ids()
+        interval = SYSTEM_MAIL_INTERVAL if is_system_mail else SUCCESS_INTERVAL
+        if known and speed_is_known and now - seen.last_success < interval:
             return
         ends_on = self._certificate_end(server, certificate)
         self._record(server, seen, lambda health: health._write_success(ends_on, seconds))
