@@ -131,6 +131,35 @@ class TestColleagues(SystemMailCase):
             ],
         )
 
+    def test_a_followers_odd_address_takes_nothing_from_the_others(self):
+        cleo = self._user("Cleo Reader", "cleo@company.test")
+        odd = ("cleo@company.test, c@home.test", "=?utf-8?q?cleo=40company.test?=", False)
+        for email in odd:
+            with self.subTest(email=email):
+                cleo.partner_id.write({"email": email, "name": email or "cleo@elsewhere.test"})
+                message = self.mention(partners=self.ben.partner_id | cleo.partner_id)
+                self.assertEqual(
+                    {
+                        each.res_partner_id: each.notification_status
+                        for each in message.notification_ids
+                    },
+                    {self.ben.partner_id: "sent", cleo.partner_id: "exception"},
+                )
+                self.assertIn(
+                    "password was rejected",
+                    message.sudo()
+                    .notification_ids.filtered(lambda each: each.res_partner_id == cleo.partner_id)
+                    .failure_reason,
+                )
+        self.assertEqual(len(self.received("ben@company.test")), len(odd))
+        self.own.heal()
+        self.health(self.own_server).unlink()
+        cleo.email = odd[0]
+        message = self.mention(partners=self.ben.partner_id | cleo.partner_id)
+        self.assertEqual(set(message.notification_ids.mapped("notification_status")), {"sent"})
+        self.assertEqual(len(self.received("ben@company.test")), len(odd) + 1)
+        self.assertEqual(len(self.received("cleo@company.test")), 1)
+
     def test_it_is_asked_once_for_all_mails(self):
         mails = self.env["mail.mail"].union(*(self.mail() for _ in range(20)))
         mails.recipient_ids.mapped("email")

@@ -10,6 +10,7 @@ import psycopg2
 
 from odoo import api, fields, models
 from odoo.api import SUPERUSER_ID
+from odoo.fields import Command
 from odoo.http import request
 from odoo.tools import email_domain_extract, email_normalize, formataddr
 from odoo.tools.mail import email_normalize_all
@@ -139,8 +140,13 @@ class MailMail(models.Model):
 
         :return: ``{(Policy, Treatment): mails}``; both are None for mails that are left to Odoo
         """
-        companies = self._system_mail_companies()
-        internal = self._system_mail_internal()
+        colleagues, companies = self._system_mail_known(), self._system_mail_companies()
+        if apart := self.filtered(
+            lambda mail: policies.get(companies[mail.id])
+        )._system_mail_set_apart(colleagues):
+            companies |= apart._system_mail_companies()
+            self |= apart
+        internal = self._system_mail_internal(colleagues)
         default_from = functools.cache(self._system_mail_default_from)
         groups = collections.defaultdict(list)
         for mail in self:
@@ -168,13 +174,66 @@ class MailMail(models.Model):
             for mail_sudo in self.sudo()
         }
 
-    def _system_mail_internal(self):
+    def _system_mail_set_apart(self, colleagues):
+        """Have a mail of its own for those recipients of a notification who are no colleagues: one
+        follower's address must not decide whether System Mail sends the message to the others.
+
+        :param set colleagues: addresses
+        :return: the new mails
+        """
+        apart = self.browse()
+        for mail in self.with_user(SUPERUSER_ID):
+            if not mail.is_notification or len(mail.recipient_ids) <= 1:
+                continue
+            others = mail.recipient_ids.filtered(
+                lambda partner: not self._system_mail_addresses_of(partner) <= colleagues
+            )
+            if others and others != mail.recipient_ids:
+                of_others = mail._system_mail_copy(recipient_ids=[Command.set(others.ids)])
+                apart |= of_others.with_env(self.env)
+                mail.write(
+                    {
+                        "system_mail_split": True,
+                        "recipient_ids": [Command.unlink(partner.id) for partner in others],
+                    }
+                )
+                notifications = mail._system_mail_notifications()
+                notifications.filtered(lambda each: each.res_partner_id in others).write(
+                    {"mail_mail_id": of_others.id}
+                )
+        return apart
+
+    def _system_mail_copy(self, **values):
+        """A further mail of the same message, as core makes it in _split_by_delayed_batch."""
+        copied = (
+            self.with_user(self.create_uid)
+            .sudo()
+            .copy(
+                {
+                    "headers": self.headers,
+                    "mail_message_id": self.mail_message_id.id,
+                    "is_notification": True,
+                    "system_mail_split": True,
+                    **values,
+                }
+            )
+        )
+        return copied.with_env(self.env)
+
+    def _system_mail_internal(self, colleagues=None):
         """The ids of the mails that go to colleagues only: each address to which a mail goes is the
         one address of an active internal user.
+
+        :param set colleagues: as ``_system_mail_known`` has them
         """
+        colleagues = self._system_mail_known() if colleagues is None else colleagues
         addresses = {mail.id: mail._system_mail_addresses() for mail in self}
-        colleagues = self._system_mail_colleagues(set().union(*addresses.values()))
         return {id_ for id_, found in addresses.items() if found and found <= colleagues}
+
+    def _system_mail_known(self):
+        """Those of the mails' addresses that are colleagues'."""
+        addresses = set().union(*(mail._system_mail_addresses() for mail in self))
+        return self._system_mail_colleagues(addresses)
 
     def _system_mail_addresses(self):
         """The addresses to which Odoo sends the mail, normalized.
@@ -182,10 +241,13 @@ class MailMail(models.Model):
         :rtype: set[str]
         """
         found = _addresses(f"{self.email_to or ''},{self.email_cc or ''}")
-        for partner in self.recipient_ids:
-            # without an address, Odoo looks for one in the name
-            found |= _addresses(partner.email or "") or _addresses(formataddr((partner.name, "-")))
+        found = found.union(*map(self._system_mail_addresses_of, self.recipient_ids))
         return found | self._system_mail_header_addresses()
+
+    @staticmethod
+    def _system_mail_addresses_of(partner):
+        # without an address, Odoo looks for one in the name
+        return _addresses(partner.email or "") or _addresses(formataddr((partner.name, "-")))
 
     def _system_mail_header_addresses(self):
         """The addresses in headers of the mail's own: where a recipient has no valid address, Odoo
@@ -424,21 +486,7 @@ class MailMail(models.Model):
             .search([("mail_mail_id", "=", self.id), ("notification_type", "=", "email")])
         )
         for part in parts[1:]:
-            # as core does in _split_by_delayed_batch
-            part.mail = (
-                self.with_user(self.create_uid)
-                .sudo()
-                .copy(
-                    {
-                        "headers": self.headers,
-                        "mail_message_id": self.mail_message_id.id,
-                        "is_notification": True,
-                        "system_mail_split": True,
-                        **part.values(),
-                    }
-                )
-                .with_env(self.env)
-            )
+            part.mail = self._system_mail_copy(**part.values())
             notifications.filtered(part.concerns).mail_mail_id = part.mail
         self.write({"system_mail_split": True, **parts[0].values()})
         return parts
