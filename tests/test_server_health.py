@@ -382,6 +382,19 @@ class TestOwnNetwork(ServersCase):
         self.system_server.system_mail_check()
         self.assertTrue(self.row().is_down(), "that one is the company's")
 
+    def test_servers_of_several_people_say_nothing_of_it_while_system_mail_works(self):
+        """Three who switch theirs off together would have all mail wait."""
+        self.lose()
+        for mailbox in self.mailboxes:
+            mailbox.owner_user_id = self.ana if mailbox == self.own_server else self.ben
+            mailbox.system_mail_check()
+        self.mailbox(
+            self.third, "sales@company.test", "x", smtp_host="127.0.0.9"
+        ).system_mail_check()
+        self.assertFalse(self.row().is_down())
+        self.system_server.system_mail_check()
+        self.assertTrue(self.row().is_down())
+
     def test_who_tries_meanwhile_makes_nobody_wait_longer(self):
         self.lose()
         self.all_write()

@@ -491,6 +491,7 @@ class SystemMailServerHealth(models.Model):
                 has_long_been_down
                 or not circuit.own_network_suspected(failed_at.values(), self._last_served(now))
                 or all(row._is_one_persons() for row in failing | self)
+                or not (failing | self)._include_system_mail()
             ):
                 return False
             for row in failing | self:
@@ -524,6 +525,16 @@ class SystemMailServerHealth(models.Model):
         mailboxes, (provider, _server) = self._mailboxes(), known_at(self.host)
         is_personal = all(mailbox.owner_user_id for mailbox in mailboxes)
         return is_personal and len(mailboxes.owner_user_id) <= 1 and not provider
+
+    def _include_system_mail(self):
+        """Whether System Mail fails, too: people may want their own mailboxes to fail, some of them
+        together. True where no mailbox of System Mail could: all of them send by HTTPS.
+        """
+        servers = self.env["ir.mail_server"]
+        reserved = servers.browse(self.env["res.company"].system_mail_server_ids()).exists()
+        by_smtp = reserved.filtered(lambda server: server.active and not server.system_mail_https)
+        keys = {self.place(server).key for server in by_smtp}
+        return not keys or not keys.isdisjoint(self.mapped("key"))
 
     @api.model
     def _failing(self, now):
