@@ -55,6 +55,13 @@ class TestSweep(SystemMailCase):
             self.assertFalse(server.accepted)
         self.assertEqual({self.health(s).state for s in self.mailboxes}, {"connected"})
 
+    def test_a_server_without_a_name_has_a_reason_and_stops_no_other(self):
+        self.shared_server.smtp_host = ""
+        self.assertEqual(self.run_cron(), (3, 0))
+        self.assertEqual(self.logins(), [1, 0, 1])
+        health = self.health(self.shared_server)
+        self.assertEqual((health.state, health.rule), ("unstable", "unusable"))
+
     def test_a_mailbox_nobody_uses_is_left_alone(self):
         self.shared_server.active = False
         self.ana.active = False

@@ -9,6 +9,8 @@ from odoo.sql_db import BaseCursor
 
 LOCK_TIMEOUT = "2s"
 """A sender waits no longer than this for a row that another transaction has locked."""
+ENGLISH = {"lang": "en_US"}
+"""Without a language, Odoo fails to translate the errors of mail servers: it looks for a user."""
 
 
 def own_environment(env, lock_timeout=LOCK_TIMEOUT):
@@ -31,7 +33,7 @@ def environment_of(registry, lock_timeout=LOCK_TIMEOUT):
         if cr.connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
             cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         cr.execute("SET LOCAL lock_timeout = %s", [lock_timeout])
-        yield Environment(cr, SUPERUSER_ID, {})
+        yield Environment(cr, SUPERUSER_ID, ENGLISH)
 
 
 @contextlib.contextmanager
@@ -40,7 +42,7 @@ def waiting_environment(registry):
     neither a transaction nor a connection to the database.
     """
     with StatementCursor(registry) as cr:
-        yield Environment(cr, SUPERUSER_ID, {})
+        yield Environment(cr, SUPERUSER_ID, ENGLISH)
 
 
 class StatementCursor(BaseCursor):
