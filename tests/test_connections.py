@@ -25,6 +25,16 @@ class TestConnections(SystemMailCase):
         self.own.fail("auth", reply=REJECTED)
         self.mention()
 
+    def test_the_lines_can_be_grouped_by_all_that_odoo_groups_by(self):
+        self.break_own()
+        for name, field in self.connections.fields_get(attributes=["groupable", "type"]).items():
+            if field["groupable"]:
+                with self.subTest(name):
+                    spec = f"{name}:day" if field["type"] in ("date", "datetime") else name
+                    groups = self.connections.formatted_read_group([], [spec], ["__count"])
+                    lines = sum(group["__count"] for group in groups)
+                    self.assertEqual(lines, self.connections.search_count([]))
+
     def test_every_internal_user_and_every_mailbox_has_a_line(self):
         shared = self.mailbox(self.own, "sales@company.test", "x")
         self._user(

@@ -275,8 +275,14 @@ class SystemMailConnection(models.Model):
             *("smtp_host", "smtp_authentication", "smtp_user", "system_mail_login"),
         )
 
+    def _read_group_orderby(self, *args):
+        grouped = self.with_context(system_mail_grouped=True)
+        return super(SystemMailConnection, grouped)._read_group_orderby(*args)
+
     def _order_to_sql(self, order, query, alias=None, reverse=False):
         terms = super()._order_to_sql(order, query, alias, reverse)
+        if self.env.context.get("system_mail_grouped"):
+            return terms
         return SQL("%s, %s", SQL.identifier(alias or self._table, "priority"), terms)
 
     @api.depends(
