@@ -716,6 +716,20 @@ SEAMS = (
     ),
     Seam(
         "odoo.models.BaseModel",
+        "_read_group_orderby",
+        "(order, groupby_terms, query)",
+        "models/watch/system_mail_connection.py",
+        "Groups are not sorted as the lines are.",
+    ),
+    Seam(
+        "ir.module.module",
+        "_update_translations",
+        "(filter_lang=None, overwrite=False)",
+        "models/settings/ir_module_module.py",
+        "Where a language is installed anew, our texts stay.",
+    ),
+    Seam(
+        "odoo.models.BaseModel",
         "_table_query",
         "",
         "models/watch/system_mail_connection.py",

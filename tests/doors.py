@@ -121,7 +121,7 @@ class DoorsCase(HttpCase, SystemMailCase):
             " OR f.model IN ('discuss.channel.member', 'res.users.settings')",
             "SELECT key, value FROM ir_config_parameter WHERE key LIKE 'system_mail.%'"
             " OR key = 'database.is_neutralized'",
-            "SELECT id, name, state FROM ir_module_module"
+            "SELECT id, name, state, demo, latest_version FROM ir_module_module"
             " WHERE state = 'installed' OR name LIKE 'system_mail%'",
             "SELECT id, name::text FROM res_groups",
             "SELECT gid, hid FROM res_groups_implied_rel",

@@ -374,6 +374,23 @@ class TestDoorsBeside(DoorsCase):
         root = self.env.ref("base.menu_administration").with_context(lang="fr_FR")
         self.assertEqual(root.name, "Look here")
 
+    def test_installing_a_language_anew(self):
+        """Odoo writes these by SQL, too. Ours stay; the others are an administrator's to renew."""
+        self.env["res.lang"]._activate_lang("fr_FR")
+        ours = self.ref("menu_system_mail_events").with_context(lang="fr_FR")
+        theirs = self.env.ref("base.menu_administration").with_context(lang="fr_FR")
+        ours.name = theirs.name = "Ici"
+        values = {
+            "lang_ids": self.env["res.lang"].search([("code", "=", "fr_FR")]).ids,
+            "overwrite": True,
+        }
+        self.log_in("administrator")
+        [id_] = self.call("base.language.install", "create", [values])
+        self.call("base.language.install", "lang_install", [id_])
+        self.env.invalidate_all()
+        self.assertEqual(ours.name, "Ici")
+        self.assertNotEqual(theirs.name, "Ici")
+
     def test_calling_a_mail_server(self):
         """Odoo would connect to any server, or log in to anybody's mailbox, before it looks at the
         message.

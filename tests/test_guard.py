@@ -609,7 +609,12 @@ class TestRecordsOfOurs(DoorsCase):
                 "module.write state": self.door(
                     module._name, "write", module.ids, {"state": "uninstalled"}
                 ),
-                "module.write name": self.door(module._name, "write", module.ids, {"name": "x"}),
+                **{
+                    f"module.write {name}": self.door(
+                        module._name, "write", module.ids, {name: value}
+                    )
+                    for name, value in (("name", "x"), ("demo", True), ("latest_version", "0.1"))
+                },
                 **{
                     f"{needed}.write {vals}": self.door(
                         module._name, "write", self.env.ref(f"base.module_{needed}").ids, vals

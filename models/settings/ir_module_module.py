@@ -1,7 +1,11 @@
 from odoo import models
+from odoo.api import SUPERUSER_ID
 from odoo.modules import Manifest
 
-from ...constants import MODULE
+from ...constants import GROUP, MODULE
+
+_OF_AN_INSTALLATION = {"name", "demo", "latest_version"}
+"""What an upgrade goes by: the demo data would make users, and an old version have it change data."""
 
 
 class IrModuleModule(models.Model):
@@ -12,13 +16,23 @@ class IrModuleModule(models.Model):
     _inherit = "ir.module.module"
 
     def write(self, vals):
-        if "name" in vals or vals.get("state", "installed") not in ("installed", "to upgrade"):
+        stays = vals.get("state", "installed") in ("installed", "to upgrade")
+        if not stays or _OF_AN_INSTALLATION & vals.keys():
             self._system_mail_check_access()
         return super().write(vals)
 
     def unlink(self):
         self._system_mail_check_access()
         return super().unlink()
+
+    def _update_translations(self, filter_lang=None, overwrite=False):
+        """An outsider who has a language installed anew leaves the texts that are in use here."""
+        ours = self.filtered(lambda module: module.name == MODULE)
+        outsider = self.env.uid != SUPERUSER_ID and not self.env.user.has_group(GROUP)
+        if overwrite and ours and outsider:
+            super(IrModuleModule, ours)._update_translations(filter_lang)
+            self -= ours
+        return super()._update_translations(filter_lang, overwrite)
 
     def _system_mail_check_access(self):
         if not self._system_mail_needed().isdisjoint(self.mapped("name")):
