@@ -2,10 +2,10 @@
 
     python smtp_servers.py INBOX_PORT
 
-Prints their ports as one JSON object, by the login of whom they serve, and stops when its standard
-input closes. A line of JSON there, ``[login, password]``, changes the password that a server takes;
-it is answered with an empty line. What a server accepts it hands on to the inbox at INBOX_PORT
-before it says so, with the envelope in Return-Path and Delivered-To, and its own name in
+Prints their ports and passwords as one JSON object, by the login of whom they serve, and stops when
+its standard input closes. A line of JSON there, ``[login, password]``, changes the password that a
+server takes; it is answered with an empty line. What a server accepts it hands on to the inbox at
+INBOX_PORT before it says so, with the envelope in Return-Path and Delivered-To, and its own name in
 X-Accepted-By.
 """
 
@@ -36,7 +36,8 @@ def main(inbox_port: int) -> None:
             )
             for login, password in PASSWORDS.items()
         }
-        print(json.dumps({login: server.port for login, server in servers.items()}), flush=True)
+        told = {login: [server.port, PASSWORDS[login]] for login, server in servers.items()}
+        print(json.dumps(told), flush=True)
         for line in sys.stdin:
             login, password = json.loads(line)
             servers[login].logins[login] = password

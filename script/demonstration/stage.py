@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import time
@@ -20,6 +21,7 @@ from .processes import HOST, Processes, free_port
 from .web_clients import Inbox, answers
 
 HERE = Path(__file__).parent
+_NUMBERS = itertools.count(1)
 START_LIMIT = 90
 """Seconds for Odoo or the inbox to answer."""
 
@@ -40,17 +42,20 @@ class Servers:
 
     ports: dict[str, int]
     """By login."""
+    passwords: dict[str, str]
+    """What each takes now, by login."""
     process: subprocess.Popen[str]
 
     def accept(self, login: str) -> None:
-        """Take the password that Odoo has."""
+        """Take the password that Odoo was told at first."""
         self._take(login, MAILBOX_PASSWORDS[login])
 
-    def reject(self, login: str) -> None:
-        """Take another password than Odoo has."""
-        self._take(login, "another password")
+    def change_password(self, login: str) -> None:
+        """Take another password than before."""
+        self._take(login, f"new password {next(_NUMBERS)}")
 
     def _take(self, login: str, password: str) -> None:
+        self.passwords[login] = password
         self.process.stdin.write(json.dumps([login, password]) + "\n")
         self.process.stdin.flush()
         self.process.stdout.readline()
@@ -113,7 +118,12 @@ def _start_mail(
     if not ports:
         servers.wait()
         processes.check()
-    return Servers(json.loads(ports), servers)
+    known = json.loads(ports)
+    return Servers(
+        {login: port for login, (port, _password) in known.items()},
+        {login: password for login, (_port, password) in known.items()},
+        servers,
+    )
 
 
 def _wait_for(processes: Processes, url: str) -> None:

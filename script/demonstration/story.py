@@ -33,7 +33,7 @@ class Story:
         self._lock = threading.Lock()
         self.actions: dict[str, Callable[[], None]] = {
             "mention": lambda: self._company.mention() and None,
-            "break-ana": lambda: stage.servers.reject(ANA.login),
+            "break-ana": lambda: stage.servers.change_password(ANA.login),
             "break-system": self._break_system,
             "repair-ana": lambda: self._repair(ANA.login),
             "repair-system": lambda: self._repair(SYSTEM_MAIL),
@@ -49,6 +49,7 @@ class Story:
 
     def state(self) -> dict[str, Any]:
         """All that the page shows."""
+        servers = self._stage.servers
         with self._lock:
             return {
                 "odoo": self._stage.odoo_url,
@@ -56,6 +57,10 @@ class Story:
                 "lead": self._company.lead,
                 "without": not self._company.uses_system_mail(),
                 "mailboxes": self._company.mailboxes([ANA.login, SYSTEM_MAIL]),
+                "servers": {
+                    login: f"{HOST}:{servers.ports[login]}, {servers.passwords[login]}"
+                    for login in (ANA.login, SYSTEM_MAIL)
+                },
                 "chatter": self._company.chatter(LATEST),
                 "alerts": self._company.alerts(LATEST),
                 "arrived": [
@@ -70,7 +75,7 @@ class Story:
             }
 
     def _break_system(self) -> None:
-        self._stage.servers.reject(SYSTEM_MAIL)
+        self._stage.servers.change_password(SYSTEM_MAIL)
         self._company.test(SYSTEM_MAIL)  # Odoo does so by itself, some minutes later
 
     def _connect(self) -> None:
@@ -78,8 +83,7 @@ class Story:
         self._company.connect_system_mail(self._stage.servers.ports[SYSTEM_MAIL])
 
     def _repair(self, login: str) -> None:
-        self._stage.servers.accept(login)
-        self._company.test(login)
+        self._company.reconnect(login, self._stage.servers.passwords[login])
 
 
 def _moment(date: object) -> str:
