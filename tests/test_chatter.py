@@ -85,6 +85,19 @@ class TestCarried(ChatterCase):
         self.assertEqual(self.ours(self.sue, message), [seen])
         self.assertEqual(self.ours(self.ana, message), [{**seen, "system_mail_reconnect": True}])
 
+    def test_its_author_is_not_asked_to_reconnect_for_what_was_dropped(self):
+        self.reject_password()
+        self.system.stop()
+        message = self.mention()
+        [told] = self.ours(self.ana, message)
+        self.assertTrue(told["system_mail_reconnect"])
+        self.env["mail.mail"].search(
+            [("mail_message_id", "=", message.id)]
+        ).action_system_mail_drop()
+        self.assertEqual(message.notification_ids.notification_status, "canceled")
+        for told in self.ours(self.ana, message):
+            self.assertNotIn("system_mail_reconnect", told)
+
     def test_its_author_is_not_asked_to_reconnect_what_works_or_mends_itself(self):
         self.reject_password()
         message = self.mention()
@@ -377,8 +390,8 @@ class TestHeldAndFailed(ChatterCase):
         self.assertEqual(
             [(event.user_id, event.reason) for event in events],
             [
-                (self.sue, "Sent again what may have been delivered"),
-                (self.ana, "Sent at once what waited for its next try"),
+                (self.sue, "Tried again what may have been delivered"),
+                (self.ana, "Tried at once what waited for its next try"),
             ],
         )
 

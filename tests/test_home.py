@@ -221,7 +221,7 @@ class TestWorkList(HomeCase):
         self.assertIn("System Mail hello@company.test: the password was rejected", lines[0])
         self.assertIn("their notifications wait until System Mail works again.", lines[0])
         self.assertIn("Ana Author", lines[1])
-        self.assertEqual(self.page()["headline"], "System Mail doesn't work. 2 mailboxes need you.")
+        self.assertEqual(self.page()["headline"], "System Mail doesn't work. 2 things need you.")
 
     def test_further_mailboxes_of_system_mail_are_listed_in_their_order(self):
         for address, sequence in (("third@other.test", 20), ("second@other.test", 10)):
@@ -320,7 +320,7 @@ class TestWorkList(HomeCase):
         mails[1].with_user(self.super_user).action_system_mail_send_again()
         self.assertEqual(mails[0].state, "cancel")
         self.assertEqual(self.listed("held"), (0, 0))
-        self.assertIn("Dropped messages", self.events("configured")[-2].reason)
+        self.assertIn("Dropped a message", self.events("configured")[-2].reason)
 
     def test_only_who_wrote_it_or_a_super_user_decides(self):
         self.own.fail("dot", action="drop", accept=True)

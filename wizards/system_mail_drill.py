@@ -202,11 +202,11 @@ class SystemMailDrill(models.TransientModel):
             note = outcome["verdict"]
         elif drill.mailbox:
             note = self.env._(
-                "A drill passed: the mailbox %(mailbox)s was treated as down.",
+                "A drill passed. The mailbox %(mailbox)s was treated as down.",
                 mailbox=drill.mailbox,
             )
         else:
-            note = self.env._("A drill passed: the author has no mailbox of their own.")
+            note = self.env._("A drill passed. The author has no mailbox of their own.")
         self.env["system.mail.event"].write_down(
             [
                 {

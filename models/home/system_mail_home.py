@@ -137,21 +137,20 @@ class SystemMailHome(models.AbstractModel):
         if not is_set_up:
             return self.env._("System Mail is not set up yet.")
         works = not any(group.state in BROKEN for group in mailboxes)
+        by_company = [{*rows.mapped("state")} for rows in systems.grouped("company_id").values()]
+        trouble = ""
+        if {"disconnected"} in by_company:
+            trouble = self.env._("System Mail doesn't work.")
+        elif any(states <= {*BROKEN} for states in by_company):
+            trouble = self.env._("System Mail can't send at the moment.")
         if tasks:
-            needs = self._needs(tasks, needed)
+            needs = self._needs(tasks, needed, of_mailboxes=not trouble)
         else:
             needs = self.env._("Everything works.") if works else self.env._("Nothing needs you.")
-        by_company = [{*rows.mapped("state")} for rows in systems.grouped("company_id").values()]
-        if {"disconnected"} in by_company:
-            down = self.env._("System Mail doesn't work.")
-            return f"{down} {needs}"
-        if any(states <= {*BROKEN} for states in by_company):
-            now = self.env._("System Mail can't send at the moment.")
-            return f"{now} {needs}"
-        return needs
+        return f"{trouble} {needs}".strip()
 
-    def _needs(self, tasks, needed):
-        if all(task["is_mailbox"] for task in tasks):
+    def _needs(self, tasks, needed, of_mailboxes):
+        if of_mailboxes and all(task["is_mailbox"] for task in tasks):
             if needed == 1:
                 return self.env._("1 mailbox needs you.")
             return self.env._("%(count)s mailboxes need you.", count=needed)

@@ -197,10 +197,9 @@ class MailMail(models.Model):
                         "recipient_ids": [Command.unlink(partner.id) for partner in others],
                     }
                 )
-                notifications = mail._system_mail_notifications()
-                notifications.filtered(lambda each: each.res_partner_id in others).write(
-                    {"mail_mail_id": of_others.id}
-                )
+                theirs = [("res_partner_id", "in", others.ids)]
+                notifications = mail._system_mail_notifications().filtered_domain(theirs)
+                notifications.mail_mail_id = of_others
         return apart
 
     def _system_mail_copy(self, **values):

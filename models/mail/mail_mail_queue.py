@@ -302,7 +302,7 @@ class MailMail(models.Model):
         """
         mails_sudo = self._system_mail_undelivered()
         mails_sudo.with_env(self.env)._system_mail_log_decision(
-            self.env._("Sent messages again that were held, waiting or failed")
+            self.env._("Tried a message again that was held, waiting or failed")
         )
         return mails_sudo.system_mail_send_again()
 
@@ -310,7 +310,7 @@ class MailMail(models.Model):
         """Send nothing more of mails that are held, wait or failed."""
         mails_sudo = self._system_mail_undelivered()
         mails_sudo.with_env(self.env)._system_mail_log_decision(
-            self.env._("Dropped messages that were held, waiting or failed")
+            self.env._("Dropped a message that was held, waiting or failed")
         )
         return mails_sudo.system_mail_drop()
 

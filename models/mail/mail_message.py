@@ -68,7 +68,7 @@ class MailMessage(models.Model):
         :return: the action that tells what became of it
         """
         mails = self._system_mail_held_mails()
-        mails._system_mail_log_decision(self.env._("Sent again what may have been delivered"))
+        mails._system_mail_log_decision(self.env._("Tried again what may have been delivered"))
         return mails.system_mail_send_again()
 
     def action_system_mail_drop(self):
@@ -83,7 +83,7 @@ class MailMessage(models.Model):
         :return: the action that tells what became of it
         """
         mails = self._system_mail_mails(WAITING_MAIL)
-        mails._system_mail_log_decision(self.env._("Sent at once what waited for its next try"))
+        mails._system_mail_log_decision(self.env._("Tried at once what waited for its next try"))
         return mails.system_mail_send_again()
 
     def system_mail_outcome(self):

@@ -210,7 +210,9 @@ class MailNotification(models.Model):
 
         def is_for_the_owner(notification):
             author = notification.sudo().mail_message_id.author_id
-            return has_reason(notification) and author == viewer.partner_id and is_disconnected()
+            is_theirs = has_reason(notification) and author == viewer.partner_id
+            dropped = notification.notification_status == "canceled"
+            return is_theirs and not dropped and is_disconnected()
 
         return [
             *super()._to_store_defaults(target),

@@ -5,7 +5,7 @@ from odoo.modules import Manifest
 from ...constants import GROUP, MODULE
 
 _OF_AN_INSTALLATION = {"name", "demo", "latest_version"}
-"""What an upgrade goes by: the demo data would make users, and an old version have it change data."""
+"""What an upgrade goes by: demo data makes users, and an old version changes data once more."""
 
 
 class IrModuleModule(models.Model):

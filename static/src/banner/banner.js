@@ -33,6 +33,12 @@ export class SystemMailBanner extends Component {
 
     async refresh() {
         this.state.alert = await this.orm.silent.call("res.users", "system_mail_alert");
+        if (!this.state.alert) {
+            const { records } = this.env.services["mail.store"]["mail.notification"];
+            for (const notification of Object.values(records)) {
+                notification.system_mail_reconnect = undefined; // nor do envelopes ask for it
+            }
+        }
     }
 
     async reconnect() {
