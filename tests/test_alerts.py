@@ -339,7 +339,7 @@ class TestAlerts(AlertsCase):
         self.assertIn("Mailboxes that need attention: 1.", text)
         self.assertIn("ana@company.test: the password was rejected", text)
         self.assertIn("Messages: 1, recipients: 1.", text)
-        self.assertIn("Waiting: 1", text)
+        self.assertIn("Had to wait: 1", text)
         self.assertIn("the password was rejected", text)
         self.assertIn("hello@company.test", text)
 
@@ -393,6 +393,21 @@ class TestOutages(SystemMailCase):
         self.own.fail("auth", reply=REJECTED)
         self.mention()
         self.assertEqual(self.outages().mapped("message_count"), [2, 1])
+
+    def test_an_outage_lists_a_message_once_however_often_it_was_tried(self):
+        self.own.fail("auth", reply=REJECTED)
+        self.system.stop()
+        message = self.mention()
+        mails = self.env["mail.mail"].search([("mail_message_id", "=", message.id)])
+        for _ in range(2):
+            self.health(self.system_server).unlink()
+            mails.send()
+        tries = self.events("deferred")
+        self.assertGreater(len(tries), 1)
+        outage = self.env["system.mail.outage"].search([("server_id", "=", tries[0].server_id.id)])
+        [event] = outage.event_ids
+        self.assertIn(event, tries)
+        self.assertEqual(event.id, max(tries.ids))
 
     def test_an_outage_keeps_its_worst_state(self):
         self.own.fail("auth", reply="454 4.7.0 Temporary failure")

@@ -29,7 +29,7 @@ class SystemMailEvent(models.Model):
         [
             ("fallback", "Fallback"),
             ("held", "May have been delivered"),
-            ("deferred", "Waiting"),
+            ("deferred", "Had to wait"),
             ("failed", "Failed"),
             ("disconnected", "Mailbox disconnected"),
             ("reconnected", "Mailbox reconnected"),

@@ -80,8 +80,17 @@ class SystemMailOutage(models.Model):
 
     @api.depends("server_id", "started_at")
     def _compute_event_ids(self):
+        events = self.env["system.mail.event"]
         for outage in self:
-            outage.event_ids = self.env["system.mail.event"].search(outage._messages(), limit=SHOWN)
+            # what waits is tried again and again: a message is one line
+            latest = events._read_group(
+                outage._messages(),
+                ["message_id", "kind"],
+                ["id:max"],
+                order="id:max desc",
+                limit=SHOWN,
+            )
+            outage.event_ids = events.browse(id_ for *_message, id_ in latest)
 
     @api.depends("server_id", "started_at")
     def _compute_partner_ids(self):
