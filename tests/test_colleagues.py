@@ -159,6 +159,11 @@ class TestColleagues(SystemMailCase):
         self.assertEqual(set(message.notification_ids.mapped("notification_status")), {"sent"})
         self.assertEqual(len(self.received("ben@company.test")), len(odd) + 1)
         self.assertEqual(len(self.received("cleo@company.test")), 1)
+        mails = self.env["mail.mail"].search([("state", "!=", "outgoing")])
+        mails.sudo().write({"is_notification": True})
+        mails.recipient_ids = self.ben.partner_id | cleo.partner_id
+        mails.send()
+        self.assertFalse(self.env["mail.mail"].search([]) - mails, "what is over has no copies")
 
     def test_it_is_asked_once_for_all_mails(self):
         mails = self.env["mail.mail"].union(*(self.mail() for _ in range(20)))

@@ -183,12 +183,14 @@ class MailMail(models.Model):
         """
         apart = self.browse()
         for mail in self.with_user(SUPERUSER_ID):
-            if not mail.is_notification or len(mail.recipient_ids) <= 1:
+            if mail.state != "outgoing" or not mail.is_notification or len(mail.recipient_ids) <= 1:
                 continue
             others = mail.recipient_ids.filtered(
                 lambda partner: not self._system_mail_addresses_of(partner) <= colleagues
             )
-            if others and others != mail.recipient_ids:
+            if not others or others == mail.recipient_ids:
+                continue
+            if mail.try_lock_for_update(allow_referencing=True):  # or another worker is at it
                 of_others = mail._system_mail_copy(recipient_ids=[Command.set(others.ids)])
                 apart |= of_others.with_env(self.env)
                 mail.write(
