@@ -1,3 +1,5 @@
+import { forgetReconnect } from "@system_mail/chatter/notification_patch";
+
 import { browser } from "@web/core/browser/browser";
 import { registry } from "@web/core/registry";
 import { user } from "@web/core/user";
@@ -34,10 +36,7 @@ export class SystemMailBanner extends Component {
     async refresh() {
         this.state.alert = await this.orm.silent.call("res.users", "system_mail_alert");
         if (!this.state.alert) {
-            const { records } = this.env.services["mail.store"]["mail.notification"];
-            for (const notification of Object.values(records)) {
-                notification.system_mail_reconnect = undefined; // nor do envelopes ask for it
-            }
+            forgetReconnect(this.env.services["mail.store"]);
         }
     }
 

@@ -1,3 +1,5 @@
+import { forgetReconnect } from "@system_mail/chatter/notification_patch";
+
 import { ConfirmationDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
 import { Message } from "@mail/core/common/message_model";
 import { _t } from "@web/core/l10n/translation";
@@ -57,7 +59,13 @@ patch(Message.prototype, {
     async reconnectOwnMailbox() {
         const { action, orm } = this.store.env.services;
         const open = "action_system_mail_reconnect";
-        return action.doAction(await orm.call("res.users", open, [[user.userId]]));
+        const onClose = async () => {
+            const [me] = await orm.read("res.users", [user.userId], ["system_mail_state"]);
+            if (me.system_mail_state !== "disconnected") {
+                forgetReconnect(this.store);
+            }
+        };
+        return action.doAction(await orm.call("res.users", open, [[user.userId]]), { onClose });
     },
     /** @param {string} action a method of mail.message */
     decideOnSystemMail(action) {

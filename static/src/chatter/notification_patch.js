@@ -4,6 +4,13 @@ import { toLocaleDateTimeString } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 
+/** Have no envelope ask any more to reconnect the viewer's own mailbox. */
+export function forgetReconnect(store) {
+    for (const notification of Object.values(store["mail.notification"].records)) {
+        notification.system_mail_reconnect = undefined;
+    }
+}
+
 // The server tells each viewer only what they may know: the rest is undefined here.
 patch(Notification.prototype, {
     setup() {
