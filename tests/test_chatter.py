@@ -421,6 +421,13 @@ class TestReader(ChatterCase, BrowserCase):
         url = f"/odoo/res.partner/{self.record.id}"
         self.start_tour(url, "system_mail_reader", login=self.otto.login)
 
+    def test_its_author_reconnects_from_there_and_is_asked_no_more(self):
+        self.ana.group_ids += self.env.ref("base.group_partner_manager")
+        self.own.logins["ana@company.test"] = "changed"
+        self.mention(body="It was carried")
+        url = f"/odoo/res.partner/{self.record.id}"
+        self.start_tour(url, "system_mail_reconnect", login=self.ana.login)
+
 
 @tagged("post_install", "-at_install")
 class TestAccess(ChatterCase, HttpCase):

@@ -63,6 +63,47 @@ registry.category("web_tour.tours").add("system_mail_mention", {
     ],
 });
 
+registry.category("web_tour.tours").add("system_mail_reconnect", {
+    steps: () => [
+        {
+            trigger: `${message("It was carried")} .o-mail-Message-notification`,
+            run: "click",
+        },
+        {
+            trigger: `${POPOVER} button:contains(Reconnect)`,
+            run: "click",
+        },
+        {
+            trigger: ".modal [name=smtp_pass] input:focus",
+            run: "edit changed",
+        },
+        {
+            trigger: ".modal footer button[name=action_connect]",
+            run: "click",
+        },
+        {
+            trigger: ".modal footer button:contains(Done)",
+            run: "click",
+        },
+        {
+            content: "a popover that is open already would not change",
+            trigger: "body:not(:has(.modal))",
+            async run() {
+                const { services } = odoo.__WOWL_DEBUG__.root.env;
+                const notifications = services["mail.store"]["mail.notification"];
+                while (Object.values(notifications.records).some((n) => n.system_mail_reconnect)) {
+                    await new Promise((resolve) => setTimeout(resolve, 50));
+                }
+            },
+        },
+        ...envelope("It was carried", "o_system_mail_carried", [
+            {
+                trigger: `${POPOVER}:contains(Sent from hello@company.test):not(:contains(Reconnect))`,
+            },
+        ]),
+    ],
+});
+
 registry.category("web_tour.tours").add("system_mail_waiting_and_held", {
     steps: () => [
         ...envelope("It bounced", "fa-envelope", [
