@@ -1,5 +1,7 @@
 from odoo.tests import tagged
 
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
+
 from .common import SystemMailCase
 
 
@@ -160,10 +162,20 @@ class TestColleagues(SystemMailCase):
         self.assertEqual(len(self.received("ben@company.test")), len(odd) + 1)
         self.assertEqual(len(self.received("cleo@company.test")), 1)
         mails = self.env["mail.mail"].search([("state", "!=", "outgoing")])
+        self.assertTrue(mails)
         mails.sudo().write({"is_notification": True})
         mails.recipient_ids = self.ben.partner_id | cleo.partner_id
         mails.send()
-        self.assertFalse(self.env["mail.mail"].search([]) - mails, "what is over has no copies")
+        self.assertEqual(len(self.received("cleo@company.test")), 1, "what is over stays so")
+
+    def test_nobody_gets_what_ends_in_an_error_for_another(self):
+        """Whoever gets the error sends it again: colleagues would have it twice."""
+        both = self.ben.partner_id | self.contact("stranger@elsewhere.test")
+        mail = self.mail(recipient_ids=[(6, 0, both.ids)], is_notification=True)
+        with self.assertRaises(MailDeliveryException):
+            mail.send(raise_exception=True)
+        self.assertFalse(self.received("ben@company.test"))
+        self.assertEqual(mail.recipient_ids, both)
 
     def test_it_is_asked_once_for_all_mails(self):
         mails = self.env["mail.mail"].union(*(self.mail() for _ in range(20)))

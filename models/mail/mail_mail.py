@@ -106,7 +106,9 @@ class MailMail(models.Model):
             (self if raise_exception else early)._system_mail_check_undecided()
         all_mails._system_mail_take_in_hand()
         mails_to_send = all_mails._system_mail_without_awaited()
-        for (policy, treatment), mails in mails_to_send._system_mail_groups(policies).items():
+        # where an error for some recipients would have the mail sent again, all share it
+        groups = mails_to_send._system_mail_groups(policies, may_set_apart=not raise_exception)
+        for (policy, treatment), mails in groups.items():
             run = None
             if policy:
                 run = self._system_mail_new_run(policy, treatment, raise_exception)
@@ -135,15 +137,16 @@ class MailMail(models.Model):
         drill, servers = FireDrill.of(self.env), self.env["ir.mail_server"]
         return FireDrillRun(drill, servers, *args) if drill else SendRun(servers, *args)
 
-    def _system_mail_groups(self, policies):
+    def _system_mail_groups(self, policies, may_set_apart):
         """Group the mails by company and treatment.
 
+        :param bool may_set_apart: give those recipients who are no colleagues mails of their own
         :return: ``{(Policy, Treatment): mails}``; both are None for mails that are left to Odoo
         """
         colleagues, companies = self._system_mail_known(), self._system_mail_companies()
-        if apart := self.filtered(
-            lambda mail: policies.get(companies[mail.id])
-        )._system_mail_set_apart(colleagues):
+        if may_set_apart:
+            ours = self.filtered(lambda mail: policies.get(companies[mail.id]))
+            apart = ours._system_mail_set_apart(colleagues)
             companies |= apart._system_mail_companies()
             self |= apart
         internal = self._system_mail_internal(colleagues)
