@@ -106,7 +106,7 @@ def families(all_figures, states):
     )
     yield (
         "system_mail_last_success_timestamp_seconds",
-        "When System Mail last sent or was tried with success; to the hour.",
+        "When System Mail last sent or was tried with success, to the minute.",
         [
             (
                 figures,
