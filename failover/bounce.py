@@ -74,7 +74,7 @@ def read(message):
     return Bounce(
         is_failure=any(map(_has_failed, blocks)) if blocks else _RECEIPT not in types,
         recipients=tuple(dict.fromkeys(failed))[:MOST],
-        # no database looks for a NUL or a lone surrogate
+        # no database looks for a NUL
         message_ids=tuple(filter(str.isprintable, dict.fromkeys(quoted)))[:MOST],
     )
 

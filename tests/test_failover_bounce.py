@@ -202,9 +202,8 @@ def test_a_report_that_has_an_encoding_of_its_own_is_read():
     assert read(parsed(twice)).is_failure
 
 
-@pytest.mark.parametrize("odd", ["\0", "\udcff"], ids=["NUL", "surrogate"])
-def test_what_no_database_takes_is_left_out(odd):
+def test_what_no_database_takes_is_left_out():
     message = parsed(bounces.EXCHANGE_2003)
-    message["X-MS-TNEF-Correlator"] = f"<{odd}@company.test>"
+    message["X-MS-TNEF-Correlator"] = "<\0@company.test>"
     assert ID in read(message).message_ids
     assert all(map(str.isprintable, read(message).message_ids))
