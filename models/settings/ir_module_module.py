@@ -29,10 +29,10 @@ class IrModuleModule(models.Model):
         """An outsider who has a language installed anew leaves the texts that are in use here."""
         ours = self.filtered(lambda module: module.name == MODULE)
         outsider = self.env.uid != SUPERUSER_ID and not self.env.user.has_group(GROUP)
-        if overwrite and ours and outsider:
-            super(IrModuleModule, ours)._update_translations(filter_lang)
-            self -= ours
-        return super()._update_translations(filter_lang, overwrite)
+        if not (overwrite and ours and outsider):
+            return super()._update_translations(filter_lang, overwrite)
+        super(IrModuleModule, ours)._update_translations(filter_lang)
+        return super(IrModuleModule, self - ours)._update_translations(filter_lang, overwrite)
 
     def _system_mail_check_access(self):
         if not self._system_mail_needed().isdisjoint(self.mapped("name")):

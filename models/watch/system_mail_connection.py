@@ -275,9 +275,9 @@ class SystemMailConnection(models.Model):
             *("smtp_host", "smtp_authentication", "smtp_user", "system_mail_login"),
         )
 
-    def _read_group_orderby(self, *args):
+    def _read_group_orderby(self, order, groupby_terms, query):
         grouped = self.with_context(system_mail_grouped=True)
-        return super(SystemMailConnection, grouped)._read_group_orderby(*args)
+        return super(SystemMailConnection, grouped)._read_group_orderby(order, groupby_terms, query)
 
     def _order_to_sql(self, order, query, alias=None, reverse=False):
         terms = super()._order_to_sql(order, query, alias, reverse)
