@@ -9,6 +9,9 @@ _lt = str
 BY_SYSTEM_MAIL = "system_mail"
 """A reason that is no rule: what an author reads where System Mail keeps a message waiting."""
 
+KILLED = _lt("The mail queue was stopped while it sent this.")
+"""Why a mail waits that had its worker killed."""
+
 REASONS = {  # by rule
     "quit": _lt("the server broke off after it had accepted the message"),
     "accepted": _lt("the server accepted it"),

@@ -408,6 +408,11 @@ class TestOutages(SystemMailCase):
         [event] = outage.event_ids
         self.assertIn(event, tries)
         self.assertEqual(event.id, max(tries.ids))
+        shown = tries.search([("kind", "=", "deferred"), ("was_tried_again", "=", False)])
+        self.assertEqual(shown, event, "and Activity does, too")
+        self.assertEqual(tries.search([("was_tried_again", "=", True)]), tries - event)
+        others = tries.search([("kind", "!=", "deferred")])
+        self.assertFalse(others & tries.search([("was_tried_again", "=", True)]))
 
     def test_an_outage_keeps_its_worst_state(self):
         self.own.fail("auth", reply="454 4.7.0 Temporary failure")

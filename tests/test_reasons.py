@@ -2,6 +2,7 @@
 
 from odoo.addons.mail.tools.discuss import Store
 
+from ..failover.words import KILLED
 from .common import SystemMailCase
 
 ENGLISH = "the password was rejected"
@@ -68,6 +69,25 @@ class TestReasons(SystemMailCase):
                 self.assertTrue(self.found(model, "!=", False))
                 for condition in (("ilike", "unreachable"), ("ilike", "550"), ("=", False)):
                     self.assertFalse(self.found(model, *condition))
+
+    def test_of_mail_in_the_queue_it_is_read_and_found_in_each_language(self):
+        self.system.stop()
+        mail = self.mention().notification_ids.mail_mail_id
+        self.assertIn(f"ana@company.test: {ENGLISH} (535 5.7.8)", mail.failure_reason)
+        reader = self.env["mail.mail"].with_user(self.env.ref("base.user_admin"))
+        for lang, words in (("en_US", ENGLISH), ("fr_FR", self.french)):
+            with self.subTest(lang):
+                mails = reader.with_context(lang=lang)
+                [told] = mails.search_read(
+                    [("failure_reason", "ilike", words), ("id", "=", mail.id)], ["failure_reason"]
+                )
+                self.assertIn(f"ana@company.test: {words} (535 5.7.8)\n", told["failure_reason"])
+                self.assertIn("\nUsername and Password not accepted", told["failure_reason"])
+        self.assertFalse(reader.search([("failure_reason", "ilike", self.french)]))
+        mail.failure_reason = KILLED
+        [told] = mail.with_context(lang="fr_FR").read(["failure_reason"])
+        self.assertNotEqual(told["failure_reason"], KILLED)
+        self.assertTrue(told["failure_reason"])
 
     def test_what_was_changed_is_told_and_found_as_it_was_written(self):
         events = self.env["system.mail.event"]

@@ -6,6 +6,7 @@ from odoo.exceptions import AccessError
 from odoo.tools import SQL
 
 from ..constants import GROUP
+from .reasons import as_stored, translated
 
 _FETCHES = object()
 """Value of a context key that nobody can give over RPC."""
@@ -16,6 +17,8 @@ class FailureReason(fields.Text):
     neither search, sort nor group by it. Super Users sort and group by it if they work in each
     company that has a System Mail. Code in superuser mode reads it as it is.
 
+    Our own words are stored in English. People read and search them in their language.
+
     Its model defines ``_system_mail_hides_reason()`` for a record, and fetches by ``fetching``.
     """
 
@@ -23,6 +26,10 @@ class FailureReason(fields.Text):
         if value and not record.env.su and record._system_mail_hides_reason():
             return record.env._("It was not sent. Only who wrote it and Super Users see why.")
         return super().convert_to_record(value, record)
+
+    def convert_to_read(self, value, record, use_display_name=True):
+        read = super().convert_to_read(value, record, use_display_name)
+        return read and translated(record.env, read)
 
     def to_sql(self, model, alias):
         """:raises AccessError: a person would learn it by a search, an order or a group"""
@@ -43,11 +50,18 @@ class FailureReason(fields.Text):
         reason, they find what was written in the companies in which they work.
         """
         user = model.env.user
-        if model.env.su or not user.has_group(GROUP):
-            return super().condition_to_sql(field_expr, operator, value, model, alias, *args)
-        condition = super().condition_to_sql(
-            field_expr, operator, value, fetching(model), alias, *args
+        is_limited = not model.env.su and user.has_group(GROUP)
+        asks = fetching(model) if is_limited else model
+        to_sql = super().condition_to_sql
+        words = [value, *(as_stored(model.env, value) if operator == "ilike" else ())]
+        condition = SQL(
+            "(%s)",
+            SQL(" OR ").join(
+                to_sql(field_expr, operator, each, asks, alias, *args) for each in words
+            ),
         )
+        if not is_limited:
+            return condition
         asks_for_any = operator in ("in", "not in") and not set(value) - {False}
         if asks_for_any or self._may_know_all(model.env):
             return condition

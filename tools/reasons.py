@@ -1,6 +1,12 @@
 """Translate rule ids to text, in the language of the environment. Only the ids are stored."""
 
-from ..failover.words import REASONS, REMEDIES, with_codes
+import re
+
+from ..failover.words import KILLED, REASONS, REMEDIES, with_codes
+
+_WORDS = "|".join(map(re.escape, (KILLED, *REASONS.values())))
+_STORED = re.compile(rf"(?m)(?:(?<=: )|^)(?:{_WORDS})(?=$| \(\d)")
+"""Where a text gives a reason, as ``explain`` and ``describe`` write it."""
 
 
 def reasons(env):
@@ -15,6 +21,20 @@ def in_words(env, rule, *codes):
     :param codes: the server's code and enhanced code, if there are any
     """
     return rule and with_codes(env._(REASONS.get(rule, rule)), *codes)
+
+
+def translated(env, text):
+    """A stored text that gives reasons, in the language of the environment: for each mailbox, a
+    line ``name: reason``, and what its server said.
+    """
+    return _STORED.sub(lambda reason: env._(reason[0]), text)
+
+
+def as_stored(env, words):
+    """The reasons, as they are stored, that have these words in the language of the environment."""
+    words = words.casefold()
+    shown = ((stored, env._(stored)) for stored in (KILLED, *REASONS.values()))
+    return [stored for stored, text in shown if text != stored and words in text.casefold()]
 
 
 def at_server(env, host, reason):

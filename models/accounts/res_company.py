@@ -140,7 +140,7 @@ class ResCompany(models.Model):
                 "recipient_count": 0 if problem else 1,
                 "original_from": str(message["From"]),
                 "sent_from": sent_from or False,
-                "note": problem or False,
+                "note": problem or self.env._("A test message was sent."),
             }
         )
         return sent_from, problem

@@ -287,8 +287,12 @@ class SystemMailHome(models.AbstractModel):
         if key in QUEUE:
             theirs = self.env["mail.mail"].system_mail_of_companies()
             action["domain"] = list(Domain(ast.literal_eval(action["domain"])) & theirs)
-        if key == "held":
-            action["name"] = self.env._("May have been delivered")
+        titles = {
+            "waiting": self.env._("Waiting messages"),
+            "held": self.env._("May have been delivered"),
+            "failed": self.env._("Failed messages"),
+        }
+        action["name"] = titles.get(key, action["name"])
         return {**action, "context": {f"search_default_{key}": 1}}
 
     @staticmethod

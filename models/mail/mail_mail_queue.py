@@ -9,6 +9,7 @@ from odoo.tools.translate import LazyTranslate
 from ...constants import HELD, WAITING
 from ...failover.breaker import LONGEST_WAIT, backoff, expired
 from ...failover.session import AT_ONCE
+from ...failover.words import KILLED
 from ...sending.queue_run import QueueRun
 from ...tools.moments import moment_in_words
 
@@ -156,7 +157,7 @@ class MailMail(models.Model):
         company_id = self._system_mail_companies()[self.id]
         is_ours = company_id in self.env["res.company"].system_mail_policies()
         if is_ours and not self._system_mail_is_mass_mailing():
-            self._system_mail_requeue(self.env._("The mail queue was stopped while it sent this."))
+            self._system_mail_requeue(KILLED)
         else:
             self.scheduled_date = self._system_mail_now() + datetime.timedelta(seconds=LONGEST_WAIT)
 

@@ -6,6 +6,7 @@ import psycopg2
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
 from odoo.fields import Domain
+from odoo.tools import SQL
 
 from ...constants import BATCH
 from ...sending.ledger import writes_for_others
@@ -64,6 +65,12 @@ class SystemMailEvent(models.Model):
         compute="_compute_is_undecided", help="It was held or failed, and nobody has decided on it."
     )
 
+    was_tried_again = fields.Boolean(
+        store=False,
+        search="_search_was_tried_again",
+        help="The message had to wait once more later.",
+    )
+
     _kind_date = models.Index("(kind, create_date)")
     _server_date = models.Index("(server_id, kind, create_date) WHERE server_id IS NOT NULL")
     _create_date = models.Index("(create_date DESC, id DESC)")
@@ -111,6 +118,23 @@ class SystemMailEvent(models.Model):
                 [f"{user_sudo.name} ({user_sudo.login})", user_sudo.id],
             )
         self.invalidate_model(["user_name"])
+
+    @api.model
+    def _search_was_tried_again(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+
+        def to_sql(model, alias, _query):
+            return SQL(
+                """(%(kind)s = 'deferred' AND %(id)s NOT IN (
+                       SELECT max(id) FROM system_mail_event
+                        WHERE kind = 'deferred' GROUP BY message_id))""",
+                kind=model._field_to_sql(alias, "kind"),
+                id=model._field_to_sql(alias, "id"),
+            )
+
+        was_tried_again = Domain.custom(to_sql=to_sql)
+        return was_tried_again if True in value else ~was_tried_again
 
     # --- what people decide
 

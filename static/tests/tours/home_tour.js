@@ -114,7 +114,7 @@ registry.category("web_tour.tours").add("system_mail_other_company", {
         {
             content: "and the tab is open",
             trigger:
-                "#system_mail_connection_setting [name=system_mail_address]:contains(hello@harbour.test)",
+                "#system_mail_connection_setting [name=system_mail_address] input:value(hello@harbour.test)",
         },
     ],
 });

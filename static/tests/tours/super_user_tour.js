@@ -191,13 +191,10 @@ registry.category("web_tour.tours").add("system_mail_super_user", {
             run: "click",
         },
         {
-            content: "it leads to where the address is changed",
-            trigger: `${CONNECTION} a:contains(Change Address)`,
-            run: "click",
+            content: "the address can be changed here, too",
+            trigger: `${CONNECTION} [name=system_mail_address] input:value(${ADDRESS})`,
         },
-        {
-            trigger: `${SETTING} [name=system_mail_address] input:value(${ADDRESS})`,
-        },
+        openTab("general_settings"),
         {
             trigger: `${SETTING} button:contains(Open System Mail)`,
             run: "click",
