@@ -168,6 +168,20 @@ class TestColleagues(SystemMailCase):
         mails.send()
         self.assertEqual(len(self.received("cleo@company.test")), 1, "what is over stays so")
 
+    def test_addresses_beside_the_recipients_get_it_once(self):
+        self.own.heal()
+        both = self.ben.partner_id | self.contact("stranger@elsewhere.test")
+        for values in ({"email_to": "to@third.test"}, {"email_cc": "cc@third.test"}, {}):
+            with self.subTest(values):
+                mail = self.mail(recipient_ids=[(6, 0, both.ids)], is_notification=True, **values)
+                before = len(self.own.accepted)
+                mail.send()
+                reached = [
+                    address for each in self.own.accepted[before:] for address in each.rcpt_to
+                ]
+                wanted = [*both.mapped("email"), *values.values()]
+                self.assertEqual(sorted(reached), sorted(wanted))
+
     def test_nobody_gets_what_ends_in_an_error_for_another(self):
         """Whoever gets the error sends it again: colleagues would have it twice."""
         both = self.ben.partner_id | self.contact("stranger@elsewhere.test")

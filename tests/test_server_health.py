@@ -395,6 +395,51 @@ class TestOwnNetwork(ServersCase):
         self.system_server.system_mail_check()
         self.assertTrue(self.row().is_down())
 
+    def test_a_further_mailbox_of_system_mail_is_tried_before_the_network_is_suspected(self):
+        server = self.mailbox(
+            self.third, "second@company.test", "secret", from_filter="second@company.test"
+        )
+        self.third.logins["second@company.test"] = "secret"
+        self.env["system.mail.backup"].create(
+            {
+                "company_id": self.company.id,
+                "address": "second@company.test",
+                "server_id": server.id,
+            }
+        )
+        self.lose()
+        self.third.start()
+        mails = self.all_write()
+        self.assertEqual({*mails.mapped("state")}, {"sent"})
+        self.assertFalse(self.row().is_down())
+        self.third.stop()
+        self.served.clear()
+        self.all_write()
+        self.assertTrue(self.row().is_down(), "now nobody gets through")
+
+    def test_a_mailbox_of_system_mail_that_was_down_before_says_neither(self):
+        server = self.mailbox(
+            self.third, "second@company.test", "secret", from_filter="second@company.test"
+        )
+        self.env["system.mail.backup"].create(
+            {
+                "company_id": self.company.id,
+                "address": "second@company.test",
+                "server_id": server.id,
+            }
+        )
+        server.smtp_host = "127.0.0.9"
+        self.third.stop()
+        for _ in range(3):
+            server.system_mail_check()
+        row = self.row(server)
+        self.assertTrue(row.is_down())
+        row.first_failure_at -= datetime.timedelta(hours=1)
+        self.third.start()
+        self.lose()
+        self.all_write()
+        self.assertTrue(self.row().is_down())
+
     def test_who_tries_meanwhile_makes_nobody_wait_longer(self):
         self.lose()
         self.all_write()

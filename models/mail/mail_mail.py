@@ -194,7 +194,12 @@ class MailMail(models.Model):
             if not others or others == mail.recipient_ids:
                 continue
             if mail.try_lock_for_update(allow_referencing=True):  # or another worker is at it
-                of_others = mail._system_mail_copy(recipient_ids=[Command.set(others.ids)])
+                of_others = mail._system_mail_copy(
+                    recipient_ids=[Command.set(others.ids)],
+                    email_to=False,  # the addresses in both stay with the mail
+                    email_cc=False,
+                    system_mail_served=mail.system_mail_served,
+                )
                 apart |= of_others.with_env(self.env)
                 mail.write(
                     {

@@ -491,7 +491,7 @@ class SystemMailServerHealth(models.Model):
                 has_long_been_down
                 or not circuit.own_network_suspected(failed_at.values(), self._last_served(now))
                 or all(row._is_one_persons() for row in failing | self)
-                or not (failing | self)._include_system_mail()
+                or not self._has_system_mail_failed(failing | self)
             ):
                 return False
             for row in failing | self:
@@ -526,15 +526,23 @@ class SystemMailServerHealth(models.Model):
         is_personal = all(mailbox.owner_user_id for mailbox in mailboxes)
         return is_personal and len(mailboxes.owner_user_id) <= 1 and not provider
 
-    def _include_system_mail(self):
-        """Whether System Mail fails, too: people may want their own mailboxes to fail, some of them
-        together. True where no mailbox of System Mail could: all of them send by HTTPS.
+    @api.model
+    def _has_system_mail_failed(self, failing):
+        """Whether each server of System Mail fails, too: people may want their own mailboxes to
+        fail, some of them together, and a further mailbox of System Mail may still send. True where
+        no mailbox of System Mail could fail with our network: all of them send by HTTPS.
+
+        :param failing: the servers that failed just now; those long down come to them
         """
         servers = self.env["ir.mail_server"]
         reserved = servers.browse(self.env["res.company"].system_mail_server_ids()).exists()
         by_smtp = reserved.filtered(lambda server: server.active and not server.system_mail_https)
         keys = {self.place(server).key for server in by_smtp}
-        return not keys or not keys.isdisjoint(self.mapped("key"))
+        if not keys:
+            return True
+        others = keys.difference(failing.mapped("key"))
+        long_down = self.search([("key", "in", [*others])]).filtered(lambda row: row.is_down())
+        return others != keys and len(long_down) == len(others)
 
     @api.model
     def _failing(self, now):
