@@ -84,6 +84,8 @@ class TestNeutralAddress(SystemMailCase):
             lambda: self._user("Tim Taker", taken.upper(), login="tim@company.test"),
             lambda: self.ben.write({"login": taken}),
             lambda: self.ben.write({"email": taken}),
+            lambda: self.ben.write({"email": '"hello"@company.test'}),
+            lambda: self.ben.write({"email": r'"hel\lo"@company.test'}),
             lambda: self.ben.partner_id.write({"email": f"Ben <{taken}>"}),
             lambda: self.ben.partner_id.write({"email": f"ben@company.test, {taken}"}),
             lambda: self.own_server.write({"from_filter": taken}),

@@ -87,6 +87,25 @@ class TestFirst(Blocked, HttpsCase):
         self.assertEqual((health.state, health.rule), ("unstable", "unreachable"))
         self.assertEqual(self.company.system_mail_state, "connected")
 
+    def test_people_who_switch_off_servers_of_their_own_keep_nobodys_mail_back(self):
+        self.connected()
+        of_others = self.env["ir.mail_server"]
+        for name in ("dora", "emil"):
+            user = self._user(f"{name.title()} Author", f"{name}@company.test")
+            of_others |= self.mailbox(self.own, user.email, "x", owner_user_id=user.id)
+        shared = self.mailbox(self.own, "sales@company.test", "secret")
+        self.block(self.own_server)
+        of_others[0].write(
+            {"smtp_host": self.own_server.smtp_host, "smtp_port": self.own_server.smtp_port}
+        )
+        self.block(of_others[1])
+        for mailbox in self.own_server | of_others:
+            mailbox.system_mail_check()
+        self.assertFalse(self.network().is_down())
+        self.block(shared)
+        shared.system_mail_check()
+        self.assertTrue(self.network().is_down(), "that one is the company's")
+
 
 @tagged("post_install", "-at_install")
 class TestSecond(Blocked, HttpsBackupCase):

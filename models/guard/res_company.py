@@ -1,5 +1,6 @@
 import contextlib
 import itertools
+import re
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
@@ -10,12 +11,16 @@ from odoo.tools.mail import email_normalize_all
 from ...constants import GROUP
 from ...tools.changes import change
 
+_QUOTED_PAIR = re.compile(r"\\(.)")
+
 
 def _as_sent(address):
-    """The form of an address that mail servers take for the same: no dot at the end of the domain,
-    and no letters but those of RFC 5321.
+    """The form of an address that mail servers take for the same: no quotes around the local part
+    (RFC 5321 4.1.2), no dot at the end of the domain, and there no letters but ASCII's.
     """
     local, _at, domain = address.rpartition("@")
+    if len(local) > 1 and local[0] == local[-1] == '"':
+        local = _QUOTED_PAIR.sub(r"\1", local[1:-1])
     with contextlib.suppress(UnicodeError):
         domain = domain.encode("idna").decode()
     return f"{local}@{domain.rstrip('.')}"

@@ -490,7 +490,6 @@ class SystemMailServerHealth(models.Model):
             if (
                 has_long_been_down
                 or not circuit.own_network_suspected(failed_at.values(), self._last_served(now))
-                or all(row._is_one_persons() for row in failing | self)
                 or not self._has_system_mail_failed(failing | self)
             ):
                 return False
@@ -520,17 +519,11 @@ class SystemMailServerHealth(models.Model):
         network._trigger_probe()
         return True
 
-    def _is_one_persons(self):
-        """Whether nobody else has a mailbox there, so that its owner may want it to fail."""
-        mailboxes, (provider, _server) = self._mailboxes(), known_at(self.host)
-        is_personal = all(mailbox.owner_user_id for mailbox in mailboxes)
-        return is_personal and len(mailboxes.owner_user_id) <= 1 and not provider
-
     @api.model
     def _has_system_mail_failed(self, failing):
         """Whether each server of System Mail fails, too: people may want their own mailboxes to
-        fail, some of them together, and a further mailbox of System Mail may still send. True where
-        no mailbox of System Mail could fail with our network: all of them send by HTTPS.
+        fail, some of them together, and a further mailbox of System Mail may still send. Where all
+        of System Mail sends by HTTPS: whether a server fails that the company itself uses.
 
         :param failing: the servers that failed just now; those long down come to them
         """
@@ -539,7 +532,7 @@ class SystemMailServerHealth(models.Model):
         by_smtp = reserved.filtered(lambda server: server.active and not server.system_mail_https)
         keys = {self.place(server).key for server in by_smtp}
         if not keys:
-            return True
+            return not all(server.owner_user_id for row in failing for server in row._mailboxes())
         others = keys.difference(failing.mapped("key"))
         long_down = self.search([("key", "in", [*others])]).filtered(lambda row: row.is_down())
         return others != keys and len(long_down) == len(others)
