@@ -1,7 +1,7 @@
 {
     "name": "System Mail",
     "summary": "Notifications keep moving when a person's mailbox does not",
-    "version": "19.0.2.0.5",
+    "version": "19.0.2.0.6",
     "category": "Productivity/Discuss",
     "author": "system_mail contributors",
     "license": "LGPL-3",

@@ -7,6 +7,10 @@ HELD, WAITING = "system_mail_held", "system_mail_waiting"
 """Values of ``failure_type``: it may have been delivered; it waits for its next try."""
 INCOMING = "system_mail_incoming"
 """Key of the context in which mail comes in: the user is its sender, whom anybody can forge."""
+NOT_KEPT = object()
+"""Value of the key ``system_mail_not_kept`` of the context, which nobody can give over RPC: a mail
+is rolled back after ``send``, whatever becomes of it. So it can't wait, and an error is raised.
+"""
 MASK = "•" * 12
 """What a browser sees of a stored secret."""
 RETURN_ADDRESS = "/system_mail/oauth/return"

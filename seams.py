@@ -508,6 +508,13 @@ SEAMS = (
     ),
     Seam(
         "res.users",
+        "_is_public",
+        "()",
+        "sending/send_run.py",
+        "What visitors have Odoo send counts for its recipients.",
+    ),
+    Seam(
+        "res.users",
         "_is_internal",
         "()",
         "models/accounts/res_users.py",
@@ -540,7 +547,7 @@ SEAMS = (
         "_action_reset_password",
         "(signup_type='reset')",
         "models/guard/res_users.py",
-        "A link to choose a Super User's password goes to their own address.",
+        "A link to choose a Super User's password goes to their own address; none waits.",
         "auth_signup",
     ),
     Seam(

@@ -4,9 +4,11 @@ import functools
 import logging
 import time
 import typing
+import zlib
 
 import psycopg2
 
+from odoo.api import SUPERUSER_ID
 from odoo.http import request
 from odoo.tools import email_normalize
 from odoo.tools.mail import email_normalize_all
@@ -247,14 +249,11 @@ class SendRun(Ledger):
         return self._route(server, open_system, budget, rewrite=rewrite, admit=admit, shared=True)
 
     def _admit(self, mailbox, recipient_count):
-        message_sudo = self._mail.sudo().mail_message_id
-        writer = message_sudo.create_uid
-        author = message_sudo.author_id if writes_for_others(writer) else writer.partner_id
         try:
             number, row_id, over = self._usage.admit(
                 self.policy,
                 mailbox,
-                author.id or 0,
+                self._whose_limit(),
                 recipient_count,
                 mail_id=None if self.raise_exception else self._mail.id,
                 taken=self._turns,
@@ -263,6 +262,20 @@ class SendRun(Ledger):
             _logger.warning("System Mail's limits could not be checked: %s", exc)
             return Admission(recipient_count)
         return Admission(number, over, functools.partial(self._give_back, row_id))
+
+    def _whose_limit(self):
+        """The author's partner, for the limit of each author. What no person wrote has a number for
+        its recipients, below 0: visitors have links to choose a password sent, as many as they
+        like, and must not keep others' back, or the codes to log in.
+        """
+        message_sudo = self._mail.sudo().mail_message_id
+        writer = message_sudo.create_uid
+        author = message_sudo.author_id if writes_for_others(writer) else writer.partner_id
+        users = author.with_context(active_test=False).user_ids
+        if author and not any(u.id == SUPERUSER_ID or u._is_public() for u in users):
+            return author.id
+        recipients = " ".join(sorted(self._mail._system_mail_addresses()))
+        return -1 - (zlib.crc32(recipients.encode()) >> 1)
 
     def _give_back(self, row_id, recipient_count):
         try:

@@ -191,6 +191,17 @@ class TestColleagues(SystemMailCase):
         self.assertFalse(self.received("ben@company.test"))
         self.assertEqual(mail.recipient_ids, both)
 
+    def test_an_endless_address_is_read_by_nobody_and_is_nobodys(self):
+        """Python takes minutes for one that somebody made up."""
+        endless = "," * 100_000
+        self.ben.partner_id.email = endless
+        self.assertIn(endless, self.mail()._system_mail_addresses())
+        message = self.mention(
+            partners=self.ben.partner_id | self._user("C", "c@company.test").partner_id
+        )
+        self.assertEqual(len(self.received("c@company.test")), 1)
+        self.assertEqual(len(message.notification_ids), 2)
+
     def test_it_is_asked_once_for_all_mails(self):
         mails = self.env["mail.mail"].union(*(self.mail() for _ in range(20)))
         mails.recipient_ids.mapped("email")

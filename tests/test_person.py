@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import psycopg2
 
+from odoo.exceptions import UserError
 from odoo.tests import HttpCase, tagged
 from odoo.tests.common import release_test_lock
 
@@ -139,6 +140,32 @@ class TestPerson(PersonCase):
         self.assertFalse(self.health(self.own_server).slow_seconds)
         message = self.mention_in_request()
         self.assertEqual(message.notification_ids.notification_status, "sent")
+
+    def test_a_link_to_choose_a_password_is_sent_now_or_an_error_tells(self):
+        """Odoo keeps no mail that has one: it can't wait."""
+        if "auth_signup" not in self.env["ir.module.module"]._installed():
+            self.skipTest("auth_signup is not installed")
+        users = self.env["res.users"].with_user(self.env.ref("base.public_user")).sudo()
+
+        def forget():
+            """As a visitor's page asks for it."""
+            with self.request(), self.env.cr.savepoint():
+                users.reset_password(self.ben.login)
+
+        self.system.latency = 0.7
+        for number in (1, 2, 3):
+            forget()
+            self.assertEqual(len(self.received(self.ben.email)), number)
+        self.system.latency = 0
+        self.company.system_mail_limit_minute = 1
+        self.mail(author=self.ben).send()
+        with self.assertRaisesRegex(UserError, "deliver your Email"):
+            forget()
+        self.company.system_mail_limit_minute = 0
+        self.system.fail("mail", reply="451 4.3.0 Not now")
+        with self.assertRaisesRegex(UserError, "deliver your Email"):
+            forget()
+        self.assertEqual(len(self.received(self.ben.email)), 4)
 
     def test_whoever_changes_a_slow_mailbox_gives_it_a_new_chance(self):
         self.own.fail("rcpt", action="hang")

@@ -270,6 +270,27 @@ class TestLimits(SystemMailCase):
         self.assertEqual(own.mapped("state"), ["sent", "outgoing"])
         self.assertEqual(theirs.state, "sent")
 
+    def test_what_no_person_wrote_counts_for_its_recipient(self):
+        """Visitors could otherwise use up what others need to log in."""
+        self.company.system_mail_limit_user_hour = 1
+        visitor, odoobot = self.env.ref("base.public_user"), self.env.ref("base.user_root")
+        mails = self.env["mail.mail"].union(
+            *(
+                self.mail(
+                    author=writer,
+                    email_from="office@company.test",
+                    email_to=reader.email,
+                    recipient_ids=[],
+                )
+                for writer, reader in (
+                    *((visitor, self.ben), (visitor, self.ben), (visitor, self.ana)),
+                    (odoobot, self.ana),
+                )
+            )
+        )
+        mails.send()
+        self.assertEqual(mails.mapped("state"), ["sent", "outgoing", "sent", "outgoing"])
+
     def test_nobody_waits_behind_all_that_another_author_wrote(self):
         self.company.system_mail_limit_minute = 2
         dora = self._user("Dora Author", "dora@company.test")

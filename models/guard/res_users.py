@@ -1,6 +1,7 @@
 from odoo import api, models
 from odoo.api import SUPERUSER_ID
 
+from ...constants import NOT_KEPT
 from .res_groups import Member
 
 _MEMBERSHIP_FIELDS = {"group_ids", "active", "company_id", "company_ids"}
@@ -93,7 +94,7 @@ class ResUsers(models.Model):
     def _action_reset_password(self, *args, **kwargs):
         """Send the link that resets a Super User's password as OdooBot where an outsider asks for
         it: sent as the outsider, it could leave through a mailbox that the outsider can read.
-        Extends the module auth_signup.
+        Extends the module auth_signup, which keeps no such mail: one that waited would be lost.
         """
         users = self
         if self.env["res.groups"]._system_mail_is_outsider() and self._system_mail_super_users():
@@ -101,4 +102,5 @@ class ResUsers(models.Model):
             context = {key: self.env.context.get(key) for key in ("create_user", "lang")}
             # pylint: disable-next=context-overridden
             users = self.with_user(SUPERUSER_ID).with_context(context)
+        users = users.with_context(system_mail_not_kept=NOT_KEPT)
         return super(ResUsers, users)._action_reset_password(*args, **kwargs)

@@ -20,7 +20,7 @@ from odoo.addons.base.models.ir_mail_server import (
     extract_rfc2822_addresses,
 )
 
-from ...constants import HELD
+from ...constants import HELD, NOT_KEPT
 from ...failover.policy import Fate
 from ...sending.fire_drill import FireDrill, FireDrillRun
 from ...sending.log_lines import told_as_it_is
@@ -39,6 +39,8 @@ UNREADABLE = (ValueError, LookupError, AttributeError, RecursionError, MessageEr
 """What Python may raise where it reads a header that somebody made up."""
 DECIDE_WHO_READS = {"mail_message_id", "mailing_id"}
 """Fields of a mail that decide who reads why it was not sent."""
+LONGEST_HEADER = 4000
+"""Characters: twice as many take Python four times as long, and anybody may have a long address."""
 
 
 def _addresses(text):
@@ -49,10 +51,12 @@ def _addresses_in_header(text):
     """What Odoo takes for recipients where the text is a header's: also what a name has in it, and
     after Python has decoded encoded words (RFC 2047).
     """
+    if len(text) > LONGEST_HEADER:
+        return {text}  # which is nobody's address
     try:
         texts = [text, str(email.policy.SMTP.header_factory("To", text))]
     except UNREADABLE:
-        return {text}  # which is nobody's address
+        return {text}
     return {address.lower() for each in texts for address in extract_rfc2822_addresses(each)}
 
 
@@ -97,6 +101,8 @@ class MailMail(models.Model):
         policies = self.env["res.company"].system_mail_policies()
         if not policies or self.env["ir.mail_server"]._disable_send():
             return super().send(auto_commit, raise_exception, post_send_callback)
+        not_kept = self.env.context.get("system_mail_not_kept") is NOT_KEPT
+        raise_exception = raise_exception or not_kept
         if not callable(post_send_callback):
             post_send_callback = None  # over RPC: an error now would have what has left sent again
         all_mails = self.union()  # likewise a mail that is named twice
