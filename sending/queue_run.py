@@ -37,7 +37,8 @@ class QueueRun:
         :param float seconds: which the worker has left; may be infinite
         :param bool is_scheduled: the process goes on after this run, and can wait for late replies
         :param slow_server_ids: returns the ids of the mailboxes that are slow now
-        :param mark: ``mark(ids)`` stores which mails are being sent, in this order
+        :param mark: ``mark(groups)`` stores which mails are being sent: the ids of each group are
+            sent before those of the next
         """
         self._began = time.monotonic()
         self._seconds, self._end = seconds, self._began + seconds
@@ -74,14 +75,19 @@ class QueueRun:
         is_late = time.monotonic() > self._began + self._seconds / 2 * SHARE
         return bool(self.aside) and is_late and not self._has_had_last_turn
 
-    def begin_turns(self):
-        """Begin with mails of many authors."""
+    def begin_turns(self, ids):
+        """Begin with mails of many authors.
+
+        :param ids: what they have in common is read before the first of them is sent
+        """
+        self._mark([ids])
         self._is_last, self._begun = False, set()
         self._window_ends = time.monotonic() + WINDOW
         self._budget = Turn(TURN, self._end, self._is_scheduled)
 
-    def begin_last_turn(self, has_failed_before):
+    def begin_last_turn(self, id_, has_failed_before):
         """Begin with a mail for which all others have made way."""
+        self._mark([[id_]])
         self._is_last = self._has_had_last_turn = True
         left = self._end - time.monotonic() - AFTER_DOT
         longest = min(LONG_LAST_TURN, left) if has_failed_before else LAST_TURN
@@ -111,7 +117,7 @@ class QueueRun:
         ]
         while parts and (self._is_last or time.monotonic() < self._window_ends):
             if not self.is_marked:
-                self._mark([id_ for *_configuration, ids in parts for id_ in ids])
+                self._mark([[id_] for *_configuration, ids in parts for id_ in ids])
                 self.is_marked = True
             part = parts.pop(0)
             self._begun.update(part[-1])

@@ -1,6 +1,7 @@
 """Whose mail Odoo's queue sends next, and for how long."""
 
 import datetime
+import math
 from unittest.mock import patch
 
 from odoo import fields
@@ -189,11 +190,11 @@ class TestClock(QueueCase):
 class TestDeaths(QueueCase):
     """Workers that were killed. tests/processes/test_queue.py kills real ones."""
 
-    def die(self, *mails):
+    def die(self, *groups):
         """As a worker that was killed while it sent these leaves it."""
-        ids = [mail.id for mail in mails]
+        groups = [group.ids for group in groups]
         self.env.flush_all()
-        self.env["system.mail.queue.run"].create({"key": 1, "mail_ids": ids})
+        self.env["system.mail.queue.run"].create({"key": 1, "mail_ids": groups})
 
     def test_the_first_one_that_was_not_sent_is_last(self):
         first, *others = self.make_queue("a1", "a2", "a3")
@@ -204,6 +205,23 @@ class TestDeaths(QueueCase):
         self.assertEqual(self.sent_in_order(), ["a2", "a3", "a1"])
         self.assertEqual(len(self.own.connections), 2)
         self.assertFalse(self.env["system.mail.queue.run"].search([]))
+
+    def test_where_it_is_not_known_which_each_is_tried_alone(self):
+        """The worker was killed by what is read of all before the first is sent."""
+        mails = self.make_queue("a1", "a2", "b1")
+        late = self.make_queue("a3")
+        self.die(mails)
+        self.run_queue()
+        self.assertEqual(self.sent_in_order(), ["a3", "a1", "a2", "b1"])
+        self.assertEqual(len(self.own.connections), 4)
+        self.assertEqual(late.system_mail_deaths, 0)
+
+    def test_they_are_noted_before_anything_is_read_of_them(self):
+        noted = []
+        run = queue_run.QueueRun(math.inf, False, list, noted.append)
+        run.begin_turns([1, 2])
+        run.begin_last_turn(3, has_failed_before=False)
+        self.assertEqual(noted, [[[1, 2]], [[3]]])
 
     def test_the_second_time_it_is_put_off(self):
         mail = self.mail()

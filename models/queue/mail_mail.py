@@ -82,12 +82,12 @@ class MailMail(models.Model):
                 wanted, queue.seen, min(limit, AT_ONCE)
             )
             if ids:
-                queue.begin_turns()
+                queue.begin_turns(ids)
                 yield ids
                 queue.end_turns(ids, self._system_mail_still_due(ids))
             elif alone := queue.aside or last:
                 mail = self.sudo().browse(alone.pop(0)).exists()
-                queue.begin_last_turn(bool(mail.system_mail_waiting_since))
+                queue.begin_last_turn(mail.id, bool(mail.system_mail_waiting_since))
                 yield mail.ids
             else:
                 break
@@ -167,13 +167,17 @@ class MailMail(models.Model):
 
     # --- what had its worker killed
 
+    @api.model
     @api.private
-    def system_mail_blame_first(self):
-        """The worker that was sending these mails, in this order, was killed: count that for the
-        first one that is still due. At the second time, the mail is put off.
+    def system_mail_blame_first(self, groups):
+        """The worker that was sending these mails, group by group, was killed: count that for those
+        of the first group with any that are still due. At the second time, a mail is put off.
+
+        :param groups: ids; of a group it is not known which mail was next
         """
-        due = set(self._system_mail_still_due(self.ids))
-        mail = self.browse(next((id_ for id_ in self.ids if id_ in due), ()))
-        mail.system_mail_deaths += 1
-        if mail.system_mail_deaths >= DEATHS:
-            mail.system_mail_put_off()
+        due = set(self._system_mail_still_due([id_ for group in groups for id_ in group]))
+        blamed = next(filter(None, (due.intersection(group) for group in groups)), ())
+        for mail in self.browse(sorted(blamed)):
+            mail.system_mail_deaths += 1
+            if mail.system_mail_deaths >= DEATHS:
+                mail.system_mail_put_off()

@@ -26,7 +26,7 @@ class SystemMailQueueRun(models.Model):
 
     key = fields.Integer(required=True, readonly=True, help="Of its advisory lock.")
     mail_ids = fields.Json(
-        readonly=True, help="The ids of the mails, in the order in which they are sent."
+        readonly=True, help="The ids of the mails, in groups: one is sent before the next."
     )
 
     @api.model
@@ -35,13 +35,13 @@ class SystemMailQueueRun(models.Model):
     def opened(self):
         """Hold the lock of a new run within the block.
 
-        :return: ``mark(ids)``, which stores the mails that are being sent
+        :return: ``mark(groups)``, which stores the mails that are being sent
         """
         key = random.SystemRandom().randrange(2**31)
         self.env.cr.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, key])
         marked = []
         try:
-            yield lambda ids: marked.append(self._mark(key, ids))
+            yield lambda groups: marked.append(self._mark(key, groups))
         finally:
             if marked:
                 self._forget(key)
@@ -49,12 +49,12 @@ class SystemMailQueueRun(models.Model):
                 self.env.cr.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, key])
 
     @api.model
-    def _mark(self, key, ids):
+    def _mark(self, key, groups):
         try:
             with own_environment(self.env) as env:
                 run = env[self._name].search([("key", "=", key)])
                 run = run or env[self._name].create({"key": key})
-                run.mail_ids = ids
+                run.mail_ids = groups
         except psycopg2.Error as exc:
             _logger.warning("The mails that are being sent were not noted: %s", exc)
 
@@ -83,7 +83,7 @@ class SystemMailQueueRun(models.Model):
                 )
                 runs = env[self._name].browse(row[0] for row in env.cr.fetchall())
                 for run in runs:
-                    env["mail.mail"].browse(run.mail_ids).system_mail_blame_first()
+                    env["mail.mail"].system_mail_blame_first(run.mail_ids)
                 was_any = bool(runs)
                 runs.unlink()
         except psycopg2.Error as exc:
