@@ -274,7 +274,7 @@ class SendRun(Ledger):
         users = author.with_context(active_test=False).user_ids
         if author and not any(u.id == SUPERUSER_ID or u._is_public() for u in users):
             return author.id
-        recipients = " ".join(sorted(self._mail._system_mail_addresses()))
+        recipients = " ".join(sorted(self._mail.system_mail_recipient_addresses()))
         return -1 - (zlib.crc32(recipients.encode()) >> 1)
 
     def _give_back(self, row_id, recipient_count):
@@ -285,13 +285,15 @@ class SendRun(Ledger):
 
     def _route(self, server, connect, budget, **options):
         may_be_late = budget.may_leave and not self.raise_exception
+        server_sudo = server.sudo()
+        own_address = server_sudo.owner_user_id and server_sudo.from_filter
         return Route(
             server,
             connect,
-            name=server.sudo().name or "Odoo",
+            name=own_address or server_sudo.name or "Odoo",
             patience=patience(budget, may_be_late),
             late_replies=LATE_REPLIES if may_be_late else None,
-            owner=server.sudo().owner_user_id.id or None,
+            owner=server_sudo.owner_user_id.id or None,
             refresh=self._refresh(server) if server and server.system_mail_has_token() else None,
             on_failure=self._failed if server else None,
             on_success=self._succeeded if server else None,

@@ -106,10 +106,19 @@ class TestHome(HomeCase):
         action = self.press(self.button("Set Up System Mail"))
         self.assertEqual(action["res_model"], "system.mail.connect")
 
+    def test_where_it_was_turned_off_it_says_so(self):
+        self.drill()
+        self.company.system_mail_address = False
+        self.assertEqual(self.page()["headline"], "System Mail is off.")
+
     def test_where_all_works_it_says_so(self):
         self.press(self.button("Test"))
         self.assertEqual(
-            self.lines(), ["No drill has shown yet that System Mail hello@company.test works."]
+            self.lines(),
+            [
+                "System Mail hello@company.test has had no drill yet. A drill sends one real "
+                "notification, only to you."
+            ],
         )
         self.drill()
         page = self.page()
@@ -119,7 +128,7 @@ class TestHome(HomeCase):
         self.assertIn("passed", system["drill"])
         self.assertEqual(system["mailboxes"][0]["state"], "connected")
         self.assertIn(
-            "stood in for no other mailbox today. No message waits. No message failed",
+            "sent nothing for other mailboxes today. No message waits. No failed message",
             page["figures"],
         )
 
@@ -219,7 +228,7 @@ class TestWorkList(HomeCase):
         self.press(self.page()["systems"][0]["mailboxes"][0]["buttons"][0])
         lines = self.lines()
         self.assertIn("System Mail hello@company.test: the password was rejected", lines[0])
-        self.assertIn("their notifications wait until System Mail works again.", lines[0])
+        self.assertIn("their messages to colleagues wait until System Mail works again.", lines[0])
         self.assertIn("Ana Author", lines[1])
         self.assertEqual(self.page()["headline"], "System Mail doesn't work. 2 things need you.")
 
@@ -375,7 +384,9 @@ class TestWorkList(HomeCase):
         self.mention()
         mail = self.mention().notification_ids.mail_mail_id
         [line] = [line for line in self.lines() if "limit" in line]
-        self.assertIn("hello@company.test has reached its limit (recipients a day: 1).", line)
+        self.assertIn(
+            "A limit of System Mail hello@company.test is reached (recipients a day: 1).", line
+        )
         self.assertIn("1 message waits", line)
         self.assertEqual(self.press(self.button("Show Messages"))["res_model"], "mail.mail")
         other = self.mention().notification_ids.mail_mail_id
@@ -437,7 +448,7 @@ class TestSetUp(HomeCase):
         dialog.address = "nonsense"
         dialog.action_detect()
         self.assertTrue(dialog.asks_address)
-        self.assertIn("is not an address", dialog.problem)
+        self.assertIn("“nonsense” can't be connected", dialog.problem)
         dialog.address = "hello@gmail.com"
         dialog.action_detect()
         self.assertFalse(dialog.asks_address)

@@ -34,13 +34,13 @@ class SystemMailAnnouncement(models.AbstractModel):
         steward = company.system_mail_steward_id or self.env.user
         paragraphs = (
             self.env._(
-                "When your mailbox fails, Odoo sends your notifications from %(address)s. Nothing "
-                "changes while your mailbox works. If you have not connected a mailbox in Odoo, "
-                "your notifications always come from %(address)s.",
+                "When your mailbox fails, Odoo sends your messages to colleagues, such as mentions "
+                "and assignments, from %(address)s. Nothing changes while your mailbox works. If "
+                "you have not connected a mailbox in Odoo, they always come from %(address)s.",
                 address=address,
             ),
             self.env._(
-                "A notification from %(address)s shows the name of its author. If you reply, "
+                "A message from %(address)s shows the name of its author. If you reply, "
                 "your answer reaches the author or the discussion in Odoo, as usual.",
                 address=address,
             ),

@@ -136,6 +136,7 @@ class ResCompany(models.Model):
                 "company_id": self.id,
                 "user_id": self.env.uid,
                 "server_id": mailbox.server_id,
+                "server_name": mailbox.address,
                 "message_id": message["Message-Id"],
                 "recipient_count": 0 if problem else 1,
                 "original_from": str(message["From"]),

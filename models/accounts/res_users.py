@@ -129,13 +129,15 @@ class ResUsers(models.Model):
         company_sudo = self.sudo().company_id
         carrier = company_sudo.system_mail_carrier()
         if not carrier and company_sudo.system_mail_policies().get(company_sudo.id):
-            return self.env._(
-                "Notifications to colleagues wait until your mailbox or System Mail works again."
-            )
+            return self.env._("Your messages wait until your mailbox or System Mail works again.")
         if not carrier:
             return ""
+        if company_sudo.system_mail_scope == "all":
+            return self.env._(
+                "Your messages are sent from %(address)s meanwhile.", address=carrier.address
+            )
         return self.env._(
-            "Notifications to colleagues are sent from %(address)s meanwhile.",
+            "Your messages to colleagues are sent from %(address)s meanwhile. Others wait or fail.",
             address=carrier.address,
         )
 

@@ -249,8 +249,8 @@ class SystemMailAlert(models.Model):
         carrier = self.env["res.company"].browse(policy.company_id).system_mail_carrier()
         if not carrier:
             return self.env._(
-                "When a person's mailbox fails, their notifications wait until System Mail works "
-                "again."
+                "When a person's mailbox fails, their messages to colleagues wait until System "
+                "Mail works again."
             )
         if policy.mailboxes.index(carrier) < policy.mailboxes.index(mailbox):
             return self.env._("It is needed only when the mailboxes before it do not work.")

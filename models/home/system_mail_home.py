@@ -135,7 +135,13 @@ class SystemMailHome(models.AbstractModel):
         :param int needed: how many things there are, also those without a line
         """
         if not is_set_up:
-            return self.env._("System Mail is not set up yet.")
+            has_sent = [("kind", "in", ("fallback", "test"))]
+            was_set_up = self.env["system.mail.event"].search_count(has_sent, limit=1)
+            return (
+                self.env._("System Mail is off.")
+                if was_set_up
+                else self.env._("System Mail is not set up yet.")
+            )
         works = not any(group.state in BROKEN for group in mailboxes)
         by_company = [{*rows.mapped("state")} for rows in systems.grouped("company_id").values()]
         trouble = ""
@@ -168,13 +174,13 @@ class SystemMailHome(models.AbstractModel):
                 count=carried,
             )
         else:
-            today = self.env._("System Mail stood in for no other mailbox today.")
+            today = self.env._("System Mail sent nothing for other mailboxes today.")
         waiting = {
             0: self.env._("No message waits."),
             1: self.env._("1 message waits."),
         }.get(queue["waiting"], self.env._("%(count)s messages wait.", count=queue["waiting"]))
         failed = {
-            0: self.env._("No message failed in 7 days."),
+            0: self.env._("No failed message needs you."),
             1: self.env._("1 message failed in 7 days."),
         }.get(
             queue["failed"],
@@ -263,15 +269,27 @@ class SystemMailHome(models.AbstractModel):
             "waiting": (self.env._("Waiting"), queue["waiting"]),
             "held": (self.env._("May have been delivered"), queue["held"]),
             "failed": (self.env._("Failed in 7 days"), queue["failed"]),
-            "connected": (self.env._("Connected mailboxes"), states["connected"]),
-            "unstable": (self.env._("Unstable mailboxes"), states["unstable"]),
-            "disconnected": (self.env._("Disconnected mailboxes"), states["disconnected"]),
-            "not_connected": (self.env._("Mailboxes not connected"), states["not_connected"]),
+            **{state: (label, states[state]) for state, label in self._labels(states).items()},
         }
         return [
             {"key": key, "count": count, **self._button(label, self, "action_open", key)}
             for key, (label, count) in counts.items()
         ]
+
+    def _labels(self, states):
+        one = {
+            "connected": self.env._("Connected mailbox"),
+            "unstable": self.env._("Unstable mailbox"),
+            "disconnected": self.env._("Disconnected mailbox"),
+            "not_connected": self.env._("Mailbox not connected"),
+        }
+        several = {
+            "connected": self.env._("Connected mailboxes"),
+            "unstable": self.env._("Unstable mailboxes"),
+            "disconnected": self.env._("Disconnected mailboxes"),
+            "not_connected": self.env._("Mailboxes not connected"),
+        }
+        return {state: (one if states[state] == 1 else several)[state] for state in one}
 
     def action_open(self, key):
         """Open the list behind a number.
@@ -287,12 +305,6 @@ class SystemMailHome(models.AbstractModel):
         if key in QUEUE:
             theirs = self.env["mail.mail"].system_mail_of_companies()
             action["domain"] = list(Domain(ast.literal_eval(action["domain"])) & theirs)
-        titles = {
-            "waiting": self.env._("Waiting messages"),
-            "held": self.env._("May have been delivered"),
-            "failed": self.env._("Failed messages"),
-        }
-        action["name"] = titles.get(key, action["name"])
         return {**action, "context": {f"search_default_{key}": 1}}
 
     @staticmethod

@@ -149,8 +149,8 @@ class SystemMailHome(models.AbstractModel):
         carrier = next((each for each in own - row if each.state == "connected"), None)
         if not carrier:
             return self.env._(
-                "When a person's mailbox fails, their notifications wait until System Mail works "
-                "again."
+                "When a person's mailbox fails, their messages to colleagues wait until System "
+                "Mail works again."
             )
         if [*own].index(carrier) < [*own].index(row):
             return self.env._("It is needed only when the mailboxes before it do not work.")
@@ -172,7 +172,9 @@ class SystemMailHome(models.AbstractModel):
             )
         else:
             text = self.env._(
-                "No drill has shown yet that System Mail %(address)s works.", address=row.address
+                "System Mail %(address)s has had no drill yet. A drill sends one real "
+                "notification, only to you.",
+                address=row.address,
             )
         label = self.env._("Run Drill")
         if backup:
@@ -263,13 +265,13 @@ class SystemMailHome(models.AbstractModel):
         }
         text = (
             self.env._(
-                "System Mail %(address)s has reached its limit (%(limit)s). 1 message waits "
-                "until %(time)s.",
+                "A limit of System Mail %(address)s is reached (%(limit)s). 1 message waits until "
+                "%(time)s.",
                 **values,
             )
             if count == 1
             else self.env._(
-                "System Mail %(address)s has reached its limit (%(limit)s). %(count)s messages "
+                "A limit of System Mail %(address)s is reached (%(limit)s). %(count)s messages "
                 "wait, the last until %(time)s.",
                 **values,
             )

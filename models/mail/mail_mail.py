@@ -242,15 +242,16 @@ class MailMail(models.Model):
         :param set colleagues: as ``_system_mail_known`` has them
         """
         colleagues = self._system_mail_known() if colleagues is None else colleagues
-        addresses = {mail.id: mail._system_mail_addresses() for mail in self}
+        addresses = {mail.id: mail.system_mail_recipient_addresses() for mail in self}
         return {id_ for id_, found in addresses.items() if found and found <= colleagues}
 
     def _system_mail_known(self):
         """Those of the mails' addresses that are colleagues'."""
-        addresses = set().union(*(mail._system_mail_addresses() for mail in self))
+        addresses = set().union(*(mail.system_mail_recipient_addresses() for mail in self))
         return self._system_mail_colleagues(addresses)
 
-    def _system_mail_addresses(self):
+    @api.private
+    def system_mail_recipient_addresses(self):
         """The addresses to which Odoo sends the mail, normalized.
 
         :rtype: set[str]

@@ -240,7 +240,13 @@ class SystemMailUsage(models.Model):
         limits = (
             Limit("minute", policy.limit_minute, MINUTE, False, "{} recipients a minute"),
             Limit("day", policy.limit_day, DAY, False, "{} recipients a day"),
-            Limit("author", policy.limit_user_hour, HOUR, True, "{} recipients an hour and author"),
+            Limit(
+                "author",
+                policy.limit_user_hour,
+                HOUR,
+                True,
+                "{} recipients an hour for each author",
+            ),
         )
         return [limit for limit in limits if limit.recipients]
 

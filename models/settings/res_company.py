@@ -89,7 +89,7 @@ class ResCompany(models.Model):
     system_mail_address = fields.Char(
         groups=GROUP,
         copy=False,
-        help="The neutral address that sends people's notifications when their mailbox fails, "
+        help="The neutral address that sends people's messages when their mailbox fails, "
         "such as hello@company.com. Leave empty to turn the fallback off.",
     )
     system_mail_server_id = fields.Many2one(

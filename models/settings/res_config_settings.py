@@ -35,6 +35,9 @@ class ResConfigSettings(models.TransientModel):
     system_mail_scope = fields.Selection(
         related="company_id.system_mail_scope", readonly=False, groups=GROUP
     )
+    system_mail_saved_address = fields.Char(
+        "Saved Address", related="company_id.system_mail_address", groups=GROUP
+    )
     system_mail_state = fields.Selection(related="company_id.system_mail_state", groups=GROUP)
     system_mail_reason = fields.Char(related="company_id.system_mail_reason", groups=GROUP)
     system_mail_message = fields.Char(related="company_id.system_mail_message", groups=GROUP)

@@ -84,7 +84,10 @@ def opened(
             processes.start(
                 "Odoo",
                 bench.odoo_command(
-                    database, f"--http-port={odoo_port}", f"--max-cron-threads={crons}"
+                    database,
+                    f"--http-port={odoo_port}",
+                    f"--max-cron-threads={crons}",
+                    "--limit-time-real=0",  # a browser's idle connection would end it
                 ),
                 log=LOGS / f"{database}-odoo.log",
                 env=environment.process_environment(),

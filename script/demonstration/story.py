@@ -58,7 +58,7 @@ class Story:
                 "without": not self._company.uses_system_mail(),
                 "mailboxes": self._company.mailboxes([ANA.login, SYSTEM_MAIL]),
                 "servers": {
-                    login: f"{HOST}:{servers.ports[login]}, {servers.passwords[login]}"
+                    login: f"{HOST}:{servers.ports[login]}, password “{servers.passwords[login]}”"
                     for login in (ANA.login, SYSTEM_MAIL)
                 },
                 "chatter": self._company.chatter(LATEST),

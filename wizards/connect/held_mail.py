@@ -69,7 +69,7 @@ class SystemMailConnectHeldMail(models.TransientModel):
         return Markup('<a href="/mail/message/{}" target="_blank">{}</a>').format(message.id, line)
 
     def _held_mails(self):
-        """Of the mail that failed, what surely did not arrive: it is sent again, or discarded."""
+        """Of the mail that failed, what surely did not arrive: it is sent again, or dropped."""
         return self._apart(self._failed_mails())[0]
 
     def _failed_mails(self):
@@ -103,9 +103,13 @@ class SystemMailConnectHeldMail(models.TransientModel):
         return self.reopen()
 
     def action_discard_held(self):
-        """Discard the failed mail, which may be out of date by now."""
+        """Drop the failed mail, which may be out of date by now."""
         mails_sudo = self._held_mails()
         count = len(mails_sudo)
         mails_sudo.action_system_mail_drop()
-        self.held_outcome = self.env._("%(count)s messages are discarded.", count=count)
+        self.held_outcome = (
+            self.env._("1 message was dropped.")
+            if count == 1
+            else self.env._("%(count)s messages were dropped.", count=count)
+        )
         return self.reopen()

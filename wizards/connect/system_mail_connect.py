@@ -417,8 +417,7 @@ class SystemMailConnect(models.TransientModel):
 
     def _not_plain(self):
         return self.env._(
-            "“%(address)s” is not an address that can be connected: it takes one plain address, "
-            "such as hello@company.com.",
+            "“%(address)s” can't be connected. Type one plain address, such as hello@company.com.",
             address=(self.address or "").strip(),
         )
 

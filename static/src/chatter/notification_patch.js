@@ -75,9 +75,9 @@ patch(Notification.prototype, {
         const reason = this.system_mail_reason;
         if (this.isSystemMailWaiting) {
             return [
-                this.systemMailNextTry,
+                reason && _t("The message waits: %(reason)s.", { reason }),
                 this.system_mail_reconnect && _t("Your own mailbox is disconnected."),
-                reason && _t("Why it waits: %(reason)s.", { reason }),
+                this.systemMailNextTry,
             ];
         }
         if (this.isSystemMailHeld) {

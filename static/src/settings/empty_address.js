@@ -23,7 +23,7 @@ patch(SettingsFormController.prototype, {
                 {
                     title: _t("Turn System Mail off?"),
                     body: _t(
-                        "System Mail forgets its servers and passwords, those of further mailboxes too, and sends nothing more. When a person's mailbox fails, their notifications fail too.",
+                        "System Mail forgets its servers and passwords, those of further mailboxes too, and sends nothing more. When a person's mailbox fails, their messages to colleagues fail, too.",
                     ),
                     confirmLabel: _t("Turn Off"),
                     confirm: () => resolve(true),

@@ -122,7 +122,7 @@ registry.category("web_tour.tours").add("system_mail_waiting_and_held", {
             },
             {
                 content: "until when, and why",
-                trigger: `${POPOVER}:contains(It is tried again on):contains(for the last time on):contains(Why it waits: System Mail)`,
+                trigger: `${POPOVER}:contains(The message waits: System Mail):contains(It is tried again on):contains(for the last time on)`,
             },
             isAccessible("a message that waits", OURS),
             {

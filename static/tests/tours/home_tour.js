@@ -85,7 +85,7 @@ registry.category("web_tour.tours").add("system_mail_home", {
             trigger:
                 ".o_list_view .o_data_row:contains(Ana Author) button[name=action_system_mail_drop]",
         },
-        isAccessible("Messages in the Queue"),
+        isAccessible("Messages"),
         {
             trigger: ".o_data_row button[name=action_system_mail_drop]",
             run: "click",
