@@ -441,7 +441,7 @@ class TestAlerts(BackupCase, AlertsCase):
         self.break_down(self.second_server)
         [second] = self.told_of_system_mail()
         self.assertIn("System Mail second@other.test", second)
-        self.assertIn("their notifications wait until System Mail works again.", second)
+        self.assertIn("their messages to colleagues wait until System Mail works again.", second)
 
     def test_a_reserve_that_fails_is_no_hurry(self):
         self.break_down(self.second_server)
