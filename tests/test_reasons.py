@@ -95,6 +95,13 @@ class TestReasons(SystemMailCase):
         self.assertEqual(changed.mapped("reason"), ["Port: 25 → 587"])
         self.assertNotIn(changed, events.search([("reason", "=", False)]))
 
+    def test_providers_of_ours_are_named_in_each_language_others_as_they_were_written(self):
+        providers = self.env["system.mail.oauth.provider"].with_context(lang="fr_FR")
+        named = providers.search([("name", "=", "Google Workspace (service account)")])
+        self.assertNotIn("service account", named.display_name)
+        named.name = "Notre fournisseur"
+        self.assertEqual(named.display_name, "Notre fournisseur")
+
     def test_a_rule_that_no_longer_exists_shows_its_id(self):
         health = self.health(self.own_server)
         health.write({"rule": "of_last_year", "remedy_key": "call_them"})

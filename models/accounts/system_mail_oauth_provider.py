@@ -100,6 +100,13 @@ class SystemMailOauthProvider(models.Model):
         help="Register this address with the provider, exactly as it is here.",
     )
 
+    @api.depends_context("lang")
+    def _compute_display_name(self):
+        """In the reader's language, as far as it is a provider of ours."""
+        super()._compute_display_name()
+        for provider in self.filtered("display_name"):
+            provider.display_name = self.env._(provider.name)
+
     @api.model
     def _encryptions(self):
         field = self.env["ir.mail_server"]._fields["smtp_encryption"]
