@@ -1,6 +1,8 @@
 """How long a person waits whose request sends mail, and what becomes of the mail meanwhile."""
 
 import contextlib
+import html
+import re
 import threading
 import time
 from datetime import datetime, timedelta
@@ -166,6 +168,26 @@ class TestPerson(PersonCase):
         with self.assertRaisesRegex(UserError, "deliver your Email"):
             forget()
         self.assertEqual(len(self.received(self.ben.email)), 4)
+
+    def test_one_that_gets_no_link_takes_it_from_nobody_else(self):
+        if "auth_signup" not in self.env["ir.module.module"]._installed():
+            self.skipTest("auth_signup is not installed")
+        users = self.ana | self.ben | self._user("Cleo", "cleo@company.test")
+        self.system.fail("rcpt", reply="550 5.1.1 User unknown", recipient=self.ben.email)
+        told = users.action_reset_password()["params"]
+        self.assertEqual(
+            (told["type"], told["message"]), ("warning", "No link was sent to: Ben Reader.")
+        )
+        for user in users - self.ben:
+            [delivery] = self.received(user.email)
+            body = delivery.message.get_body(("html",)).get_content()
+            token = re.search(r"token=([\w.=-]+)", html.unescape(body))[1]
+            partners = self.env["res.partner"]
+            self.assertEqual(partners._get_partner_from_token(token), user.partner_id)
+        self.system.heal()
+        self.system.stop()
+        with self.assertRaisesRegex(UserError, "mail server|deliver your Email"):
+            users.action_reset_password()
 
     def test_whoever_changes_a_slow_mailbox_gives_it_a_new_chance(self):
         self.own.fail("rcpt", action="hang")

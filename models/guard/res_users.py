@@ -1,6 +1,8 @@
 from odoo import api, models
 from odoo.api import SUPERUSER_ID
 
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
+
 from ...constants import NOT_KEPT
 from .res_groups import Member
 
@@ -103,4 +105,21 @@ class ResUsers(models.Model):
             # pylint: disable-next=context-overridden
             users = self.with_user(SUPERUSER_ID).with_context(context)
         users = users.with_context(system_mail_not_kept=NOT_KEPT)
-        return super(ResUsers, users)._action_reset_password(*args, **kwargs)
+        if len(users) == 1 or not self.env["res.company"].system_mail_policies():
+            return super(ResUsers, users)._action_reset_password(*args, **kwargs)
+        result, errors = None, {}
+        for user in users:  # an error for one would take back the links that the others have
+            try:
+                with self.env.cr.savepoint():
+                    result = super(ResUsers, user)._action_reset_password(*args, **kwargs)
+            except MailDeliveryException as exc:
+                errors[user.name] = exc
+        if errors and result is None:
+            raise next(iter(errors.values()))
+        if errors:
+            result["params"] |= {
+                "type": "warning",
+                "sticky": True,
+                "message": self.env._("No link was sent to: %(names)s.", names=", ".join(errors)),
+            }
+        return result
