@@ -265,8 +265,8 @@ class SendRun(Ledger):
 
     def _whose_limit(self):
         """The author's partner, for the limit of each author. What no person wrote has a number for
-        its recipients, below 0: visitors have links to choose a password sent, as many as they
-        like, and must not keep others' back, or the codes to log in.
+        its recipients and subject, below 0: visitors have links to choose a password sent, as many
+        as they like, and must not keep others' back, or the codes to log in.
         """
         message_sudo = self._mail.sudo().mail_message_id
         writer = message_sudo.create_uid
@@ -274,8 +274,8 @@ class SendRun(Ledger):
         users = author.with_context(active_test=False).user_ids
         if author and not any(u.id == SUPERUSER_ID or u._is_public() for u in users):
             return author.id
-        recipients = " ".join(sorted(self._mail.system_mail_recipient_addresses()))
-        return -1 - (zlib.crc32(recipients.encode()) >> 1)
+        alike = [self._mail.subject or "", *sorted(self._mail.system_mail_recipient_addresses())]
+        return -1 - (zlib.crc32("\n".join(alike).encode()) >> 1)
 
     def _give_back(self, row_id, recipient_count):
         try:

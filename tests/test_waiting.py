@@ -270,7 +270,7 @@ class TestLimits(SystemMailCase):
         self.assertEqual(own.mapped("state"), ["sent", "outgoing"])
         self.assertEqual(theirs.state, "sent")
 
-    def test_what_no_person_wrote_counts_for_its_recipient(self):
+    def test_what_no_person_wrote_counts_for_its_recipient_and_subject(self):
         """Visitors could otherwise use up what others need to log in."""
         self.company.system_mail_limit_user_hour = 1
         visitor, odoobot = self.env.ref("base.public_user"), self.env.ref("base.user_root")
@@ -281,15 +281,19 @@ class TestLimits(SystemMailCase):
                     email_from="office@company.test",
                     email_to=reader.email,
                     recipient_ids=[],
+                    subject=subject,
                 )
-                for writer, reader in (
-                    *((visitor, self.ben), (visitor, self.ben), (visitor, self.ana)),
-                    (odoobot, self.ana),
+                for writer, reader, subject in (
+                    (visitor, self.ben, "Password reset"),
+                    (visitor, self.ben, "Password reset"),
+                    (visitor, self.ana, "Password reset"),
+                    (odoobot, self.ana, "Password reset"),
+                    (visitor, self.ben, "Your code"),
                 )
             )
         )
         mails.send()
-        self.assertEqual(mails.mapped("state"), ["sent", "outgoing", "sent", "outgoing"])
+        self.assertEqual(mails.mapped("state"), ["sent", "outgoing", "sent", "outgoing", "sent"])
 
     def test_nobody_waits_behind_all_that_another_author_wrote(self):
         self.company.system_mail_limit_minute = 2

@@ -39,25 +39,30 @@ UNREADABLE = (ValueError, LookupError, AttributeError, RecursionError, MessageEr
 """What Python may raise where it reads a header that somebody made up."""
 DECIDE_WHO_READS = {"mail_message_id", "mailing_id"}
 """Fields of a mail that decide who reads why it was not sent."""
-LONGEST_HEADER = 4000
+LONGEST_HEADER, LONGEST_ADDRESS = 4000, 500
 """Characters: twice as many take Python four times as long, and anybody may have a long address."""
 
 
-def _addresses(text):
-    return {*email_normalize_all(text)} or _addresses_in_header(text)
+def _addresses(text, longest=LONGEST_HEADER):
+    if len(text) > longest:
+        return {text}  # which is nobody's address
+    return {*email_normalize_all(text)} or {*_addresses_in_header(text)}
 
 
+@functools.lru_cache(1024)
 def _addresses_in_header(text):
     """What Odoo takes for recipients where the text is a header's: also what a name has in it, and
     after Python has decoded encoded words (RFC 2047).
     """
     if len(text) > LONGEST_HEADER:
-        return {text}  # which is nobody's address
+        return frozenset({text})
     try:
         texts = [text, str(email.policy.SMTP.header_factory("To", text))]
     except UNREADABLE:
-        return {text}
-    return {address.lower() for each in texts for address in extract_rfc2822_addresses(each)}
+        return frozenset({text})
+    return frozenset(
+        address.lower() for each in texts for address in extract_rfc2822_addresses(each)
+    )
 
 
 class MailMail(models.Model):
@@ -263,7 +268,10 @@ class MailMail(models.Model):
     @staticmethod
     def _system_mail_addresses_of(partner):
         # without an address, Odoo looks for one in the name
-        return _addresses(partner.email or "") or _addresses(formataddr((partner.name, "-")))
+        of_name = formataddr((partner.name, "-"))
+        return _addresses(partner.email or "", LONGEST_ADDRESS) or _addresses(
+            of_name, LONGEST_ADDRESS
+        )
 
     def _system_mail_header_addresses(self):
         """The addresses in headers of the mail's own: where a recipient has no valid address, Odoo
