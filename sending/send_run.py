@@ -264,16 +264,17 @@ class SendRun(Ledger):
         return Admission(number, over, functools.partial(self._give_back, row_id))
 
     def _whose_limit(self):
-        """The author's partner, for the limit of each author. What no person wrote has a number for
-        its recipients and subject, below 0: visitors have links to choose a password sent, as many
-        as they like, and must not keep others' back, or the codes to log in.
+        """The author's partner, for the limit of each author; 0 for unknown ones. What a visitor or
+        OdooBot wrote has a number for its recipients and subject, below 0: visitors have links to
+        choose a password sent, as many as they like, and must not keep others' back, or the codes
+        to log in.
         """
         message_sudo = self._mail.sudo().mail_message_id
         writer = message_sudo.create_uid
         author = message_sudo.author_id if writes_for_others(writer) else writer.partner_id
         users = author.with_context(active_test=False).user_ids
-        if author and not any(u.id == SUPERUSER_ID or u._is_public() for u in users):
-            return author.id
+        if not any(u.id == SUPERUSER_ID or u._is_public() for u in users):
+            return author.id or 0
         alike = [self._mail.subject or "", *sorted(self._mail.system_mail_recipient_addresses())]
         return -1 - (zlib.crc32("\n".join(alike).encode()) >> 1)
 

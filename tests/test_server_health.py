@@ -417,6 +417,48 @@ class TestOwnNetwork(ServersCase):
         self.all_write()
         self.assertTrue(self.row().is_down(), "now nobody gets through")
 
+    def test_system_mail_that_nobody_uses_is_checked_before_the_network_is_suspected(self):
+        """A company may not have sent for hours, and its mail would wait for another's servers."""
+        server = self.mailbox(
+            self.third, "hello@second.test", "secret", from_filter="hello@second.test"
+        )
+        self.third.logins["hello@second.test"] = "secret"
+        second = self.env["res.company"].create({"name": "Second"})
+        second.write(
+            {"system_mail_address": "hello@second.test", "system_mail_server_id": server.id}
+        )
+        self.assertFalse(server.system_mail_check())
+        sweep = self.env.ref("system_mail.ir_cron_sweep")
+        ago = fields.Datetime.now() - datetime.timedelta(hours=1)
+        self.health(server).last_success = ago
+        self.lose()
+        server.smtp_host = "127.0.0.9"
+        self.env["ir.cron.trigger"].search([("cron_id", "=", sweep.id)]).unlink()
+        self.all_write()
+        self.assertFalse(self.row().is_down(), "it may work")
+        self.assertTrue(self.env["ir.cron.trigger"].search([("cron_id", "=", sweep.id)]))
+        sweep.method_direct_trigger()
+        self.assertTrue(self.row().is_down())
+        self.assertEqual(self.states(), ["connected"] * 4, "nobody is blamed any more")
+
+    def test_one_of_system_mail_that_cannot_log_in_is_not_waited_for(self):
+        server = self.mailbox(
+            self.third, "second@company.test", "wrong", from_filter="second@company.test"
+        )
+        self.env["system.mail.backup"].create(
+            {
+                "company_id": self.company.id,
+                "address": "second@company.test",
+                "server_id": server.id,
+            }
+        )
+        server.system_mail_check()
+        self.assertEqual(self.health(server).state, "disconnected")
+        self.lose()
+        server.smtp_host = "127.0.0.9"
+        self.all_write()
+        self.assertTrue(self.row().is_down())
+
     def test_a_mailbox_of_system_mail_that_was_down_before_says_neither(self):
         server = self.mailbox(
             self.third, "second@company.test", "secret", from_filter="second@company.test"

@@ -87,8 +87,8 @@ class SystemMailUsage(models.Model):
 
         :param Policy policy: the company's System Mail and its limits
         :param SystemMailbox mailbox: the mailbox that is to send, and its own limits
-        :param int author_id: the author's partner; a number below 0 for what no person wrote, by
-            its recipients and subject
+        :param int author_id: the author's partner, 0 for nobody; a number below 0 for what a
+            visitor or OdooBot wrote, by its recipients and subject
         :param int recipient_count: at least 1
         :param mail_id: of the mail that is to wait; None where it cannot
         :param set taken: the turns of the mail's other e-mails, to which this one's is added

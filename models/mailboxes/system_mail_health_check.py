@@ -82,9 +82,10 @@ class SystemMailHealth(models.Model):
         )
         known = {health.server_id: health for health in self.search([])}
         known = collections.defaultdict(self.browse, known)
-        down = self.env["system.mail.server.health"].mailboxes_down()
+        of_servers = self.env["system.mail.server.health"]
+        down, urgent = of_servers.mailboxes_down(), of_servers.untried_system_mail()
         due = servers.filtered(lambda server: known[server]._is_due_for_check(now, down))
-        return due.sorted(lambda server: known[server]._last_heard())
+        return urgent | due.sorted(lambda server: known[server]._last_heard())
 
     def _is_due_for_check(self, now, down):
         """
@@ -100,6 +101,13 @@ class SystemMailHealth(models.Model):
         spread = random.Random(self.server_id.id).uniform(0.75, 1.25)  # noqa: S311
         interval = RETRY_INTERVAL if self._failed_last() else spread * CHECK_INTERVAL
         return now >= self._last_heard() + interval
+
+    @api.model
+    @api.private
+    def heard_since(self, moment):
+        """The mailboxes that worked or failed since then."""
+        lately = Domain("last_success", ">=", moment) | Domain("last_failure", ">=", moment)
+        return self.search(lately).server_id
 
     def _last_heard(self):
         return max(

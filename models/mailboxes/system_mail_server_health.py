@@ -522,20 +522,48 @@ class SystemMailServerHealth(models.Model):
     @api.model
     def _has_system_mail_failed(self, failing):
         """Whether each server of System Mail fails, too: people may want their own mailboxes to
-        fail, some of them together, and a further mailbox of System Mail may still send. Where all
-        of System Mail sends by HTTPS: whether a server fails that the company itself uses.
+        fail, some of them together, and a further mailbox of System Mail may still send. Those that
+        nobody has used since are checked. Where no mailbox of System Mail could fail with our
+        network, since all that can log in send by HTTPS: whether a server fails that the company
+        itself uses.
 
         :param failing: the servers that failed just now; those long down come to them
         """
-        servers = self.env["ir.mail_server"]
-        reserved = servers.browse(self.env["res.company"].system_mail_server_ids()).exists()
-        by_smtp = reserved.filtered(lambda server: server.active and not server.system_mail_https)
-        keys = {self.place(server).key for server in by_smtp}
+        keys = {self.place(server).key for server in self._system_mail_by_smtp()}
         if not keys:
             return not all(server.owner_user_id for row in failing for server in row._mailboxes())
         others = keys.difference(failing.mapped("key"))
         long_down = self.search([("key", "in", [*others])]).filtered(lambda row: row.is_down())
-        return others != keys and len(long_down) == len(others)
+        has_failed = others != keys and len(long_down) == len(others)
+        if not has_failed and (cron := self.env.ref("system_mail.ir_cron_sweep", False)):
+            cron._trigger()
+        return has_failed
+
+    @api.model
+    def _system_mail_by_smtp(self):
+        """The mailboxes of System Mail that our network could keep from sending."""
+        reserved = self.env["ir.mail_server"].browse(
+            self.env["res.company"].system_mail_server_ids()
+        )
+        disconnected = self.env["system.mail.health"].search([("state", "=", "disconnected")])
+        return (reserved.exists() - disconnected.server_id).filtered(
+            lambda server: server.active and not server.system_mail_https
+        )
+
+    @api.model
+    @api.private
+    def untried_system_mail(self):
+        """The mailboxes of System Mail that nobody has used since other servers began to fail
+        without an answer: whether they work tells whether it is our own network.
+        """
+        failing = self._failing(database_now(self.env))
+        if not failing:
+            return self.env["ir.mail_server"]
+        mailboxes = self._system_mail_by_smtp().filtered(
+            lambda server: self.place(server).key not in failing.mapped("key")
+        )
+        used = self.env["system.mail.health"].heard_since(min(failing.mapped("first_failure_at")))
+        return mailboxes - used - self.mailboxes_down()
 
     @api.model
     def _failing(self, now):
