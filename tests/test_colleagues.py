@@ -111,6 +111,10 @@ class TestColleagues(SystemMailCase):
         own.write({"email": "ben@third.test"})
         self.assertEqual(self.events("configured"), after, "without System Mail nothing is told")
 
+    def test_an_endless_address_is_written_down_as_far_as_people_read(self):
+        self.ben.with_user(self.ben).email = f"ben@{'x' * 100_000}.test"
+        self.assertLess(len(self.events("configured")[-1].note), 3000)
+
     def test_who_makes_a_domain_the_companys_own_is_written_down(self):
         names = ("base.group_partner_manager", "base.group_erp_manager")
         self.ben.group_ids += self.env["res.groups"].union(*map(self.env.ref, names))

@@ -14,6 +14,9 @@ from ...tools.own_cursor import own_environment
 
 _logger = logging.getLogger(__name__)
 
+LONGEST_NOTE = 2000
+"""Characters."""
+
 
 class SystemMailEvent(models.Model):
     """What System Mail did, line by line. Nobody changes or deletes a line. No subjects, no bodies
@@ -259,7 +262,7 @@ class SystemMailEvent(models.Model):
     def note_change(self, note, company, **values):
         """Write down who changed what, in the caller's transaction: it is no sending.
 
-        :param str note: what changed, as people read it
+        :param str note: what changed, as people read it; people choose values of any length
         :param values: further ones of the event
         """
         self.sudo().create(
@@ -267,7 +270,7 @@ class SystemMailEvent(models.Model):
                 "kind": "configured",
                 "company_id": company.id,
                 "user_id": self.env.uid,
-                "note": note,
+                "note": note if len(note) <= LONGEST_NOTE else f"{note[:LONGEST_NOTE]}…",
                 **values,
             }
         )
@@ -313,6 +316,7 @@ class SystemMailEvent(models.Model):
             writer_id, author_id = own.pop("writer_id"), own.pop("author_id")
             own["user_id"] = user_of_writer.get(writer_id) or user_of_author.get(author_id)
             own["server_name"] = names.get(own["server_id"], own["server_name"])
+            own["original_from"] = (own.get("original_from") or "")[:LONGEST_NOTE]
             if own["server_id"] not in names:
                 own["server_id"] = False
             yield own
