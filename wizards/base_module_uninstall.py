@@ -41,14 +41,14 @@ class BaseModuleUninstall(models.TransientModel):
                 "Mailboxes that sign in through System Mail and will be removed: %(count)s "
                 "(%(addresses)s). Odoo's own server then sends their mail.",
                 count=len(others),
-                addresses=self.system_mail_addresses(others),
+                addresses=self._system_mail_addresses(others),
             )
         if going_on:
             yield self.env._(
                 "Mailboxes that go on: %(count)s (%(addresses)s). Their passwords are then kept as "
                 "Odoo keeps them, not encrypted.",
                 count=len(going_on),
-                addresses=self.system_mail_addresses(going_on),
+                addresses=self._system_mail_addresses(going_on),
             )
         yield from self._system_mail_sentences_on_messages()
 
@@ -66,7 +66,7 @@ class BaseModuleUninstall(models.TransientModel):
                 count=count,
             )
 
-    def system_mail_addresses(self, servers):
+    def _system_mail_addresses(self, servers):
         """The addresses of mailboxes as a list in one line, shortened if there are many."""
         names = [server.from_filter or server.name for server in servers[:NAMED]]
         return ", ".join([*names, "…"] if len(servers) > NAMED else names)
