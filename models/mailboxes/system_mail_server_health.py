@@ -535,8 +535,10 @@ class SystemMailServerHealth(models.Model):
         others = keys.difference(failing.mapped("key"))
         long_down = self.search([("key", "in", [*others])]).filtered(lambda row: row.is_down())
         has_failed = others != keys and len(long_down) == len(others)
-        if not has_failed and (cron := self.env.ref("system_mail.ir_cron_sweep", False)):
-            cron._trigger()
+        if not has_failed and self.untried_system_mail():
+            cron = self.env.ref("system_mail.ir_cron_sweep", raise_if_not_found=False)
+            if cron:
+                cron._trigger()
         return has_failed
 
     @api.model
