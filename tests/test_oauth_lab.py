@@ -686,6 +686,9 @@ class TestFaults(LabCase):
                     fault = self.lab.fail(endpoint, action=action)
                     with self.assertRaises((requests.ConnectionError, requests.Timeout)):
                         requests.get(f"{self.lab.url}/{endpoint}", timeout=SHORT)
+                    give_up = time.monotonic() + 10
+                    while not fault.struck and time.monotonic() < give_up:
+                        time.sleep(0.01)  # a busy machine may only just have read the request
                     self.assertEqual(fault.struck, 1)
                     self.lab.heal(fault)
         self.assertTrue(self.exchange().ok)
