@@ -285,6 +285,16 @@ class TestOwnNetwork(ServersCase):
             smtp.stop()
         self.env.flush_all()
 
+    def further(self, password):
+        """A further mailbox of System Mail."""
+        address = "second@company.test"
+        self.third.logins[address] = "secret"
+        server = self.mailbox(self.third, address, password)
+        self.env["system.mail.backup"].create(
+            {"company_id": self.company.id, "address": address, "server_id": server.id}
+        )
+        return server
+
     def connection_count(self):
         return sum(len(smtp.connections) for smtp in (self.own, self.system, self.third))
 
@@ -396,17 +406,7 @@ class TestOwnNetwork(ServersCase):
         self.assertTrue(self.row().is_down())
 
     def test_a_further_mailbox_of_system_mail_is_tried_before_the_network_is_suspected(self):
-        server = self.mailbox(
-            self.third, "second@company.test", "secret", from_filter="second@company.test"
-        )
-        self.third.logins["second@company.test"] = "secret"
-        self.env["system.mail.backup"].create(
-            {
-                "company_id": self.company.id,
-                "address": "second@company.test",
-                "server_id": server.id,
-            }
-        )
+        self.further("secret")
         self.lose()
         self.third.start()
         mails = self.all_write()
@@ -442,16 +442,7 @@ class TestOwnNetwork(ServersCase):
         self.assertEqual(self.states(), ["connected"] * 4, "nobody is blamed any more")
 
     def test_one_of_system_mail_that_cannot_log_in_is_not_waited_for(self):
-        server = self.mailbox(
-            self.third, "second@company.test", "wrong", from_filter="second@company.test"
-        )
-        self.env["system.mail.backup"].create(
-            {
-                "company_id": self.company.id,
-                "address": "second@company.test",
-                "server_id": server.id,
-            }
-        )
+        server = self.further("wrong")
         server.system_mail_check()
         self.assertEqual(self.health(server).state, "disconnected")
         self.lose()
@@ -460,16 +451,7 @@ class TestOwnNetwork(ServersCase):
         self.assertTrue(self.row().is_down())
 
     def test_a_mailbox_of_system_mail_that_was_down_before_says_neither(self):
-        server = self.mailbox(
-            self.third, "second@company.test", "secret", from_filter="second@company.test"
-        )
-        self.env["system.mail.backup"].create(
-            {
-                "company_id": self.company.id,
-                "address": "second@company.test",
-                "server_id": server.id,
-            }
-        )
+        server = self.further("secret")
         server.smtp_host = "127.0.0.9"
         self.third.stop()
         for _ in range(3):
