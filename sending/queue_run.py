@@ -37,8 +37,8 @@ class QueueRun:
         :param float seconds: which the worker has left; may be infinite
         :param bool is_scheduled: the process goes on after this run, and can wait for late replies
         :param slow_server_ids: returns the ids of the mailboxes that are slow now
-        :param mark: ``mark(groups)`` stores which mails are being sent: the ids of each group are
-            sent before those of the next
+        :param mark: ``mark(groups)`` stores which mails are being sent, in this order: ids, or
+            lists of ids whose order is not known yet
         """
         self._began = time.monotonic()
         self._seconds, self._end = seconds, self._began + seconds
@@ -87,7 +87,7 @@ class QueueRun:
 
     def begin_last_turn(self, id_, has_failed_before):
         """Begin with a mail for which all others have made way."""
-        self._mark([[id_]])
+        self._mark([id_])
         self._is_last = self._has_had_last_turn = True
         left = self._end - time.monotonic() - AFTER_DOT
         longest = min(LONG_LAST_TURN, left) if has_failed_before else LAST_TURN
@@ -117,7 +117,7 @@ class QueueRun:
         ]
         while parts and (self._is_last or time.monotonic() < self._window_ends):
             if not self.is_marked:
-                self._mark([[id_] for *_configuration, ids in parts for id_ in ids])
+                self._mark([id_ for *_configuration, ids in parts for id_ in ids])
                 self.is_marked = True
             part = parts.pop(0)
             self._begun.update(part[-1])

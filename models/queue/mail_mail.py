@@ -170,11 +170,13 @@ class MailMail(models.Model):
     @api.model
     @api.private
     def system_mail_blame_first(self, groups):
-        """The worker that was sending these mails, group by group, was killed: count that for those
-        of the first group with any that are still due. At the second time, a mail is put off.
+        """The worker that was sending these mails, in this order, was killed: count that for the
+        first one that is still due. At the second time, a mail is put off.
 
-        :param groups: ids; of a group it is not known which mail was next
+        :param groups: ids, or lists of those of which it is not known which was next: it is
+            counted for each of them
         """
+        groups = [group if isinstance(group, list) else [group] for group in groups]
         due = set(self._system_mail_still_due([id_ for group in groups for id_ in group]))
         blamed = next(filter(None, (due.intersection(group) for group in groups)), ())
         for mail in self.browse(sorted(blamed)):

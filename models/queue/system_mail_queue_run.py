@@ -26,7 +26,7 @@ class SystemMailQueueRun(models.Model):
 
     key = fields.Integer(required=True, readonly=True, help="Of its advisory lock.")
     mail_ids = fields.Json(
-        readonly=True, help="The ids of the mails, in groups: one is sent before the next."
+        readonly=True, help="The ids of the mails, in the order in which they are sent."
     )
 
     @api.model
